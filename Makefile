@@ -1,0 +1,56 @@
+# The only door: every task of this project is a target here.
+
+# Which Python makes the environment: empty for the first on the PATH that is new enough.
+PYTHON ?=
+VENV := .venv
+BIN := $(VENV)/bin
+IMAGE ?= calico-dcos
+DEMO_ARGS ?=
+
+.PHONY: help demo test check format e2e bench image packages clean
+
+help:
+	@echo 'make demo     walk a simulated cluster on this machine   (DEMO_ARGS="--agents 10 --once")'
+	@echo 'make test     every test that this machine can run; as root on Debian it installs what tests need'
+	@echo 'make check    lint, types, imports between layers'
+	@echo 'make e2e      the tests on hosts with real systemd and Docker (root, Debian)'
+	@echo 'make bench    speed and memory, as ratios measured in one run'
+	@echo 'make image    the Docker image of the scheduler          (IMAGE=calico-dcos)'
+
+$(VENV)/.ready: setup.py third_party/http-parser/setup.py $(wildcard third_party/http-parser/http_parser/*.py)
+	@tests/install-packages venv
+	@python=$${PYTHON:-$$(tests/find-python)} && echo "sets up $(VENV) with $$python" && \
+		$$python -m venv --clear $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check ./third_party/http-parser
+	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+demo: $(VENV)/.ready
+	@$(BIN)/calico-dcos demo $(DEMO_ARGS)
+
+test: $(VENV)/.ready packages
+	$(BIN)/pytest tests/unit tests/contract tests/e2e
+
+packages:
+	@tests/install-packages test
+
+e2e: $(VENV)/.ready packages
+	$(BIN)/pytest tests/e2e
+
+bench: $(VENV)/.ready
+	$(BIN)/python -m tests.bench
+
+check: $(VENV)/.ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+format: $(VENV)/.ready
+	$(BIN)/ruff format .
+
+image:
+	docker build --tag $(IMAGE) .
+
+clean:
+	rm -rf $(VENV) build *.egg-info

@@ -1,0 +1,77 @@
+"""What tasks fetch from the scheduler: files known by their sha256, the installer's archive first of all."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import zipfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+INSTALLER = "installer.pyz"
+# The archive's own name for the package: inside it there is no calico_dcos that could be imported by mistake.
+ARCHIVE_PACKAGE = "calico_dcos_installer"
+_MAIN = f"""import sys
+
+from {ARCHIVE_PACKAGE}.__main__ import main
+
+sys.exit(main())
+"""
+# The oldest time that a zip file can hold: archives of equal sources are equal to the byte.
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A file that the scheduler serves."""
+
+    name: str
+    sha256: str
+    path: Path
+
+    @property
+    def url_path(self) -> str:
+        """Its place below the scheduler's address."""
+        return f"artifacts/{self.sha256}/{self.name}"
+
+
+def build_installer_archive() -> bytes:
+    """Pack the installer into an archive that any Python from 3.5 on runs; equal sources give equal bytes."""
+    package = Path(__file__).parent / "installer"
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        _add(archive, "__main__.py", _MAIN.encode())
+        for source in sorted(package.rglob("*.py")):
+            name = f"{ARCHIVE_PACKAGE}/{source.relative_to(package).as_posix()}"
+            _add(archive, name, source.read_bytes())
+    return buffer.getvalue()
+
+
+def _add(archive: zipfile.ZipFile, name: str, content: bytes) -> None:
+    entry = zipfile.ZipInfo(name, date_time=_EPOCH)
+    entry.compress_type = zipfile.ZIP_DEFLATED
+    entry.external_attr = 0o644 << 16
+    archive.writestr(entry, content)
+
+
+def publish_installer(directory: Path) -> Artifact:
+    """Write the installer's archive into a directory, for the scheduler to serve."""
+    path = directory / INSTALLER
+    path.write_bytes(build_installer_archive())
+    return publish(path)
+
+
+def publish(path: Path) -> Artifact:
+    """Make a file known by its sum.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    with path.open("rb") as file:
+        return Artifact(path.name, hashlib.file_digest(file, "sha256").hexdigest(), path)
+
+
+def map_artifacts(artifacts: Iterable[Artifact]) -> dict[str, Path]:
+    """Say what may be fetched: "<sha256>/<name>" and the file behind it, and nothing else."""
+    return {f"{artifact.sha256}/{artifact.name}": artifact.path for artifact in artifacts}

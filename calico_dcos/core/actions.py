@@ -1,0 +1,73 @@
+"""What the framework wants done: each value is one call to Mesos, with the reason for the log."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .model import Resource, StepName, TaskRef
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """Start a step's task on an offer; what the task does not use is offered again at once."""
+
+    offer_id: str
+    task_id: str
+    agent_id: str
+    agent_key: str
+    step: StepName
+    may_restart: bool
+    resources: tuple[Resource, ...]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decline:
+    """Give offers of one agent back, not to be offered again for some seconds."""
+
+    offer_ids: tuple[str, ...]
+    refuse_s: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledge:
+    """Tell the agent that an update is stored."""
+
+    task_id: str
+    agent_id: str
+    uuid: str
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """End a task."""
+
+    task: TaskRef
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reconcile:
+    """Ask the master for the state of these tasks; of all tasks that it knows if there are none."""
+
+    tasks: tuple[TaskRef, ...]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Revive:
+    """Ask for offers of all agents again, whatever was declined before."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """End the process, without a teardown."""
+
+    reason: str
+
+
+Call = Launch | Decline | Acknowledge | Kill | Reconcile | Revive
+Action = Call | Exit

@@ -1,0 +1,248 @@
+"""What is to be done now: offers answered, tasks asked after, ended or started; stored first, then performed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+
+from immutables import Map
+
+from .actions import Action, Decline, Kill, Launch, Reconcile, Revive
+from .model import Agent, Offer, StepName, Task, TaskRef, TaskState
+from .phase import Ask, End, Move, Rest, Start, Wait, advance, choose_move
+from .resources import Shortfall, take
+from .state import HeldOffer, Question, State
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The state that remembers what is about to be done, and the actions that do it."""
+
+    state: State
+    actions: tuple[Action, ...] = field(default=())
+
+    def then(self, state: State, *actions: Action) -> Decision:
+        """The decision with more decided."""
+        return Decision(state, (*self.actions, *actions))
+
+
+def decide(state: State, now: float, new_task_id: Callable[[StepName], str]) -> Decision:
+    """Decide on everything that is open.
+
+    Args:
+        state: with all events so far folded in.
+        now: seconds since the epoch.
+        new_task_id: makes a task id that was never used before.
+    """
+    decision = Decision(state)
+    if not state.is_subscribed:
+        return decision
+    for held in state.offers.values():
+        decision = _answer_offer(decision, held, now, new_task_id)
+    for key in decision.state.slots:
+        decision = _end_unwanted(decision, decision.state.agents[key], now)
+    decision = _ask(decision, now)
+    decision = _kill_strangers(decision)
+    return _revive(decision, now)
+
+
+def find_obstacle(state: State, agent: Agent, move: Start | End) -> str | None:
+    """Why an agent may not do what is next although its own phase is ready for it; None if it may."""
+    if move.needs_slot and agent.slot_since is None:
+        if state.is_stopped:
+            return f"the walk is stopped: {_name_some(state.failed.keys())} failed"
+        if _is_own_host(state, agent) and len(state.unsettled) > 1:
+            return (
+                f"runs this scheduler, so it is walked last: {len(state.unsettled) - 1} other agents are not complete"
+            )
+        if len(state.slots) >= state.policy.max_concurrent_agents:
+            return f"waits for a slot: held by {_name_some(state.slots.keys())}"
+    may_restart = agent.restart_since is not None
+    if move.restarts is not None and not may_restart and len(state.restarts) >= state.policy.max_concurrent_restarts:
+        return f"waits for leave to restart {move.restarts}: {_name_some(state.restarts.keys())} has it"
+    return None
+
+
+def _name_some(keys: Iterable[str]) -> str:
+    names = sorted(keys)
+    shown = 3
+    return ", ".join(names[:shown]) + (f" and {len(names) - shown} more" if len(names) > shown else "")
+
+
+def _is_own_host(state: State, agent: Agent) -> bool:
+    own_host = state.policy.own_host
+    return own_host != "" and own_host in (agent.hostname, agent.ip)
+
+
+def _answer_offer(
+    decision: Decision,
+    held: HeldOffer,
+    now: float,
+    new_task_id: Callable[[StepName], str],
+) -> Decision:
+    state = decision.state
+    offer = held.offer
+    known = state.get_agent_by_id(offer.agent_id)
+    if known is None:
+        return _decline(decision, offer, state.policy.refuse_waiting_s, "its agent is not known")
+    agent = advance(known, state.policy, now)
+    state = state.with_agent(agent)
+    decision = Decision(state, decision.actions)
+    if any(_is_asked_after(state, agent, name) for name in StepName):
+        return _decline(decision, offer, state.policy.refuse_waiting_s, "Mesos has not said yet what its tasks do")
+    move: Move = choose_move(agent, state.policy, now)
+    match move:
+        case Rest():
+            return _decline(decision, offer, state.policy.refuse_resting_s, move.reason)
+        case Wait():
+            if move.is_brief and agent.slot_since is not None and now - held.received_at < state.policy.hold_s:
+                return decision
+            return _decline(decision, offer, state.policy.refuse_waiting_s, move.reason)
+        case Ask():
+            question = Question(agent.key, ask_at=now, is_after_offer=True)
+            asked = replace(state, questions=state.questions.set(move.task_id, question))
+            return _decline(Decision(asked, decision.actions), offer, state.policy.refuse_waiting_s, move.reason)
+        case End():
+            return _prepare_end(decision, agent, offer, move, now)
+        case Start():
+            return _start(decision, agent, offer, move, now, new_task_id)
+
+
+def _is_asked_after(state: State, agent: Agent, name: StepName) -> bool:
+    task = agent.get_step(name).task
+    if task is None or task.state is TaskState.LAUNCHED:
+        return False
+    return task.id in state.questions
+
+
+def _decline(decision: Decision, offer: Offer, refuse_s: float, reason: str) -> Decision:
+    state = decision.state.without_offers([offer.id])
+    return decision.then(state, Decline((offer.id,), refuse_s, f"{offer.hostname}: {reason}"))
+
+
+def _start(
+    decision: Decision,
+    agent: Agent,
+    offer: Offer,
+    start: Start,
+    now: float,
+    new_task_id: Callable[[StepName], str],
+) -> Decision:
+    state = decision.state
+    policy = state.policy
+    obstacle = find_obstacle(state, agent, start)
+    if obstacle is not None:
+        return _decline(decision, offer, policy.refuse_waiting_s, obstacle)
+    spec = policy.by_name[start.step]
+    resources = take(offer, spec)
+    if isinstance(resources, Shortfall):
+        since = state.shortfalls.get(agent.key, (now, ""))[0]
+        state = replace(state, shortfalls=state.shortfalls.set(agent.key, (since, resources.text)))
+        return _decline(Decision(state, decision.actions), offer, policy.refuse_waiting_s, f"no {resources.text}")
+    settings = policy.settings if start.step is StepName.INSPECT else spec.settings
+    task = Task(
+        id=new_task_id(start.step),
+        agent_id=offer.agent_id,
+        launched_at=now,
+        settings=settings,
+        may_restart=start.restarts is not None,
+        since=now,
+    )
+    state = _remember_launch(state.without_offers([offer.id]), agent, start, task, now)
+    launch = Launch(
+        offer_id=offer.id,
+        task_id=task.id,
+        agent_id=offer.agent_id,
+        agent_key=agent.key,
+        step=start.step,
+        may_restart=task.may_restart,
+        resources=resources,
+        reason=start.reason,
+    )
+    return decision.then(state, launch)
+
+
+def _remember_launch(state: State, agent: Agent, start: Start, task: Task, now: float) -> State:
+    is_change = start.step is not StepName.INSPECT
+    agent = replace(
+        agent.with_step(start.step, replace(agent.get_step(start.step), task=task)),
+        slot_since=now if start.needs_slot and agent.slot_since is None else agent.slot_since,
+        restart_since=now if start.restarts is not None and agent.restart_since is None else agent.restart_since,
+        changed_at=now if is_change else agent.changed_at,
+    ).with_note(now, f"{start.step.value} starts as {task.id}: {start.reason}")
+    question = Question(agent.key, ask_at=now + state.policy.answer_timeout_s)
+    state = replace(state.with_agent(agent), questions=state.questions.set(task.id, question))
+    if agent.key in state.shortfalls:
+        state = replace(state, shortfalls=state.shortfalls.delete(agent.key))
+    return state
+
+
+def _prepare_end(decision: Decision, agent: Agent, offer: Offer, end: End, now: float) -> Decision:
+    """Give the agent the slot in which its service may end; whoever holds one gets it ended."""
+    state = decision.state
+    obstacle = find_obstacle(state, agent, end)
+    if obstacle is None and agent.slot_since is None:
+        agent = replace(agent, slot_since=now).with_note(now, f"takes a slot: {end.reason}")
+        decision = Decision(state.with_agent(agent), decision.actions)
+    return _decline(decision, offer, state.policy.refuse_waiting_s if obstacle else 0.0, obstacle or end.reason)
+
+
+def _end_unwanted(decision: Decision, agent: Agent, now: float) -> Decision:
+    state = decision.state
+    move = choose_move(agent, state.policy, now)
+    if not isinstance(move, End) or move.task_id in state.questions:
+        return decision
+    found = state.get_task(move.task_id)
+    if found is None:
+        return decision
+    # Asked after if no update tells of its end: a call may get lost.
+    question = Question(agent.key, ask_at=now + state.policy.answer_timeout_s)
+    state = replace(state, questions=state.questions.set(move.task_id, question))
+    return decision.then(state, Kill(TaskRef(move.task_id, found[2].agent_id), move.reason))
+
+
+def _ask(decision: Decision, now: float) -> Decision:
+    state = decision.state
+    policy = state.policy
+    refs: list[TaskRef] = []
+    for task_id, question in sorted(state.questions.items()):
+        found = state.get_task(task_id)
+        if found is None:
+            state = state.without_question(task_id)
+        elif question.ask_at <= now:
+            pause_s = min(policy.max_answer_timeout_s, policy.answer_timeout_s * 2.0 ** min(question.tries, 16))
+            asked = replace(question, ask_at=now + pause_s, tries=question.tries + 1)
+            state = replace(state, questions=state.questions.set(task_id, asked))
+            refs.append(TaskRef(task_id, found[2].agent_id))
+    if refs:
+        return decision.then(state, Reconcile(tuple(refs), "the master has not said yet what became of them"))
+    is_first = state.reconciled_at is None and not state.questions
+    is_due = state.reconciled_at is not None and now - state.reconciled_at >= policy.reconcile_s
+    if is_first or is_due:
+        return decision.then(replace(state, reconciled_at=now), Reconcile((), "finds tasks that nobody remembers"))
+    return decision.then(state)
+
+
+def _kill_strangers(decision: Decision) -> Decision:
+    state = decision.state
+    if state.reconciled_at is None or not state.strangers:
+        return decision
+    kills = tuple(
+        Kill(TaskRef(task_id, agent_id), "runs for this framework, but no step remembers it")
+        for task_id, agent_id in state.strangers.items()
+    )
+    return decision.then(replace(state, strangers=Map()), *kills)
+
+
+def _revive(decision: Decision, now: float) -> Decision:
+    state = decision.state
+    policy = state.policy
+    if now - state.revived_at < policy.revive_s:
+        return decision
+    for key in (*state.slots, *state.repairs):
+        if now - state.offered_at.get(key, 0.0) < 2 * policy.refuse_waiting_s:
+            continue
+        move = choose_move(state.agents[key], policy, now)
+        if isinstance(move, Start | Ask):
+            return decision.then(replace(state, revived_at=now), Revive(f"{key} needs an offer: {move.reason}"))
+    return decision

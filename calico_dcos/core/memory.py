@@ -1,0 +1,39 @@
+"""What outlives the process: the shape of the store, in the framework's own values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from .model import Agent
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """All that a store holds.
+
+    Attributes:
+        framework_id: Mesos' id of this framework, None before the first subscription.
+        secret: what report tokens are derived from, None before the first start.
+        pins: sha256 by URL, of downloads for which no option gives a sum: the first agent's counts for all.
+    """
+
+    framework_id: str | None = None
+    secret: str | None = None
+    agents: tuple[Agent, ...] = ()
+    pins: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Changes that are stored together or not at all; what is None or empty stays as it is."""
+
+    framework_id: str | None = None
+    secret: str | None = None
+    agents: tuple[Agent, ...] = ()
+    pins: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to store."""
+        return self == Batch()

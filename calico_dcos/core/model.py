@@ -1,0 +1,268 @@
+"""The values that the framework thinks in: agents, steps, tasks, inspections, offers.
+
+Times are seconds since the epoch as floats, memory is in MB, CPUs are fractions of a core.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from typing import Any
+
+
+class StepName(Enum):
+    """The steps of a phase, in the order in which they run."""
+
+    INSPECT = "inspect"
+    ETCD_PROXY = "etcd-proxy"
+    DOCKER_CLUSTER_STORE = "docker-cluster-store"
+    CNI = "cni"
+    AGENT_RESTART = "agent-restart"
+    CALICO_NODE = "calico-node"
+
+
+class Status(Enum):
+    """How far a step, a phase or the plan is, in the words of the DC/OS SDK."""
+
+    PENDING = "PENDING"
+    STARTING = "STARTING"
+    STARTED = "STARTED"
+    COMPLETE = "COMPLETE"
+    WAITING = "WAITING"
+    DELAYED = "DELAYED"
+    ERROR = "ERROR"
+    IN_PROGRESS = "IN_PROGRESS"
+
+
+class TaskState(Enum):
+    """Mesos' task states, and LAUNCHED for a launch that nobody has answered yet."""
+
+    LAUNCHED = "LAUNCHED"
+    STAGING = "TASK_STAGING"
+    STARTING = "TASK_STARTING"
+    RUNNING = "TASK_RUNNING"
+    KILLING = "TASK_KILLING"
+    FINISHED = "TASK_FINISHED"
+    FAILED = "TASK_FAILED"
+    KILLED = "TASK_KILLED"
+    ERROR = "TASK_ERROR"
+    DROPPED = "TASK_DROPPED"
+    GONE = "TASK_GONE"
+    GONE_BY_OPERATOR = "TASK_GONE_BY_OPERATOR"
+    LOST = "TASK_LOST"
+    UNREACHABLE = "TASK_UNREACHABLE"
+    UNKNOWN = "TASK_UNKNOWN"
+
+    @property
+    def is_active(self) -> bool:
+        """Whether the task may be running or about to run."""
+        return self in _ACTIVE
+
+    @property
+    def is_in_doubt(self) -> bool:
+        """Whether the task may live on although Mesos lost sight of it: none of these states proves its death."""
+        return self in _IN_DOUBT
+
+    @property
+    def is_ended(self) -> bool:
+        """Whether the task is over for good."""
+        return not (self.is_active or self.is_in_doubt)
+
+
+_ACTIVE = frozenset(
+    {TaskState.LAUNCHED, TaskState.STAGING, TaskState.STARTING, TaskState.RUNNING, TaskState.KILLING},
+)
+_IN_DOUBT = frozenset({TaskState.LOST, TaskState.UNREACHABLE, TaskState.UNKNOWN})
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One attempt at a step.
+
+    Attributes:
+        settings: fingerprint of the settings that it was launched with.
+        may_restart: whether it was given leave to restart Docker or the Mesos agent.
+        since: when its state was entered.
+        healthy_since: when it became healthy, None while it is not.
+        reason: why it failed, in the installer's own words, empty if it did not say.
+    """
+
+    id: str
+    agent_id: str
+    launched_at: float
+    settings: str
+    state: TaskState = TaskState.LAUNCHED
+    may_restart: bool = False
+    since: float = 0.0
+    healthy_since: float | None = None
+    reason: str = ""
+    container_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What is remembered of a step on one agent.
+
+    Attributes:
+        attempts: failed attempts since the step was last complete.
+        retry_at: no launch before this time.
+        reason: why the last attempt failed, empty if none did.
+        is_refused: the host's facts forbid the step until an operator acts.
+        completed_as: fingerprint of the settings under which it was last complete: starting a service again under
+            the same settings is repair, not change.
+    """
+
+    task: Task | None = None
+    attempts: int = 0
+    retry_at: float = 0.0
+    reason: str = ""
+    is_refused: bool = False
+    completed_as: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One thing that a step has still to do on a host, as the installer found it.
+
+    Attributes:
+        restarts: "docker" or "mesos-agent" where the change restarts that service, else None.
+    """
+
+    message: str
+    reason: str
+    impact: str
+    restarts: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """What an installer saw on a host, and what would still have to change there.
+
+    Attributes:
+        at: when it was received.
+        settings: fingerprint of the settings that the changes were derived from.
+        changes: per step name, what is still to do; a step without an entry has nothing left.
+        refusals: per step name, why the step must not be done, with the remedy.
+        facts: the installer's facts document, kept for display only.
+    """
+
+    at: float
+    settings: str
+    changes: Mapping[str, tuple[Change, ...]] = field(default_factory=dict)
+    refusals: Mapping[str, str] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    def get_changes(self, step: StepName) -> tuple[Change, ...]:
+        """What the step has still to do on this host."""
+        return self.changes.get(step.value, ())
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """One line of an agent's history."""
+
+    at: float
+    text: str
+
+
+HISTORY_LENGTH = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """A Mesos agent and the phase that is walked on it: the unit that is stored.
+
+    Attributes:
+        key: the host's name, with the port where it is not 5051; it outlives Mesos' agent ids.
+        agent_id: Mesos' id at present.
+        slot_since: when the agent took a slot, None while it holds none.
+        settled_as: fingerprint of the settings under which the phase was last complete, empty before.
+        restart_since: when a task of this agent was given leave to restart something, None once facts show the end.
+        changed_at: when a task that may change the host was last launched.
+    """
+
+    key: str
+    agent_id: str
+    hostname: str
+    ip: str = ""
+    port: int = 5051
+    is_public: bool = False
+    mesos_version: str = ""
+    steps: Mapping[StepName, Step] = field(default_factory=dict)
+    inspection: Inspection | None = None
+    slot_since: float | None = None
+    settled_as: str = ""
+    settled_at: float | None = None
+    restart_since: float | None = None
+    changed_at: float = 0.0
+    first_seen_at: float = 0.0
+    history: tuple[Note, ...] = ()
+
+    def get_step(self, name: StepName) -> Step:
+        """What is remembered of a step: an untouched one if nothing is."""
+        return self.steps.get(name, Step())
+
+    def with_step(self, name: StepName, step: Step) -> Agent:
+        """The agent with one step replaced."""
+        return replace(self, steps={**self.steps, name: step})
+
+    def with_note(self, at: float, text: str) -> Agent:
+        """The agent with a line added to its history, of which the newest lines are kept."""
+        return replace(self, history=(*self.history, Note(at, text))[-HISTORY_LENGTH:])
+
+
+def build_agent_key(hostname: str, port: int) -> str:
+    """Name a host for good: its Mesos agent id changes, its name and port do not."""
+    usual_port = 5051
+    return hostname if port in (usual_port, 0) else f"{hostname}:{port}"
+
+
+class ResourceKind(Enum):
+    """The two kinds of resources that this framework uses."""
+
+    SCALAR = "SCALAR"
+    RANGES = "RANGES"
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """A part of an offer that any framework of our role may use.
+
+    Attributes:
+        amount: of a SCALAR.
+        ranges: of RANGES, both ends included.
+        role: "*" or the role that the agent reserves it to; a task must echo it.
+    """
+
+    name: str
+    kind: ResourceKind
+    role: str
+    amount: float = 0.0
+    ranges: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """Resources of one agent that wait for our answer.
+
+    Attributes:
+        unavailable_from: start of a maintenance window that the operator announced for the host, None if there is none.
+    """
+
+    id: str
+    agent_id: str
+    hostname: str
+    ip: str
+    port: int
+    is_public: bool
+    resources: tuple[Resource, ...]
+    unavailable_from: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRef:
+    """What Mesos needs to find a task."""
+
+    task_id: str
+    agent_id: str

@@ -1,0 +1,300 @@
+"""One agent's phase: which steps are done, what comes next, and what the agent waits for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from .model import Agent, Step, StepName, TaskState
+from .steps import Policy
+
+
+def is_step_done(agent: Agent, name: StepName, policy: Policy) -> bool:
+    """Whether a step needs no task any more: facts decide, and where there are none newer, the exit code."""
+    spec = policy.by_name[name]
+    step = agent.get_step(name)
+    if name is StepName.INSPECT:
+        return agent.inspection is not None and agent.inspection.settings == policy.settings
+    if not spec.is_enabled:
+        return True
+    if spec.is_service:
+        return _is_service_up(step, spec.settings)
+    return _is_change_done(agent, name, policy)
+
+
+def _is_service_up(step: Step, settings: str) -> bool:
+    task = step.task
+    return (
+        task is not None
+        and task.state is TaskState.RUNNING
+        and task.healthy_since is not None
+        and task.settings == settings
+    )
+
+
+def _is_change_done(agent: Agent, name: StepName, policy: Policy) -> bool:
+    task = agent.get_step(name).task
+    inspection = agent.inspection
+    if inspection is None or inspection.settings != policy.settings:
+        return False
+    if task is None:
+        return not inspection.get_changes(name)
+    if not task.state.is_ended:
+        return False
+    if inspection.at >= task.launched_at and not inspection.get_changes(name):
+        return True
+    is_newest_word = inspection.at <= task.since
+    return task.state is TaskState.FINISHED and task.settings == policy.by_name[name].settings and is_newest_word
+
+
+def find_next_step(agent: Agent, policy: Policy) -> StepName | None:
+    """The first step after the inspection that is not done.
+
+    A service that was complete before and is lost comes before everything else: it needs no slot, and an agent that
+    waits for one must not go without its network meanwhile.
+    """
+    open_steps = [name for name in StepName if name is not StepName.INSPECT and not is_step_done(agent, name, policy)]
+    lost = [name for name in open_steps if is_repair(agent, name, policy)]
+    return next(iter(lost or open_steps), None)
+
+
+def is_repair(agent: Agent, name: StepName, policy: Policy) -> bool:
+    """Whether launching the step would only bring back what was complete under the same settings."""
+    spec = policy.by_name[name]
+    return spec.is_service and agent.get_step(name).completed_as == spec.settings
+
+
+def is_settled(agent: Agent, policy: Policy) -> bool:
+    """Whether the phase was complete under the present settings, and nothing is known to have undone it."""
+    return agent.settled_as == policy.settings
+
+
+def compute_stable_at(agent: Agent, policy: Policy) -> float | None:
+    """When the phase's calico-node will have been healthy for the stability period; None if it is not healthy now."""
+    if not policy.by_name[StepName.CALICO_NODE].is_enabled:
+        return 0.0
+    task = agent.get_step(StepName.CALICO_NODE).task
+    if task is None or task.healthy_since is None:
+        return None
+    return task.healthy_since + policy.stability_s
+
+
+def find_failed_step(agent: Agent, policy: Policy) -> StepName | None:
+    """The step for which the phase is in ERROR: refused, or out of attempts.
+
+    Repairs and verifications of a phase that was complete go on for ever, with back-off: giving up would not help.
+    """
+    for name in StepName:
+        step = agent.get_step(name)
+        if name is StepName.INSPECT:
+            is_exempt = is_settled(agent, policy)
+        else:
+            is_exempt = is_step_done(agent, name, policy) or is_repair(agent, name, policy)
+        if not is_exempt and (step.is_refused or step.attempts >= policy.max_attempts):
+            return name
+    return None
+
+
+def find_reason_to_inspect(agent: Agent, policy: Policy, now: float) -> str | None:
+    """Why the host must be looked at again before anything else, None if what is known will do."""
+    inspection = agent.inspection
+    if inspection is None:
+        return "nothing is known of the host"
+    if inspection.settings != policy.settings:
+        return "the wanted configuration changed"
+    age_s = now - inspection.at
+    if any(_is_outcome_unknown(agent.get_step(name), inspection.at) for name in StepName):
+        return "a change ended without success: facts decide what it did"
+    if find_failed_step(agent, policy) is not None:
+        return "an operator may have mended the host" if age_s > policy.facts_max_age_s else None
+    if is_settled(agent, policy):
+        return "the verify interval is over" if age_s > policy.verify_interval_s else None
+    if find_next_step(agent, policy) is not None:
+        is_at_rest = agent.slot_since is None and age_s > policy.facts_max_age_s
+        return "what is known of the host is old" if is_at_rest else None
+    if inspection.at < agent.changed_at:
+        return "all steps are done: facts have to confirm it"
+    return None
+
+
+def _is_outcome_unknown(step: Step, inspected_at: float) -> bool:
+    task = step.task
+    return (
+        task is not None
+        and task.may_restart
+        and task.state.is_ended
+        and task.state is not TaskState.FINISHED
+        and inspected_at < task.since
+    )
+
+
+def advance(agent: Agent, policy: Policy, now: float) -> Agent:
+    """Draw the conclusions that facts and time allow: forget old failures, settle the phase, or find it undone."""
+    agent = _complete_steps(agent, policy)
+    if agent.restart_since is not None and _is_restart_over(agent, policy):
+        agent = replace(agent, restart_since=None)
+    if is_settled(agent, policy):
+        return _unsettle_if_undone(agent, policy, now)
+    return _settle_if_complete(agent, policy, now)
+
+
+def _complete_steps(agent: Agent, policy: Policy) -> Agent:
+    for spec in policy.steps:
+        step = agent.get_step(spec.name)
+        if spec.name is StepName.INSPECT or spec.is_service or not is_step_done(agent, spec.name, policy):
+            continue
+        done = replace(step, attempts=0, retry_at=0.0, reason="", is_refused=False)
+        if done != step:
+            agent = agent.with_step(spec.name, done)
+    return agent
+
+
+def _is_restart_over(agent: Agent, policy: Policy) -> bool:
+    return all(
+        is_step_done(agent, name, policy)
+        for name in (StepName.DOCKER_CLUSTER_STORE, StepName.AGENT_RESTART)
+        if (task := agent.get_step(name).task) is not None and task.may_restart
+    )
+
+
+def _settle_if_complete(agent: Agent, policy: Policy, now: float) -> Agent:
+    if find_next_step(agent, policy) is not None or find_reason_to_inspect(agent, policy, now) is not None:
+        return agent
+    if find_failed_step(agent, policy) is not None:
+        return agent
+    stable_at = compute_stable_at(agent, policy)
+    if stable_at is None or stable_at > now:
+        return agent
+    settled = replace(agent, settled_as=policy.settings, settled_at=now, slot_since=None, restart_since=None)
+    for spec in policy.steps:
+        if spec.is_service and spec.is_enabled:
+            done = replace(agent.get_step(spec.name), attempts=0, retry_at=0.0, reason="", completed_as=spec.settings)
+            settled = settled.with_step(spec.name, done)
+    return settled.with_note(now, "complete: verified by facts, healthy for the stability period")
+
+
+def _unsettle_if_undone(agent: Agent, policy: Policy, now: float) -> Agent:
+    for spec in policy.steps:
+        if spec.name is StepName.INSPECT or spec.is_service or is_step_done(agent, spec.name, policy):
+            continue
+        changes = agent.inspection.get_changes(spec.name) if agent.inspection else ()
+        reason = changes[0].reason if changes else "the step is not done any more"
+        return replace(agent, settled_as="", settled_at=None).with_note(now, f"{spec.name.value} undone: {reason}")
+    return agent
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """There is nothing to do on this agent."""
+
+    reason: str = "complete"
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """The agent waits for something that its own phase decides.
+
+    Attributes:
+        until: when to look again at the latest, None if an event will tell.
+        is_brief: whether an offer in hand is worth keeping meanwhile.
+    """
+
+    reason: str
+    until: float | None = None
+    is_brief: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Mesos has to be asked what became of a task before anything else happens."""
+
+    task_id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """A running service has to end, because it runs with settings that are wanted no more.
+
+    Attributes:
+        needs_slot: always, because what follows changes the host.
+        restarts: nothing.
+    """
+
+    task_id: str
+    reason: str
+    needs_slot: bool = True
+    restarts: None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """A step's task is to be launched.
+
+    Attributes:
+        needs_slot: whether it changes the host.
+        restarts: what it will restart, None if nothing.
+    """
+
+    step: StepName
+    reason: str
+    needs_slot: bool = False
+    restarts: str | None = None
+
+
+Move = Rest | Wait | Ask | End | Start
+
+
+def choose_move(agent: Agent, policy: Policy, now: float) -> Move:
+    """What this agent's phase wants next, whatever other agents do: a ladder, the first rung that holds decides."""
+    for name in StepName:
+        task = agent.get_step(name).task
+        # A task that Mesos lost sight of may still be at work on the host.
+        if task is not None and task.state.is_in_doubt:
+            return Ask(task.id, f"{name.value} is {task.state.value}: asks Mesos what became of it")
+        # One change at a time: two installers on one host would undo each other's work.
+        if task is not None and task.state.is_active and not policy.by_name[name].is_service:
+            return Wait(f"{name.value} is at work", is_brief=True)
+    inspect_reason = find_reason_to_inspect(agent, policy, now)
+    next_step = find_next_step(agent, policy)
+    # A lost service is brought back before anything is looked at: nobody's network waits for an inspection.
+    if next_step is not None and is_repair(agent, next_step, policy):
+        return _choose_start(agent, next_step, policy, now)
+    if inspect_reason is not None:
+        return _choose_inspection(agent, inspect_reason, now)
+    failed = find_failed_step(agent, policy)
+    if failed is not None:
+        return Wait(f"{failed.value} failed: {agent.get_step(failed).reason}")
+    if next_step is not None:
+        return _choose_start(agent, next_step, policy, now)
+    if is_settled(agent, policy):
+        return Rest()
+    return Wait("calico-node is healthy; waits for the stability period", compute_stable_at(agent, policy))
+
+
+def _choose_inspection(agent: Agent, reason: str, now: float) -> Move:
+    # Looking does no harm, so it goes on even where the phase is in ERROR: the operator may have mended the cause.
+    step = agent.get_step(StepName.INSPECT)
+    if step.retry_at > now:
+        return _back_off(step)
+    return Start(StepName.INSPECT, reason)
+
+
+def _choose_start(agent: Agent, name: StepName, policy: Policy, now: float) -> Move:
+    spec = policy.by_name[name]
+    step = agent.get_step(name)
+    if step.task is not None and step.task.state.is_active:
+        if step.task.settings == spec.settings:
+            return Wait(f"{name.value} is starting", is_brief=True)
+        return End(step.task.id, f"{name.value} runs with settings that are wanted no more")
+    if step.retry_at > now:
+        return _back_off(step)
+    if is_repair(agent, name, policy):
+        return Start(name, "it was complete and is lost")
+    changes = agent.inspection.get_changes(name) if agent.inspection is not None else ()
+    restarts = next((change.restarts for change in changes if change.restarts is not None), None)
+    reason = changes[0].reason if changes else "its turn has come"
+    return Start(name, reason, needs_slot=True, restarts=None if spec.is_service else restarts)
+
+
+def _back_off(step: Step) -> Wait:
+    return Wait(f"backs off after {step.attempts} failed attempts: {step.reason}", step.retry_at)

@@ -1,0 +1,191 @@
+"""Everything that the framework knows at one moment, in one immutable value with its indexes.
+
+The maps are persistent (immutables.Map): an old state stays valid for whoever holds it, and a new one costs in
+proportion to what changed. Indexes are kept in `with_agent` alone, so that nothing ever has to scan all agents.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+from immutables import Map
+
+from .events import Progressed
+from .memory import Batch, Memory
+from .model import Agent, Offer, StepName, Task
+from .phase import find_failed_step, find_next_step, is_repair, is_settled
+from .steps import Policy
+
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOffer:
+    """An offer that is not answered yet."""
+
+    offer: Offer
+    received_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A task whose state the master has to tell us.
+
+    Attributes:
+        ask_at: when to ask, or to ask again.
+        tries: how often it was asked.
+        is_after_offer: whether the task's agent was offered since the task was lost sight of, so that LOST means dead.
+    """
+
+    agent_key: str
+    ask_at: float
+    tries: int = 0
+    is_after_offer: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """One moment of the framework.
+
+    Attributes:
+        keys_by_id: agent key by Mesos agent id.
+        tasks: (agent key, step) by task id, of each step's newest task.
+        slots: when each holder took its slot, by agent key.
+        restarts: since when each agent has had leave to restart something, by agent key.
+        failed: agents in ERROR, by key, with the step.
+        unsettled: keys of agents whose phase is not complete.
+        repairs: keys of agents of which a service that was complete is lost.
+        questions: open questions to the master, by task id.
+        strangers: Mesos agent id by task id, of running tasks of this framework that nobody remembers.
+        offered_at: when an agent was last offered, by agent key.
+        shortfalls: since when an agent's offers are too small, and for what, by agent key.
+        unsaved: what the store does not have yet.
+        is_subscribed: whether the master has taken us in.
+        reconciled_at: when all tasks that the master knows were last asked for, None until every question since the
+            last subscription was answered.
+    """
+
+    policy: Policy
+    revision: int = 0
+    framework_id: str | None = None
+    secret: str | None = None
+    master: str = ""
+    is_subscribed: bool = False
+    reconciled_at: float | None = None
+    revived_at: float = 0.0
+    agents: Map[str, Agent] = field(default_factory=Map)
+    keys_by_id: Map[str, str] = field(default_factory=Map)
+    tasks: Map[str, tuple[str, StepName]] = field(default_factory=Map)
+    offers: Map[str, HeldOffer] = field(default_factory=Map)
+    slots: Map[str, float] = field(default_factory=Map)
+    restarts: Map[str, float] = field(default_factory=Map)
+    failed: Map[str, StepName] = field(default_factory=Map)
+    unsettled: Map[str, None] = field(default_factory=Map)
+    repairs: Map[str, None] = field(default_factory=Map)
+    questions: Map[str, Question] = field(default_factory=Map)
+    strangers: Map[str, str] = field(default_factory=Map)
+    progress: Map[str, Progressed] = field(default_factory=Map)
+    offered_at: Map[str, float] = field(default_factory=Map)
+    shortfalls: Map[str, tuple[float, str]] = field(default_factory=Map)
+    pins: Map[str, str] = field(default_factory=Map)
+    unsaved: Batch = field(default_factory=Batch)
+
+    def with_agent(self, agent: Agent) -> State:
+        """The state with one agent added or replaced, its indexes kept, and the agent marked as unsaved."""
+        known = self.agents.get(agent.key)
+        if known is agent:
+            return self
+        unsaved = tuple(other for other in self.unsaved.agents if other.key != agent.key)
+        indexed = self._index(known, agent)
+        return replace(indexed, unsaved=replace(self.unsaved, agents=(*unsaved, agent)), revision=self.revision + 1)
+
+    def _index(self, known: Agent | None, agent: Agent) -> State:
+        key = agent.key
+        failed = find_failed_step(agent, self.policy)
+        next_step = find_next_step(agent, self.policy)
+        is_lost = next_step is not None and is_repair(agent, next_step, self.policy)
+        return replace(
+            self,
+            agents=self.agents.set(key, agent),
+            keys_by_id=self.keys_by_id.set(agent.agent_id, key) if agent.agent_id else self.keys_by_id,
+            tasks=_index_tasks(self.tasks, known, agent),
+            slots=_keep(self.slots, key, agent.slot_since),
+            restarts=_keep(self.restarts, key, agent.restart_since),
+            failed=_keep(self.failed, key, failed),
+            unsettled=_discard(self.unsettled, key)
+            if is_settled(agent, self.policy)
+            else self.unsettled.set(key, None),
+            repairs=self.repairs.set(key, None) if is_lost else _discard(self.repairs, key),
+        )
+
+    def saved(self) -> State:
+        """The state after everything unsaved was stored."""
+        return self if self.unsaved.is_empty else replace(self, unsaved=Batch())
+
+    def get_agent_by_id(self, agent_id: str) -> Agent | None:
+        """The agent that has this Mesos agent id now or had it before."""
+        key = self.keys_by_id.get(agent_id)
+        return None if key is None else self.agents.get(key)
+
+    def get_task(self, task_id: str) -> tuple[Agent, StepName, Task] | None:
+        """The task, its agent and its step; None if it is not the newest task of any step."""
+        place = self.tasks.get(task_id)
+        if place is None:
+            return None
+        agent = self.agents[place[0]]
+        task = agent.get_step(place[1]).task
+        return None if task is None else (agent, place[1], task)
+
+    def without_offers(self, offer_ids: Iterable[str]) -> State:
+        """The state without these offers: they were answered, or taken back."""
+        offers = self.offers
+        for offer_id in offer_ids:
+            offers = _discard(offers, offer_id)
+        return self if offers is self.offers else replace(self, offers=offers)
+
+    def without_question(self, task_id: str) -> State:
+        """The state with this question answered."""
+        return replace(self, questions=_discard(self.questions, task_id))
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether so many agents failed that no further agent may take a slot."""
+        return len(self.failed) > self.policy.max_failed_agents
+
+
+def restore(policy: Policy, memory: Memory) -> State:
+    """Build the state that a scheduler starts with from what its store remembers."""
+    state = State(
+        policy=policy,
+        framework_id=memory.framework_id,
+        secret=memory.secret,
+        pins=Map(memory.pins),
+    )
+    for agent in memory.agents:
+        state = state.with_agent(agent)
+    return state.saved()
+
+
+def _index_tasks(
+    tasks: Map[str, tuple[str, StepName]],
+    known: Agent | None,
+    agent: Agent,
+) -> Map[str, tuple[str, StepName]]:
+    for name in StepName:
+        old = None if known is None else known.get_step(name).task
+        new = agent.get_step(name).task
+        if old is not None and (new is None or new.id != old.id):
+            tasks = _discard(tasks, old.id)
+        if new is not None:
+            tasks = tasks.set(new.id, (agent.key, name))
+    return tasks
+
+
+def _keep(index: Map[str, Value], key: str, value: Value | None) -> Map[str, Value]:
+    return _discard(index, key) if value is None else index.set(key, value)
+
+
+def _discard(index: Map[str, Value], key: str) -> Map[str, Value]:
+    return index.delete(key) if key in index else index

@@ -1,0 +1,80 @@
+"""What the steps are and how the walk is paced, as an operator configured it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from .model import StepName
+
+SERVICES = frozenset({StepName.ETCD_PROXY, StepName.CALICO_NODE})
+
+
+@dataclass(frozen=True, slots=True)
+class StepSpec:
+    """A step as configured, before it meets an agent.
+
+    Attributes:
+        settings: fingerprint of everything configured that changes what the step leaves on a host.
+        ports: claimed from an offer that has them; an offer without them will do as well.
+    """
+
+    name: StepName
+    settings: str
+    cpus: float
+    mem_mb: float
+    is_enabled: bool = True
+    ports: tuple[int, ...] = ()
+
+    @property
+    def is_service(self) -> bool:
+        """Whether the step's task runs for good."""
+        return self.name in SERVICES
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The rules of the walk; DESIGN gives the reason of each default.
+
+    Attributes:
+        steps: one spec for each StepName, in the order of StepName.
+        own_host: hostname or address of the agent that runs this scheduler, walked last; empty if unknown.
+    """
+
+    steps: tuple[StepSpec, ...]
+    max_concurrent_agents: int = 1
+    max_concurrent_restarts: int = 1
+    max_failed_agents: int = 0
+    stability_s: float = 30.0
+    max_attempts: int = 5
+    backoff_s: float = 10.0
+    max_backoff_s: float = 600.0
+    verify_interval_s: float = 86_400.0
+    facts_max_age_s: float = 600.0
+    refuse_waiting_s: float = 5.0
+    refuse_resting_s: float = 3_600.0
+    hold_s: float = 10.0
+    answer_timeout_s: float = 10.0
+    max_answer_timeout_s: float = 120.0
+    reconcile_s: float = 600.0
+    revive_s: float = 30.0
+    own_host: str = ""
+    by_name: dict[StepName, StepSpec] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Index the steps by name.
+
+        Raises:
+            ValueError: the steps are not all there, or not in their order.
+        """
+        if tuple(spec.name for spec in self.steps) != tuple(StepName):
+            raise ValueError(f"steps must be {[name.value for name in StepName]}")
+        object.__setattr__(self, "by_name", {spec.name: spec for spec in self.steps})
+
+    @property
+    def settings(self) -> str:
+        """Fingerprint of the whole wanted configuration."""
+        return "+".join(f"{spec.settings}{'' if spec.is_enabled else '!'}" for spec in self.steps)
+
+    def compute_backoff_s(self, attempts: int) -> float:
+        """How long to wait after this many failed attempts (one or more): doubling, capped."""
+        return min(self.max_backoff_s, self.backoff_s * 2.0 ** (min(attempts, 32) - 1))

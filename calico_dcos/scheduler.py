@@ -1,0 +1,227 @@
+"""The loop: one thread takes events from one queue, folds them, stores what changed, and acts."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import time
+import uuid
+from collections.abc import Callable
+from queue import Empty, SimpleQueue
+from typing import Protocol, assert_never
+
+from .core.actions import Acknowledge, Action, Call, Decline, Exit, Kill, Launch, Reconcile, Revive
+from .core.decide import decide
+from .core.events import Event, Ticked
+from .core.fold import fold
+from .core.memory import Batch, Memory
+from .core.model import Agent, StepName
+from .core.state import restore
+from .core.steps import Policy
+
+log = logging.getLogger(__name__)
+
+TICK_S = 1.0
+# Events folded before one decision and one write: bounds how long the first of them waits for its acknowledgement.
+MAX_EVENTS = 200
+
+
+class StoreError(Exception):
+    """The store did not do what was asked; its text is one line that names the store and the remedy."""
+
+
+class StoreHeldError(StoreError):
+    """Another scheduler holds the store."""
+
+
+class Store(Protocol):
+    """What must outlive the process.
+
+    Every method raises StoreError if the store cannot be reached, and nothing else.
+    """
+
+    def acquire(self, holder: str, timeout_s: float) -> None:
+        """Become the only writer, waiting up to timeout_s for another holder to go.
+
+        Raises:
+            StoreHeldError: another holder is there still; the text names it.
+        """
+
+    def load(self) -> Memory:
+        """Read everything."""
+
+    def save(self, batch: Batch) -> None:
+        """Write a batch: all of it or nothing, and durably, or raise.
+
+        Raises:
+            StoreHeldError: this process is not the holder any more; nothing was written.
+        """
+
+    def close(self) -> None:
+        """Give the store up; another scheduler may acquire it at once."""
+
+
+class Driver(Protocol):
+    """The way to Mesos. Calls are wishes: whether one had its effect shows in later events."""
+
+    def start(self, framework_id: str | None) -> None:
+        """Connect and subscribe, and go on doing so until stopped; events go to the queue."""
+
+    def send(self, call: Call) -> None:
+        """Pass a call to the master; one that cannot be delivered is logged and forgotten."""
+
+    def stop(self) -> None:
+        """Disconnect without a teardown."""
+
+
+def make_task_id(step: StepName) -> str:
+    """Name a task: never used before, and readable in Mesos' own page."""
+    return f"{step.value}.{uuid.uuid4()}"
+
+
+class Scheduler:
+    """Owns the state: the only place where it is replaced is this thread's loop."""
+
+    def __init__(
+        self,
+        *,
+        policy: Policy,
+        store: Store,
+        queue: SimpleQueue[Event],
+        read_clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._store = store
+        self._queue = queue
+        self._read_clock = read_clock
+        self._ticked_at = 0.0
+        self._exit_reason: str | None = None
+        self._beat_at = time.monotonic()
+        self._trouble: str | None = None
+        self.state = restore(policy, store.load())
+        if self.state.secret is None:
+            secret = secrets.token_hex(32)
+            store.save(Batch(secret=secret))
+            self.state = restore(policy, store.load())
+
+    def run(self, driver: Driver) -> str:
+        """Take events until an exit is decided or asked for.
+
+        Args:
+            driver: not started yet; its events go to the queue.
+
+        Returns:
+            The reason for the end.
+
+        Raises:
+            StoreHeldError: another scheduler took the store over.
+        """
+        agents = len(self.state.agents)
+        log.info("starts with %d known agents, framework id %s", agents, self.state.framework_id or "none yet")
+        driver.start(self.state.framework_id or None)
+        try:
+            while self._exit_reason is None:
+                for call in self._handle(self._take_events()):
+                    driver.send(call)
+        finally:
+            driver.stop()
+        return self._exit_reason
+
+    def stop(self, reason: str) -> None:
+        """Ask the loop to end; from any thread or a signal handler."""
+        self._exit_reason = reason
+
+    def describe_trouble(self, max_silence_s: float = 60.0) -> str | None:
+        """Say why the scheduler cannot work, None if it can: what a health check asks."""
+        silence_s = time.monotonic() - self._beat_at
+        return f"the scheduler's loop has been silent for {silence_s:.0f} s" if silence_s > max_silence_s else None
+
+    @property
+    def trouble(self) -> str | None:
+        """What keeps decisions waiting at present, in one line; None if nothing does."""
+        return self._trouble
+
+    def _take_events(self) -> list[Event]:
+        events: list[Event] = []
+        try:
+            events.append(self._queue.get(timeout=TICK_S))
+            while len(events) < MAX_EVENTS:
+                events.append(self._queue.get_nowait())
+        except Empty:
+            pass
+        now = self._read_clock()
+        # Also when the clock was set back: time that stands still would keep every back-off waiting.
+        if not 0 <= now - self._ticked_at < TICK_S:
+            self._ticked_at = now
+            events.append(Ticked())
+        return events
+
+    def _handle(self, events: list[Event]) -> list[Call]:
+        now = self._read_clock()
+        self._beat_at = time.monotonic()
+        before = state = self.state
+        actions: list[Action] = []
+        for event in events:
+            state, answers = fold(state, event, now)
+            actions.extend(answers)
+        decision = decide(state, now, make_task_id)
+        self._save(decision.state.unsaved)
+        self.state = decision.state.saved()
+        for agent in decision.state.unsaved.agents:
+            _log_notes(before.agents.get(agent.key), agent)
+        calls: list[Call] = []
+        for action in (*actions, *decision.actions):
+            _log_action(action)
+            match action:
+                case Exit():
+                    self._exit_reason = action.reason
+                case _:
+                    calls.append(action)
+        return calls
+
+    def _save(self, batch: Batch) -> None:
+        """Store a batch, waiting for as long as the store is away: nothing is decided on what may be lost."""
+        while not batch.is_empty:
+            try:
+                self._store.save(batch)
+            except StoreHeldError:
+                raise
+            except StoreError as error:
+                if self._exit_reason is not None:
+                    raise
+                if self._trouble is None:
+                    log.warning("decisions wait for the store: %s", error)
+                self._trouble = str(error)
+                self._beat_at = time.monotonic()
+                time.sleep(TICK_S)
+            else:
+                break
+        if self._trouble is not None:
+            log.info("the store is back: decisions go on")
+            self._trouble = None
+
+
+def _log_action(action: Action) -> None:
+    match action:
+        case Kill():
+            log.info("kills %s: %s", action.task.task_id, action.reason)
+        case Revive():
+            log.info("revives offers: %s", action.reason)
+        case Reconcile():
+            log.debug("reconciles %d tasks: %s", len(action.tasks), action.reason)
+        case Decline():
+            log.debug("declines for %g s: %s", action.refuse_s, action.reason)
+        case Launch():
+            log.debug("launches %s on %s: %s", action.task_id, action.agent_key, action.reason)
+        case Acknowledge():
+            log.debug("acknowledges an update of %s", action.task_id)
+        case Exit():
+            log.warning("ends: %s", action.reason)
+        case _:
+            assert_never(action)
+
+
+def _log_notes(before: Agent | None, after: Agent) -> None:
+    known = () if before is None else before.history
+    for note in after.history:
+        if note not in known:
+            log.info("%s: %s", after.key, note.text)

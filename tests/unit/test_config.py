@@ -1,0 +1,97 @@
+"""The configuration: defaults, and one clear line for each fault."""
+
+from __future__ import annotations
+
+import pytest
+
+from calico_dcos.config import ConfigError, build_policy, build_wanted, read_config
+from calico_dcos.core.model import StepName
+
+
+def test_empty_environment_gives_the_defaults_of_the_package() -> None:
+    config = read_config({})
+
+    assert config.master == "leader.mesos:5050"
+    assert config.state_store == "sqlite:///var/lib/calico-dcos/state.db"
+    assert config.etcd_endpoints == "http://localhost:2379"
+    assert config.docker_cluster_store == "etcd://localhost:2379"
+    assert config.max_concurrent_agents == 1
+    assert config.max_failed_agents == 0
+
+
+def test_marathon_tells_port_host_and_address() -> None:
+    config = read_config({"PORT0": "31007", "HOST": "10.0.0.7", "LIBPROCESS_IP": "10.0.0.8"})
+
+    assert (config.port, config.own_host, config.advertised_address) == (31007, "10.0.0.7", "10.0.0.8")
+
+
+def test_outside_etcd_is_used_by_docker_and_calico_alike() -> None:
+    environment = {"CALICO_DCOS_ETCD_RUN_PROXY": "false", "CALICO_DCOS_ETCD_ENDPOINTS": "http://m1:2379,http://m2:2379"}
+    config = read_config(environment)
+    wanted = build_wanted(config)
+
+    assert wanted["docker_cluster_store"]["cluster_store"] == "etcd://m1:2379,m2:2379"
+    assert wanted["cni"]["config"]["etcd_endpoints"] == "http://m1:2379,http://m2:2379"
+    assert wanted["calico_node"]["environment"]["ETCD_ENDPOINTS"] == "http://m1:2379,http://m2:2379"
+    assert not build_policy(config, wanted).by_name[StepName.ETCD_PROXY].is_enabled
+
+
+def test_felix_ignores_loose_reverse_path_filters() -> None:
+    assert build_wanted(read_config({}))["calico_node"]["environment"]["FELIX_IGNORELOOSERPF"] == "true"
+
+
+def test_operator_settings_win_over_the_node_defaults() -> None:
+    config = read_config({"CALICO_DCOS_NODE_ENVIRONMENT": '{"FELIX_LOGSEVERITYSCREEN": "debug"}'})
+
+    assert build_wanted(config)["calico_node"]["environment"]["FELIX_LOGSEVERITYSCREEN"] == "debug"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "fault"),
+    [
+        ("MASTER", "nowhere", "it takes host:port, http://host:port or zk://host:port,.../path"),
+        ("PORT", "http", "it takes a whole number from 0 to 65535"),
+        ("PORT", "70000", "it takes a whole number from 0 to 65535"),
+        ("MAX_CONCURRENT_AGENTS", "0", "it takes a whole number from 1 to 1000"),
+        ("STABILITY_PERIOD_S", "nan", "it takes a number from 0 to 3600"),
+        ("ETCD_RUN_PROXY", "yes", "it takes one of true, false"),
+        ("ETCD_ENDPOINTS", "m1:2379", "it takes http:// or https:// URLs of etcd, separated by commas"),
+        ("CNI_PLUGINS_DIR", "active/cni", "it takes an absolute path"),
+        ("CNI_CALICO_URL", "ftp://x/calico", "it takes an http:// or https:// URL"),
+        ("CNI_CALICO_SHA256", "abc", "it takes 64 hexadecimal digits"),
+        ("NODE_ENVIRONMENT", "[1]", "it takes a JSON object of strings"),
+        ("LOG_LEVEL", "LOUD", "it takes one of DEBUG, INFO, WARNING, ERROR"),
+    ],
+)
+def test_wrong_value_is_named_with_what_is_allowed(name: str, value: str, fault: str) -> None:
+    with pytest.raises(ConfigError) as raised:
+        read_config({f"CALICO_DCOS_{name}": value})
+
+    assert raised.value.faults == [f"CALICO_DCOS_{name}={value!r} is wrong: {fault}"]
+
+
+def test_all_faults_are_reported_at_once() -> None:
+    with pytest.raises(ConfigError) as raised:
+        read_config({"CALICO_DCOS_PORT": "x", "CALICO_DCOS_MASTER": "y", "CALICO_DCOS_ETCD_RUN_PROXY": "false"})
+
+    assert len(raised.value.faults) == 3
+    assert "CALICO_DCOS_ETCD_ENDPOINTS is not set, and has to be here" in raised.value.faults
+
+
+def test_misspelt_setting_is_named_with_what_was_meant() -> None:
+    with pytest.raises(ConfigError) as raised:
+        read_config({"CALICO_DCOS_MAX_CONCURENT_AGENTS": "2"})
+
+    (fault,) = raised.value.faults
+    assert fault.startswith("CALICO_DCOS_MAX_CONCURENT_AGENTS is no setting of calico-dcos")
+    assert fault.endswith("did you mean CALICO_DCOS_MAX_CONCURRENT_AGENTS?")
+
+
+def test_fingerprint_of_a_step_changes_with_its_own_settings_only() -> None:
+    plain = read_config({})
+    other = read_config({"CALICO_DCOS_NODE_IMAGE": "calico/node:v1.1.0"})
+    before = build_policy(plain, build_wanted(plain)).by_name
+    after = build_policy(other, build_wanted(other)).by_name
+
+    assert before[StepName.CALICO_NODE].settings != after[StepName.CALICO_NODE].settings
+    assert before[StepName.CNI].settings == after[StepName.CNI].settings

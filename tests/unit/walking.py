@@ -1,0 +1,200 @@
+"""A cluster that lives in memory, for tests of the core: it answers actions as Mesos and the installer would."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from calico_dcos.core.actions import Action, Decline, Kill, Launch, Reconcile
+from calico_dcos.core.decide import decide
+from calico_dcos.core.events import (
+    Event,
+    Inspected,
+    OffersReceived,
+    Subscribed,
+    TaskUpdated,
+    Ticked,
+)
+from calico_dcos.core.fold import fold
+from calico_dcos.core.memory import Memory
+from calico_dcos.core.model import Change, Inspection, Offer, Resource, ResourceKind, StepName, TaskState
+from calico_dcos.core.state import State, restore
+from calico_dcos.core.steps import Policy, StepSpec
+
+ONE_SHOTS = (StepName.DOCKER_CLUSTER_STORE, StepName.CNI, StepName.AGENT_RESTART)
+
+
+def build_policy(*, disabled: tuple[StepName, ...] = (), **rules: object) -> Policy:
+    """A policy with short times; rules replace its attributes."""
+    steps = tuple(
+        StepSpec(name, settings=f"{name.value}-1", cpus=0.1, mem_mb=32.0, is_enabled=name not in disabled)
+        for name in StepName
+    )
+    return replace(Policy(steps=steps, stability_s=5.0), **rules)  # type: ignore[arg-type]
+
+
+@dataclass
+class FakeHost:
+    """A host with a Mesos agent.
+
+    Attributes:
+        todo: what the installer would find still to do, by step.
+        outcomes: how the next tasks of a step end, first come first; FINISHED when used up.
+        is_broken: the steps whose task always fails.
+    """
+
+    hostname: str
+    agent_id: str
+    todo: dict[StepName, Change] = field(default_factory=dict)
+    outcomes: dict[StepName, list[TaskState]] = field(default_factory=dict)
+    running: dict[str, StepName] = field(default_factory=dict)
+    launched: list[StepName] = field(default_factory=list)
+    is_offering: bool = True
+
+    def inspect(self) -> Inspection:
+        """What an installer would report of the host."""
+        return Inspection(at=0.0, settings="", changes={name.value: (change,) for name, change in self.todo.items()})
+
+
+def build_host(number: int, *, restarts: tuple[StepName, ...] = ()) -> FakeHost:
+    """A host on which nothing is done yet."""
+    services = {StepName.DOCKER_CLUSTER_STORE: "docker", StepName.AGENT_RESTART: "mesos-agent"}
+    steps = [name for name in ONE_SHOTS if name is not StepName.AGENT_RESTART or name in restarts]
+    todo = {
+        name: Change(f"does {name.value}", "facts ask for it", "none", services[name] if name in restarts else None)
+        for name in steps
+    }
+    return FakeHost(f"agent{number}.test", f"S{number}", todo)
+
+
+class FakeCluster:
+    """Drives fold and decide with events that follow from the actions."""
+
+    def __init__(self, hosts: list[FakeHost], policy: Policy, memory: Memory | None = None) -> None:
+        self.hosts = {host.agent_id: host for host in hosts}
+        self.now = 1000.0
+        self.state: State = restore(policy, memory or Memory(framework_id="F1", secret="s"))
+        self.actions: list[Action] = []
+        self.answered: list[str] = []
+        self.offered: list[str] = []
+        self.most_slots = 0
+        self.most_restarts = 0
+        self._numbers = itertools.count(1)
+        self.feed(Subscribed("F1", "master:5050"))
+
+    def feed(self, *events: Event) -> list[Action]:
+        """Fold events, decide, and take what was decided without performing it."""
+        actions: list[Action] = []
+        state = self.state
+        for event in events:
+            state, answers = fold(state, event, self.now)
+            actions.extend(answers)
+        decision = decide(state, self.now, self._new_task_id)
+        self.state = decision.state.saved()
+        actions.extend(decision.actions)
+        self.actions.extend(actions)
+        self.most_slots = max(self.most_slots, len(self.state.slots))
+        self.most_restarts = max(self.most_restarts, len(self.state.restarts))
+        return actions
+
+    def _new_task_id(self, step: StepName) -> str:
+        return f"{step.value}.{next(self._numbers)}"
+
+    def step(self, seconds: float = 1.0) -> None:
+        """Let time pass, offer what may be offered, and perform what is decided."""
+        self.now += seconds
+        self._perform(self.feed(Ticked()))
+        for host in self.hosts.values():
+            if host.is_offering:
+                self._perform(self.feed(OffersReceived((self.build_offer(host),))))
+
+    def run_until(self, is_reached: Callable[[], bool], max_steps: int = 500) -> None:
+        """Let time pass until something holds; fail with the story if it never does."""
+        for _ in range(max_steps):
+            if is_reached():
+                return
+            self.step()
+        story = [f"{note.at:.0f} {a.key} {note.text}" for a in self.state.agents.values() for note in a.history]
+        raise AssertionError("never reached:\n" + "\n".join(sorted(story)))
+
+    def is_complete(self) -> bool:
+        """Whether every agent is settled."""
+        return len(self.state.agents) == len(self.hosts) and not self.state.unsettled
+
+    def build_offer(self, host: FakeHost) -> Offer:
+        """An offer large enough for anything."""
+        offer_id = f"O{next(self._numbers)}"
+        self.offered.append(offer_id)
+        resources = (
+            Resource("cpus", ResourceKind.SCALAR, "*", amount=4.0),
+            Resource("mem", ResourceKind.SCALAR, "*", amount=4096.0),
+        )
+        return Offer(offer_id, host.agent_id, host.hostname, "10.0.0.1", 5051, is_public=False, resources=resources)
+
+    def _perform(self, actions: list[Action]) -> None:
+        for action in actions:
+            match action:
+                case Launch():
+                    self.answered.append(action.offer_id)
+                    self._run(action)
+                case Decline():
+                    self.answered.extend(action.offer_ids)
+                case Reconcile():
+                    self._reconcile(action)
+                case Kill():
+                    host = self.hosts[action.task.agent_id]
+                    host.running.pop(action.task.task_id, None)
+                    self.update(action.task.task_id, host, TaskState.KILLED)
+                case _:
+                    pass
+
+    def _reconcile(self, action: Reconcile) -> None:
+        for ref in action.tasks:
+            host = self.hosts[ref.agent_id]
+            state = TaskState.RUNNING if ref.task_id in host.running else TaskState.GONE
+            self.update(ref.task_id, host, state, is_reconciliation=True)
+
+    def _run(self, launch: Launch) -> None:
+        host = self.hosts[launch.agent_id]
+        host.launched.append(launch.step)
+        self.update(launch.task_id, host, TaskState.RUNNING)
+        if launch.step in (StepName.ETCD_PROXY, StepName.CALICO_NODE):
+            host.running[launch.task_id] = launch.step
+            self.update(launch.task_id, host, TaskState.RUNNING, is_healthy=True)
+            self._perform(self.feed(Inspected(launch.task_id, host.inspect())))
+            return
+        outcomes = host.outcomes.get(launch.step, [])
+        outcome = outcomes.pop(0) if outcomes else TaskState.FINISHED
+        if outcome is TaskState.FINISHED:
+            host.todo.pop(launch.step, None)
+            self._perform(self.feed(Inspected(launch.task_id, host.inspect())))
+        self.update(launch.task_id, host, outcome, message="" if outcome is TaskState.FINISHED else "made to fail")
+
+    def update(
+        self,
+        task_id: str,
+        host: FakeHost,
+        state: TaskState,
+        *,
+        is_healthy: bool | None = None,
+        is_reconciliation: bool = False,
+        message: str = "",
+    ) -> None:
+        """Send a status update and perform what follows."""
+        event = TaskUpdated(
+            task_id,
+            host.agent_id,
+            state,
+            message=message,
+            uuid="" if is_reconciliation else "dXVpZA==",
+            is_healthy=is_healthy,
+            is_reconciliation=is_reconciliation,
+        )
+        self._perform(self.feed(event))
+
+    def lose(self, host: FakeHost, step: StepName, state: TaskState) -> None:
+        """End a host's running service."""
+        task_id = next(task_id for task_id, name in host.running.items() if name is step)
+        del host.running[task_id]
+        self.update(task_id, host, state, message="made to end")
