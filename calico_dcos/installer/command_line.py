@@ -1,0 +1,70 @@
+"""The command line: parses, builds, calls."""
+
+import argparse
+import os
+from typing import List, TextIO
+
+from .host import Host
+from .wanted import Wanted, WantedError, parse_wanted
+
+STEPS = ("docker-cluster-store", "cni", "agent-restart")
+SERVICES = ("etcd-proxy", "calico-node")
+EXIT_USAGE = 2
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Build the parser; argparse ends wrong usage with status 2."""
+    parser = argparse.ArgumentParser(prog="installer.pyz", description="Installs Calico on this host.")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    commands.required = True
+    inspect = commands.add_parser("inspect", help="report facts and what is still to do; changes nothing")
+    apply_ = commands.add_parser("apply", help="do what is still to do for one step, and verify it")
+    apply_.add_argument("step", choices=STEPS)
+    apply_.add_argument("--dry-run", action="store_true", help="tell the changes, and do nothing")
+    supervise = commands.add_parser("supervise", help="run a service and watch over it")
+    supervise.add_argument("service", choices=SERVICES)
+    supervise.add_argument("--health", action="store_true", help="exit with 0 if it is healthy, with 1 if not")
+    for command in (inspect, apply_, supervise):
+        command.add_argument("--root", metavar="DIR", help="work on the host whose root is DIR")
+    return parser
+
+
+def run(arguments: List[str], out: TextIO, err: TextIO) -> int:
+    """Run one command, and return its exit status.
+
+    0: nothing is left to do, 1: failed, 2: wrong usage or wanted state, 3: refused, an operator must act.
+    """
+    options = build_parser().parse_args(arguments)
+    environment = dict(os.environ)
+    host = Host(
+        options.root or environment.get("CALICO_DCOS_ROOT") or "/",
+        environment.get("CALICO_DCOS_LOOPBACK") or None,
+        environment,
+    )
+    try:
+        wanted = parse_wanted(environment.get("CALICO_DCOS_WANTED", ""))
+    except WantedError as error:
+        err.write("CALICO_DCOS_WANTED: {}\n".format(error))
+        return EXIT_USAGE
+    return _dispatch(options, host, wanted, out, err)
+
+
+def _dispatch(options: argparse.Namespace, host: Host, wanted: Wanted, out: TextIO, err: TextIO) -> int:
+    """Run the command; what it needs is imported here, so that a health check starts fast."""
+    if options.command == "supervise" and options.health:
+        from .services.health import check_health  # noqa: PLC0415
+
+        return check_health(options.service, host, wanted, err)
+    from . import steps  # noqa: PLC0415
+    from .report import Reporter  # noqa: PLC0415
+
+    reporter = Reporter(host.variable("CALICO_DCOS_REPORT_URL"), host.variable("CALICO_DCOS_REPORT_TOKEN"), out, err)
+    if options.command == "inspect":
+        return steps.inspect(host, wanted, reporter)
+    if options.command == "supervise":
+        from .services.supervise import supervise  # noqa: PLC0415
+
+        return supervise(options.service, host, wanted, reporter)
+    if options.dry_run:
+        return steps.show_step(options.step, host, wanted, reporter)
+    return steps.apply_step(options.step, host, wanted, reporter)

@@ -1,0 +1,66 @@
+"""Facts: the container calico-node."""
+
+from typing import Any, NamedTuple, Optional, Union
+
+from ..docker_api import DockerAwayError, NoSuchObjectError, read_container
+from ..host import Host
+from ..unknown import Unknown
+from ..wanted import CalicoNode, compute_settings_hash
+
+NAME = "calico-node"
+HASH_LABEL = "org.projectcalico.calico-dcos.settings"
+
+Container = NamedTuple(
+    "Container",
+    [
+        ("image", str),
+        ("settings_hash", Optional[str]),
+        ("status", str),
+        ("is_running", bool),
+        ("is_restarting", bool),
+        ("pid", int),
+        ("started_at", str),
+        ("restarts", int),
+    ],
+)
+
+
+def read_calico_node(host: Host, wanted: CalicoNode) -> Union[Container, None, Unknown]:
+    """Read the container; None when there is none."""
+    try:
+        return parse_container(read_container(host, NAME), wanted)
+    except NoSuchObjectError:
+        return None
+    except DockerAwayError as error:
+        return Unknown(str(error))
+
+
+def parse_container(answer: Any, wanted: CalicoNode) -> Union[Container, Unknown]:
+    """Read the answer of ``/containers/calico-node/json``."""
+    try:
+        state, config = answer["State"], answer["Config"]
+        is_running, is_restarting = bool(state.get("Running")), bool(state.get("Restarting"))
+        return Container(
+            image=config["Image"],
+            settings_hash=(config.get("Labels") or {}).get(HASH_LABEL) or _hash_foreign(answer, wanted),
+            # Docker 1.8 and older had no Status.
+            status=state.get("Status") or ("running" if is_running else "exited"),
+            is_running=is_running,
+            is_restarting=is_restarting,
+            pid=int(state.get("Pid") or 0),
+            started_at=state.get("StartedAt") or "",
+            restarts=int(answer.get("RestartCount") or 0),
+        )
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        return Unknown("Docker's answer is not understood: {!r}".format(error))
+
+
+def _hash_foreign(answer: Any, wanted: CalicoNode) -> Optional[str]:
+    """Compute the mark of a container that somebody else made: the same image and settings are as good as ours."""
+    options = answer.get("HostConfig") or {}
+    policy = (options.get("RestartPolicy") or {}).get("Name")
+    if options.get("NetworkMode") != "host" or not options.get("Privileged") or policy != "always":
+        return None
+    environment = dict(variable.partition("=")[::2] for variable in answer["Config"].get("Env") or [])
+    present = {name: environment[name] for name in wanted.environment if name in environment}
+    return compute_settings_hash(answer["Config"]["Image"], present)

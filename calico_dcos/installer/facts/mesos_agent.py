@@ -1,0 +1,93 @@
+"""Facts: the Mesos agent: its unit, and what ``/state`` tells of its version, start and CNI flags."""
+
+import json
+from typing import Any, List, NamedTuple, Optional, Union
+
+from ..host import Host
+from ..systemd import Unit
+from ..unknown import Unknown
+from ..web import OK, UnreachableError, fetch
+from .docker import read_unit
+
+UNITS = ("dcos-mesos-slave.service", "dcos-mesos-slave-public.service", "mesos-agent.service", "mesos-slave.service")
+DEFAULT_ENDPOINT = "127.0.0.1:5051"
+STATE_TIMEOUT_S = 5
+
+AgentState = NamedTuple(
+    "AgentState",
+    [
+        ("version", str),
+        ("start_time_epoch_s", float),
+        ("isolation", str),
+        ("cni_config_dir", Optional[str]),
+        ("cni_plugins_dirs", List[str]),
+        ("running_tasks", int),
+    ],
+)
+MesosAgent = NamedTuple(
+    "MesosAgent",
+    [("unit", Union[Unit, None, Unknown]), ("endpoint", str), ("state", Union[AgentState, Unknown])],
+)
+
+
+def read_mesos_agent(host: Host) -> MesosAgent:
+    """Read the agent of this host."""
+    endpoint = find_endpoint(host)
+    return MesosAgent(unit=read_agent_unit(host), endpoint=endpoint, state=read_agent_state(endpoint))
+
+
+def find_endpoint(host: Host) -> str:
+    """Find where the agent listens: Mesos tells its tasks; by hand, the default port is asked."""
+    pid = host.variable("MESOS_SLAVE_PID") or ""
+    default = "{}:5051".format(host.dial(DEFAULT_ENDPOINT.partition(":")[0]))
+    return host.variable("MESOS_AGENT_ENDPOINT") or pid.rpartition("@")[2] or default
+
+
+def read_agent_unit(host: Host) -> Union[Unit, None, Unknown]:
+    """Find the agent's unit: the active one, else one that exists; None where systemd knows none."""
+    existing = None  # type: Optional[Unit]
+    for name in UNITS:
+        unit = read_unit(host, name)
+        if isinstance(unit, Unknown):
+            return unit
+        if unit.load_state == "loaded" and unit.active_state in ("active", "activating", "reloading"):
+            return unit
+        if unit.load_state == "loaded" and existing is None:
+            existing = unit
+    return existing
+
+
+def read_agent_state(endpoint: str) -> Union[AgentState, Unknown]:
+    """Ask the agent for its state; while it recovers it answers 503."""
+    try:
+        answer = fetch(endpoint, "/state", STATE_TIMEOUT_S)
+    except UnreachableError as error:
+        return Unknown("the agent at {} does not answer: {}".format(endpoint, error))
+    if answer.status != OK:
+        text = answer.body.decode("utf-8", "replace").strip()
+        return Unknown("the agent at {} answers with status {}: {}".format(endpoint, answer.status, text[:200]))
+    try:
+        return parse_agent_state(json.loads(answer.body.decode("utf-8")))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        return Unknown("the agent's state is not understood: {!r}".format(error))
+
+
+def parse_agent_state(state: Any) -> AgentState:
+    """Read the answer of ``/state``."""
+    flags = state.get("flags") or {}
+    plugins = flags.get("network_cni_plugins_dir") or ""
+    return AgentState(
+        version=str(state["version"]),
+        start_time_epoch_s=float(state["start_time"]),
+        isolation=flags.get("isolation") or "",
+        cni_config_dir=flags.get("network_cni_config_dir") or None,
+        cni_plugins_dirs=[path for path in plugins.split(":") if path],
+        running_tasks=count_tasks(state),
+    )
+
+
+def count_tasks(state: Any) -> int:
+    """Count the tasks that run on the agent, of all frameworks."""
+    executors = [entry for framework in state.get("frameworks") or [] for entry in framework.get("executors") or []]
+    return sum(len(executor.get("tasks") or []) for executor in executors)
+

@@ -1,0 +1,95 @@
+"""The host that is worked on: where its files and tools are, its loopback address, and how its tools are run."""
+
+import os
+import subprocess
+from typing import Dict, List, NamedTuple, Optional
+
+STATE_DIR = "/var/lib/calico-dcos"
+TOOL_DIRS = ("/usr/sbin", "/usr/bin", "/sbin", "/bin")
+LOOPBACK_NAMES = ("127.0.0.1", "localhost")
+# LD_LIBRARY_PATH: DC/OS up to 1.10 points it at its own libraries, which host tools must not load.
+# The token belongs to this program alone.
+DROPPED_VARIABLES = ("LD_LIBRARY_PATH", "PYTHONPATH", "PYTHONHOME", "CALICO_DCOS_REPORT_TOKEN", "CALICO_DCOS_WANTED")
+
+Completed = NamedTuple("Completed", [("status", int), ("output", str)])
+
+
+class ToolError(Exception):
+    """A tool of the host is missing, could not be started, or did not end in time."""
+
+
+class Host:
+    """One host; with a root other than ``/`` every path and every tool is looked for below that root, and only there.
+
+    A relocated host never falls back on the tools of the machine: they would act on the wrong host.
+    """
+
+    def __init__(self, root: str, loopback: Optional[str], environment: Dict[str, str]) -> None:
+        self.root = os.path.realpath(root).rstrip("/")
+        self._loopback = loopback
+        self._environment = environment
+
+    def path(self, absolute: str) -> str:
+        """Build the path at which the host's file is found from here."""
+        return self.root + absolute
+
+    def dial(self, hostname: str) -> str:
+        """Build the address to dial for a name: simulated hosts share a machine, each with a loopback of its own."""
+        if self._loopback and hostname in LOOPBACK_NAMES:
+            return self._loopback
+        return hostname
+
+    def variable(self, name: str) -> Optional[str]:
+        """Look up a variable of this program's environment."""
+        return self._environment.get(name)
+
+    def find_tool(self, name: str) -> str:
+        """Find a tool of the host.
+
+        Raises:
+            ToolError: the host has no such tool.
+        """
+        for directory in TOOL_DIRS:
+            candidate = os.path.join(self.path(directory), name)
+            if os.access(candidate, os.X_OK):
+                return candidate
+        raise ToolError("{} is not found in {} of the host".format(name, ":".join(TOOL_DIRS)))
+
+    def build_tool_environment(self) -> Dict[str, str]:
+        """Build the environment of host tools; docker wants HOME, which Mesos does not set."""
+        kept = {name: value for name, value in self._environment.items() if name not in DROPPED_VARIABLES}
+        kept["PATH"] = ":".join(TOOL_DIRS)
+        kept["LC_ALL"] = "C"
+        kept.setdefault("HOME", "/root")
+        return kept
+
+    def run(self, argv: List[str], timeout_s: float) -> Completed:
+        """Run a tool of the host; its output is stdout and stderr together.
+
+        Raises:
+            ToolError: it is missing, cannot be started, or takes longer than timeout_s.
+        """
+        return run_program([self.find_tool(argv[0]), *argv[1:]], self.build_tool_environment(), timeout_s)
+
+
+def run_program(argv: List[str], environment: Dict[str, str], timeout_s: float) -> Completed:
+    """Run a program to its end; its output is stdout and stderr together.
+
+    Raises:
+        ToolError: it cannot be started, or takes longer than timeout_s.
+    """
+    try:
+        done = subprocess.run(
+            argv,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=timeout_s,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise ToolError("{} did not end within {:g} s".format(" ".join(argv), timeout_s)) from None
+    except OSError as error:
+        raise ToolError("{} cannot be run: {}".format(argv[0], error.strerror)) from error
+    return Completed(done.returncode, done.stdout.decode("utf-8", "replace"))

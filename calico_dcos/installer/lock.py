@@ -1,0 +1,46 @@
+"""Locks of a host: two runs that change it never overlap, nor do two supervisors of one service."""
+
+import fcntl
+import os
+import time
+from contextlib import contextmanager
+from typing import BinaryIO, Iterator
+
+from .host import STATE_DIR, Host
+
+LOCK_DIR = STATE_DIR + "/lock"
+CHANGES = "changes"
+RETRY_S = 0.2
+
+
+class LockedError(Exception):
+    """Another run holds the lock."""
+
+
+@contextmanager
+def hold_lock(host: Host, name: str, timeout_s: float) -> Iterator[None]:
+    """Hold a lock for a ``with`` block; the kernel gives it back when this process ends, however it ends.
+
+    Raises:
+        LockedError: it is not free within timeout_s.
+    """
+    path = os.path.join(host.path(LOCK_DIR), name)
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "ab") as file:
+        _wait_for(file, time.monotonic() + timeout_s)
+        yield
+
+
+def _wait_for(file: BinaryIO, deadline: float) -> None:
+    while not _try_lock(file):
+        if time.monotonic() >= deadline:
+            raise LockedError("another run is at it ({} is held)".format(file.name))
+        time.sleep(RETRY_S)
+
+
+def _try_lock(file: BinaryIO) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

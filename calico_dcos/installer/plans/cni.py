@@ -1,0 +1,138 @@
+"""Plans the step cni: plugins first, then the configuration that names them; up to Mesos 1.1 the order is vital."""
+
+from typing import List, Optional, Union
+
+from ..facts.cni import Cni, ConfigFile, PluginFile
+from ..facts.mesos_agent import AgentState
+from ..unknown import Unknown
+from ..versions import parse_version
+from ..wanted import Cni as WantedCni
+from ..wanted import Plugin
+from .changes import Action, Change, Decision, refuse
+
+LAST_CNI_VERSION = (0, 2)
+# From this version of Mesos on, a bad or double file in the directory costs that network, not the agent's start.
+FIRST_TOLERANT_MESOS = (1, 2)
+CONFIG_FILE = "calico.conf"
+
+
+def plan_cni(cni: Cni, agent: Union[AgentState, Unknown], wanted: WantedCni) -> Decision:
+    """Plan which plugins and which configuration are still to be put in place."""
+    if isinstance(cni.configs, Unknown):
+        return refuse("the CNI configuration directory cannot be read", cni.configs.reason)
+    refusal = _find_refusal(cni.configs, agent, wanted)
+    if refusal is not None:
+        return refusal
+    changes = [
+        _install(plugin, reason, wanted)
+        for plugin in wanted.plugins
+        for reason in [_find_fault(plugin, _find_file(cni, plugin.name))]
+        if reason is not None
+    ]
+    return Decision(changes + _plan_config(cni.configs, wanted), None)
+
+
+def _find_refusal(
+    configs: List[ConfigFile], agent: Union[AgentState, Unknown], wanted: WantedCni
+) -> Optional[Decision]:
+    version = parse_version(str(wanted.config.get("cniVersion", "0.1.0")))
+    if version is None or version > LAST_CNI_VERSION:
+        return refuse(
+            "Mesos does not understand the results of CNI {}".format(wanted.config.get("cniVersion")),
+            "set cniVersion to 0.2.0 or lower",
+        )
+    if isinstance(agent, Unknown):
+        return None  # whether the agent must be restarted is for agent-restart to say
+    if agent.cni_config_dir and agent.cni_config_dir.rstrip("/") != wanted.config_dir:
+        return refuse(
+            "the agent reads CNI configurations from {}, not from {}".format(agent.cni_config_dir, wanted.config_dir),
+            "set the option for the CNI configuration directory accordingly",
+        )
+    if agent.cni_plugins_dirs and wanted.plugins_dir not in [path.rstrip("/") for path in agent.cni_plugins_dirs]:
+        return refuse(
+            "the agent looks for CNI plugins in {}, not in {}".format(
+                ":".join(agent.cni_plugins_dirs), wanted.plugins_dir
+            ),
+            "set the option for the CNI plugin directory accordingly",
+        )
+    return _refuse_foreign(configs, agent.version, wanted)
+
+
+def _refuse_foreign(configs: List[ConfigFile], mesos_version: str, wanted: WantedCni) -> Optional[Decision]:
+    """Refuse to add a file to a directory with which an agent that reads it strictly would not start."""
+    if (parse_version(mesos_version) or FIRST_TOLERANT_MESOS) >= FIRST_TOLERANT_MESOS:
+        return None
+    for config in configs:
+        if config.file == CONFIG_FILE:
+            continue
+        if isinstance(config.network, Unknown):
+            return refuse(
+                "with {} in {} Mesos {} does not start ({})".format(
+                    config.file, wanted.config_dir, mesos_version, config.network.reason
+                ),
+                "repair or remove it",
+            )
+        if config.network == wanted.config["name"] and not config.is_wanted:
+            return refuse(
+                "{} already configures network {}, and Mesos {} does not start with two of them".format(
+                    config.file, config.network, mesos_version
+                ),
+                "remove it",
+            )
+    return None
+
+
+def _find_file(cni: Cni, name: str) -> PluginFile:
+    return next(plugin for plugin in cni.plugins if plugin.name == name)
+
+
+def _find_fault(wanted: Plugin, file: PluginFile) -> Optional[str]:
+    """Find what is wrong with an installed plugin.
+
+    Without a wanted sum, a plugin that somebody else installed will do; one that we installed must still be that one.
+    """
+    if file.sha256 is None:
+        return "it is not there"
+    if isinstance(file.sha256, Unknown):
+        return "it cannot be read: {}".format(file.sha256.reason)
+    expected = wanted.download.sha256
+    if expected is None and file.pin is not None:
+        if file.pin.url != wanted.download.url:
+            return "the one installed is from {}".format(file.pin.url)
+        expected = file.pin.sha256
+    if expected is not None and file.sha256 != expected:
+        return "its sha256 is {}, not {}".format(file.sha256, expected)
+    if isinstance(file.version, Unknown):
+        return file.version.reason
+    return None
+
+
+def _install(plugin: Plugin, reason: str, wanted: WantedCni) -> Change:
+    return Change(
+        action=Action.INSTALL_PLUGIN,
+        subject=plugin.name,
+        message="install CNI plugin {} in {} from {}".format(plugin.name, wanted.plugins_dir, plugin.download.url),
+        reason=reason,
+        restarts=None,
+        impact="the next container on this network uses it",
+    )
+
+
+def _plan_config(configs: List[ConfigFile], wanted: WantedCni) -> List[Change]:
+    if any(config.is_wanted for config in configs):
+        return []
+    ours = [config for config in configs if config.file == CONFIG_FILE]
+    twins = [config for config in configs if config.network == wanted.config["name"] and config.file != CONFIG_FILE]
+    impact = "Mesos finds network {} when a container asks for it".format(wanted.config["name"])
+    if twins:
+        impact = "{} configures the same network: Mesos uses only one of the two".format(twins[0].file)
+    return [
+        Change(
+            action=Action.WRITE_NETWORK,
+            subject=CONFIG_FILE,
+            message="write {}/{}".format(wanted.config_dir, CONFIG_FILE),
+            reason="its content differs" if ours else "it is not there",
+            restarts=None,
+            impact=impact,
+        )
+    ]

@@ -1,0 +1,132 @@
+"""Plans the step docker-cluster-store: a ladder of early returns, from what forbids it to what is left to do.
+
+Docker takes ``cluster-store`` on one SIGHUP when none was in effect and the file also has ``cluster-advertise`` (empty
+will do): measured for 20.10, read in the source for 1.11 to 20.10. Any change of a store in effect takes a restart: a
+second SIGHUP with another value makes Docker lie in ``/info``, and can hang or end it. Docker 23 no longer starts with
+the key.
+"""
+
+from typing import List, Union
+
+from ..facts.daemon_json import DaemonJson
+from ..facts.docker import Docker, Engine, find_cluster_flags
+from ..unknown import Unknown
+from ..versions import parse_version
+from ..wanted import ClusterStore
+from .changes import DONE, Action, Decision, change, refuse
+
+FIRST_WITH_FILE = (1, 10)
+FIRST_WITH_RELOAD = (1, 11)
+FIRST_WITHOUT_STORE = (23, 0)
+NO_IMPACT = "nothing restarts"
+
+
+def plan_docker_store(docker: Docker, wanted: ClusterStore) -> Decision:
+    """Plan what makes the wanted store take effect, and last."""
+    engine, file, flags = docker.engine, docker.daemon_json, docker.flags
+    if isinstance(engine, Unknown):
+        return refuse("Docker's state is not known ({})".format(engine.reason), "see that Docker is installed and runs")
+    refusal = _refuse_version(engine.version)
+    if refusal is not None:
+        return refusal
+    # Docker would not start again with such a file, and a reload would be rejected: first of all it must be repaired.
+    if isinstance(file, Unknown):
+        return refuse("daemon.json cannot be read ({})".format(file.reason), "repair it, then retry")
+    if file.fault is not None:
+        return refuse("{} is not valid ({})".format(file.path, file.fault), "repair it, then retry")
+    if engine.cluster_store == wanted.url:
+        return _plan_in_effect(file, flags, wanted)
+    if isinstance(docker.unit, Unknown) or docker.unit.load_state != "loaded":
+        return refuse("systemd runs no docker.service", "run Docker as docker.service, or disable this step")
+    return _plan_not_in_effect(engine, file, flags, wanted)
+
+
+def _refuse_version(text: str) -> Union[Decision, None]:
+    version = parse_version(text)
+    if version is None:
+        return refuse("Docker's version {!r} is not understood".format(text), "configure the store by hand")
+    if version >= FIRST_WITHOUT_STORE:
+        return refuse(
+            "Docker {} no longer knows cluster-store and would not start with it".format(text),
+            "disable this step: Docker's own containers go without Calico here",
+        )
+    if version < FIRST_WITH_FILE:
+        return refuse(
+            "Docker {} reads no daemon.json".format(text),
+            "give dockerd the flag --cluster-store, or upgrade Docker to 1.11 or later",
+        )
+    return None
+
+
+def _plan_in_effect(file: DaemonJson, flags: Union[List[str], Unknown], wanted: ClusterStore) -> Decision:
+    """The wanted store is in effect: is it so after the next start of Docker, too?"""
+    if file.cluster_store == wanted.url:
+        if file.cluster_advertise == "":
+            # Left by a run that was killed: with it, a later edit of the store and two reloads hang Docker.
+            return change(
+                Action.DROP_ADVERTISE,
+                "take the empty cluster-advertise out of {}".format(file.path),
+                "it was needed for the reload only",
+                NO_IMPACT,
+            )
+        return DONE
+    if isinstance(flags, Unknown):
+        return refuse(
+            "the store is in effect, but neither from {} nor from flags that can be read ({})".format(
+                file.path, flags.reason
+            ),
+            "see how dockerd is started",
+        )
+    if find_cluster_flags(flags):
+        return DONE  # set by a flag, for good; the same key in the file would keep Docker from starting
+    return change(
+        Action.WRITE_STORE,
+        "write cluster-store {} into {}".format(wanted.url, file.path),
+        "the store is in effect, but would be lost with the next start of Docker",
+        NO_IMPACT,
+    )
+
+
+def _plan_not_in_effect(
+    engine: Engine, file: DaemonJson, flags: Union[List[str], Unknown], wanted: ClusterStore
+) -> Decision:
+    """Another store is in effect, or none."""
+    if engine.swarm != "inactive":
+        return refuse("Docker's swarm mode is {}".format(engine.swarm), "leave the swarm, or disable this step")
+    # Flags that cannot be read are no obstacle here: a store given by one would be in effect.
+    given = [] if isinstance(flags, Unknown) else find_cluster_flags(flags)
+    if given:
+        return refuse(
+            "dockerd is started with --{}".format(", --".join(given)),
+            "take the flag out of docker.service: Docker does not start with a flag and the same key in the file",
+        )
+    other = engine.cluster_store or file.cluster_store
+    if other not in (None, "", wanted.url) and not wanted.may_replace:
+        return refuse(
+            "another cluster store is configured ({})".format(other),
+            "see who uses it; the option replace-existing replaces it, which restarts Docker",
+        )
+    if engine.cluster_store is not None:
+        return _restart(engine, file, wanted, "the store {} is in effect; only a restart changes it".format(other))
+    if (parse_version(engine.version) or FIRST_WITH_RELOAD) < FIRST_WITH_RELOAD:
+        return _restart(engine, file, wanted, "Docker {} does not take a store on reload".format(engine.version))
+    return change(
+        Action.RELOAD_DOCKER,
+        "set cluster-store {} in {} and reload Docker with one SIGHUP".format(wanted.url, file.path),
+        "no cluster store is in effect",
+        "no container is touched",
+    )
+
+
+def _restart(engine: Engine, file: DaemonJson, wanted: ClusterStore, reason: str) -> Decision:
+    count = len(engine.running)
+    impact = "restarts Docker: {} running container{} stop".format(count, "" if count == 1 else "s")
+    if engine.is_live_restore_on:
+        impact = "restarts Docker: {} containers live on, but tasks of Mesos' Docker containerizer fail".format(count)
+    return change(
+        Action.RESTART_DOCKER,
+        "set cluster-store {} in {} and restart Docker".format(wanted.url, file.path),
+        reason,
+        impact,
+        restarts="docker",
+    )

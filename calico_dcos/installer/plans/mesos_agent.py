@@ -1,0 +1,86 @@
+"""Plans the step agent-restart: from Mesos 1.2 on an agent finds a new network by itself, and is never restarted."""
+
+from typing import List, Optional
+
+from ..facts import Facts
+from ..facts.cni import Cni
+from ..facts.docker import Docker
+from ..facts.mesos_agent import AgentState
+from ..systemd import Unit
+from ..unknown import Unknown
+from ..versions import parse_version
+from ..wanted import Cni as WantedCni
+from .changes import DONE, Action, Change, Decision, change, refuse
+
+FIRST_WITHOUT_RESTART = (1, 2)
+
+
+def plan_agent_restart(facts: Facts, wanted: WantedCni, cni_changes: List[Change]) -> Decision:
+    """Plan whether the agent must be restarted to see the network, now or after the changes of step cni."""
+    state = facts.mesos_agent.state
+    if isinstance(state, Unknown):
+        return refuse("the agent's version is not known ({})".format(state.reason), "see that the agent runs")
+    version = parse_version(state.version)
+    if version is None:
+        return refuse("the agent's version {!r} is not understood".format(state.version), "restart it by hand")
+    if version >= FIRST_WITHOUT_RESTART:
+        return DONE
+    reason = _find_reason(facts.cni, state, wanted, cni_changes)
+    if reason is None:
+        return DONE
+    return _plan_restart(facts, state, reason)
+
+
+def _find_reason(cni: Cni, state: AgentState, wanted: WantedCni, cni_changes: List[Change]) -> Optional[str]:
+    if cni_changes:
+        return "the CNI configuration is about to change"
+    changed = find_last_change(cni, wanted)
+    if state.start_time_epoch_s > changed:
+        return None
+    return "Mesos {} reads networks at its start only, and the CNI files changed {:.0f} s after it".format(
+        state.version, changed - state.start_time_epoch_s
+    )
+
+
+def find_last_change(cni: Cni, wanted: WantedCni) -> float:
+    """Find when our network's files last changed, in seconds of the epoch.
+
+    By their modification time: that of their inode also changes with a backup or a chmod, and a restart for nothing
+    costs more than one that an operator has to do who copied an old file with its time.
+    """
+    configs = [] if isinstance(cni.configs, Unknown) else cni.configs
+    times = [config.mtime_epoch_s for config in configs if config.network == wanted.config["name"]]
+    return max(times + [plugin.mtime_epoch_s for plugin in cni.plugins] + [0.0])
+
+
+def _plan_restart(facts: Facts, state: AgentState, reason: str) -> Decision:
+    unit = facts.mesos_agent.unit
+    if not isinstance(unit, Unit):
+        detail = unit.reason if isinstance(unit, Unknown) else "systemd knows none"
+        return refuse("the agent's unit is not found ({})".format(detail), "restart the agent by hand")
+    # The agent asks Docker for its containers when it recovers, and gives up without an answer.
+    docker_fault = _find_docker_fault(facts.docker)
+    if docker_fault is not None:
+        return refuse("an agent does not recover without Docker ({})".format(docker_fault), "bring Docker up first")
+    return change(
+        Action.RESTART_AGENT,
+        "restart {}".format(unit.name),
+        reason,
+        _build_impact(facts.system.cgroups, state.running_tasks),
+        restarts="mesos-agent",
+    )
+
+
+def _find_docker_fault(docker: Docker) -> Optional[str]:
+    is_installed = isinstance(docker.unit, Unit) and docker.unit.load_state == "loaded"
+    if is_installed and isinstance(docker.engine, Unknown):
+        return docker.engine.reason
+    return None
+
+
+def _build_impact(cgroups: str, running_tasks: int) -> str:
+    """Mesos moves its executors out of the unit's cgroup in the v1 hierarchy only."""
+    tasks = "1 task" if running_tasks == 1 else "{} tasks".format(running_tasks)
+    if cgroups == "v1":
+        return "restarts the Mesos agent: of its {}, those of frameworks that checkpoint live on".format(tasks)
+    return "restarts the Mesos agent: its {} may all end with it (cgroups: {})".format(tasks, cgroups)

@@ -1,0 +1,83 @@
+"""Reports: what this program tells its scheduler and whoever reads its output; a lost report loses no correctness."""
+
+import json
+from typing import Any, Dict, Optional, TextIO
+from urllib.parse import urlsplit
+
+from .facts import Facts
+from .plans.changes import STEPS, Change, Decision
+from .unknown import to_json
+from .web import UnreachableError, call, open_connection
+
+TIMEOUT_S = 5
+FIRST_ERROR = 300
+
+
+class Reporter:
+    """Prints each report, and posts it to the scheduler where there is one."""
+
+    def __init__(self, url: Optional[str], token: Optional[str], out: TextIO, err: TextIO) -> None:
+        self._url = url
+        self._token = token
+        self._out = out
+        self._err = err
+
+    def progress(self, message: str, done_bytes: Optional[int] = None, total_bytes: Optional[int] = None) -> None:
+        """Tell in one line what is being done."""
+        report = {"kind": "progress", "message": message}  # type: Dict[str, Any]
+        if done_bytes is not None:
+            report["done_bytes"] = done_bytes
+        if total_bytes is not None:
+            report["total_bytes"] = total_bytes
+        self._print(message)
+        self._post(report)
+
+    def failure(self, reason: str, detail: str = "") -> None:
+        """Tell in one line why it failed, and in several what a tool said."""
+        self._print("failed: {}{}".format(reason, "\n" + detail if detail else ""))
+        self._post({"kind": "failure", "reason": reason, "detail": detail})
+
+    def inspection(self, facts: Facts, plan: Dict[str, Decision]) -> None:
+        """Tell the facts of this host and what is still to do on it."""
+        report = build_inspection(facts, plan)
+        self._print(json.dumps(report, indent=2, sort_keys=True))
+        self._post(report)
+
+    def _print(self, text: str) -> None:
+        self._out.write(text + "\n")
+        self._out.flush()
+
+    def _post(self, report: Dict[str, Any]) -> None:
+        if not self._url:
+            return
+        headers = {"Content-Type": "application/json"}
+        if self._token:
+            headers["Authorization"] = "Bearer " + self._token
+        parts = urlsplit(self._url)
+        body = json.dumps(report).encode("utf-8")
+        try:
+            answer = call(open_connection(parts.netloc, TIMEOUT_S), "POST", parts.path, body, headers)
+        except UnreachableError as error:
+            self._err.write("report not delivered: {}\n".format(error))
+            return
+        if answer.status >= FIRST_ERROR:
+            self._err.write("report not taken: status {}\n".format(answer.status))
+
+
+def build_inspection(facts: Facts, plan: Dict[str, Decision]) -> Dict[str, Any]:
+    """Build the report of an inspection."""
+    return {
+        "kind": "inspection",
+        "facts": to_json(facts),
+        "changes": {step: [_build_change(change) for change in plan[step].changes] for step in STEPS},
+        "refusals": {step: plan[step].refusal for step in STEPS if plan[step].refusal is not None},
+    }
+
+
+def _build_change(change: Change) -> Dict[str, Optional[str]]:
+    return {
+        "message": change.message,
+        "reason": change.reason,
+        "restarts": change.restarts,
+        "impact": change.impact,
+    }

@@ -1,0 +1,1 @@
+"""Services: what runs for good and is watched over."""

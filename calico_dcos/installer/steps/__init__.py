@@ -1,0 +1,114 @@
+"""Steps: inspect, plan, do each change, and inspect again: only that tells whether a step is done."""
+
+from typing import Dict, Optional, Tuple
+
+from ..facts import Facts, read_facts
+from ..files import FileError
+from ..host import Host, ToolError
+from ..lock import CHANGES, LockedError, hold_lock
+from ..plans import plan_changes
+from ..plans.changes import Action, Decision
+from ..report import Reporter
+from ..wanted import Wanted, is_enabled
+from .agent_restart import restart_agent
+from .cni import install_plugin, write_network
+from .docker_store import reload_docker, restart_docker, write_store
+from .work import StepError, Work
+
+LOCK_TIMEOUT_S = 30
+
+EXIT_DONE, EXIT_FAILED, EXIT_REFUSED = 0, 1, 3
+
+ACTIONS = {
+    Action.WRITE_STORE: write_store,
+    Action.DROP_ADVERTISE: write_store,
+    Action.RELOAD_DOCKER: reload_docker,
+    Action.RESTART_DOCKER: restart_docker,
+    Action.INSTALL_PLUGIN: install_plugin,
+    Action.WRITE_NETWORK: write_network,
+    Action.RESTART_AGENT: restart_agent,
+}
+
+
+def inspect(host: Host, wanted: Wanted, reporter: Reporter) -> int:
+    """Report the facts of this host, and the changes that they call for."""
+    facts = read_facts(host, wanted)
+    reporter.inspection(facts, plan_changes(facts, wanted))
+    return EXIT_DONE
+
+
+def show_step(step: str, host: Host, wanted: Wanted, reporter: Reporter) -> int:
+    """Tell what apply_step would do, and do nothing."""
+    facts = read_facts(host, wanted)
+    plan = plan_changes(facts, wanted)
+    for change in plan[step].changes:
+        reporter.progress("would {} ({}); {}".format(change.message, change.reason, change.impact))
+    status = _tell_settled(plan[step], reporter)
+    reporter.inspection(facts, plan)
+    return EXIT_DONE if status is None else status
+
+
+def apply_step(step: str, host: Host, wanted: Wanted, reporter: Reporter) -> int:
+    """Do what is still to do for one step, and prove it by inspecting again.
+
+    Nothing is written before the plan asks for it: a step that is done or refused leaves no trace.
+    """
+    if not is_enabled(wanted, step):
+        reporter.failure("the step {} is disabled in the wanted state".format(step))
+        return EXIT_REFUSED
+    facts = read_facts(host, wanted)
+    plan = plan_changes(facts, wanted)
+    status = _tell_settled(plan[step], reporter)
+    if status is None:
+        try:
+            with hold_lock(host, CHANGES, LOCK_TIMEOUT_S):
+                facts, plan, status = _do_changes(step, host, wanted, reporter)
+        except LockedError as error:
+            reporter.failure(str(error))
+            status = EXIT_FAILED
+    reporter.inspection(facts, plan)
+    return status
+
+
+def _tell_settled(decision: Decision, reporter: Reporter) -> Optional[int]:
+    """Tell that a step is done or refused; None when there is something to do."""
+    if decision.refusal is not None:
+        reporter.failure(decision.refusal)
+        return EXIT_REFUSED
+    if not decision.changes:
+        reporter.progress("nothing to do")
+        return EXIT_DONE
+    return None
+
+
+def _do_changes(
+    step: str, host: Host, wanted: Wanted, reporter: Reporter
+) -> Tuple[Facts, Dict[str, Decision], int]:
+    """Do the changes under the lock, by facts read under the lock."""
+    facts = read_facts(host, wanted)
+    plan = plan_changes(facts, wanted)
+    status = _tell_settled(plan[step], reporter)
+    if status is not None:
+        return facts, plan, status
+    try:
+        for change in plan[step].changes:
+            reporter.progress("{} ({})".format(change.message, change.reason))
+            ACTIONS[change.action](Work(host, wanted, facts, reporter), change)
+    except StepError as error:
+        reporter.failure(error.reason, error.detail)
+        status = EXIT_FAILED
+    except (FileError, ToolError, OSError) as error:
+        reporter.failure(str(error))
+        status = EXIT_FAILED
+    facts = read_facts(host, wanted)
+    plan = plan_changes(facts, wanted)
+    return facts, plan, EXIT_FAILED if status is not None else _verify(plan[step], reporter)
+
+
+def _verify(decision: Decision, reporter: Reporter) -> int:
+    left = [change.message for change in decision.changes]
+    if decision.refusal is not None or left:
+        reporter.failure("not done after all: {}".format(decision.refusal or "; ".join(left)))
+        return EXIT_FAILED
+    reporter.progress("done and verified")
+    return EXIT_DONE

@@ -1,0 +1,62 @@
+"""Does the step agent-restart; this task may end with the agent, so nothing but telling comes after the restart."""
+
+import os
+import time
+
+from .. import systemd
+from ..facts.mesos_agent import AgentState, MesosAgent, read_agent_state
+from ..files import remove_file
+from ..host import ToolError
+from ..plans.changes import Change
+from ..plans.cni import CONFIG_FILE
+from ..systemd import Unit
+from ..unknown import Unknown
+from .work import StepError, Work
+
+POLL_S = 0.5
+
+
+def restart_agent(work: Work, change: Change) -> None:
+    """Restart the agent's unit and wait until it has recovered; where it does not, take our network away again."""
+    del change
+    agent = work.facts.mesos_agent
+    if not isinstance(agent.unit, Unit) or not isinstance(agent.state, AgentState):
+        raise StepError("the agent's unit or state is not known")
+    since = time.time()
+    try:
+        _restart(work, agent, agent.unit)
+    except (ToolError, StepError) as error:
+        raise _roll_back(work, agent, agent.unit, str(error), since) from error
+
+
+def _restart(work: Work, agent: MesosAgent, unit: Unit) -> None:
+    started = agent.state.start_time_epoch_s if isinstance(agent.state, AgentState) else 0.0
+    timeout_s = work.wanted.agent_restart.timeout_s
+    work.reporter.progress("restarting {}".format(unit.name))
+    systemd.restart_unit(work.host, unit.name, timeout_s)
+    deadline = time.monotonic() + timeout_s
+    state = agent.state  # type: object
+    while time.monotonic() < deadline:
+        # 503 until the agent has recovered, which systemd does not wait for.
+        state = read_agent_state(agent.endpoint)
+        if isinstance(state, AgentState) and state.start_time_epoch_s > started:
+            work.reporter.progress("the agent is back, started at {:.3f}".format(state.start_time_epoch_s))
+            return
+        time.sleep(POLL_S)
+    shown = state.reason if isinstance(state, Unknown) else "it was not restarted"
+    raise StepError("the agent is not back after {:g} s ({})".format(timeout_s, shown))
+
+
+def _roll_back(work: Work, agent: MesosAgent, unit: Unit, reason: str, since: float) -> StepError:
+    """Take our network away, with which an old agent may not start, and try once more."""
+    journal = systemd.read_journal(work.host, unit.name, since)
+    path = os.path.join(work.host.path(work.wanted.cni.config_dir), CONFIG_FILE)
+    told = [reason]
+    if remove_file(path):
+        told.append("{} was taken away".format(path))
+    try:
+        _restart(work, agent, unit)
+        told.append("without it the agent is up again")
+    except (ToolError, StepError) as error:
+        told.append("without it the agent is not up either: {}".format(error))
+    return StepError("; ".join(told), journal)

@@ -1,0 +1,242 @@
+"""Does the step docker-cluster-store: merges the store into daemon.json, and makes Docker take it.
+
+The file ends up with ``cluster-store`` alone. A reload needs ``cluster-advertise`` beside it (empty will do); after
+that nothing does: a start of Docker takes the store without it, a later reload changes nothing. Left in the file it
+does harm: with it, a later edit of the store is half taken by a reload, and a second such edit hangs Docker's API.
+A ``cluster-advertise`` with a value is an operator's, and stays.
+"""
+
+import hashlib
+import json
+import re
+import time
+from collections import OrderedDict
+from typing import Any, Callable, Dict, NamedTuple, Tuple
+
+from .. import systemd
+from ..backups import Backup
+from ..docker_api import DockerAwayError, NoSuchObjectError, read_container, read_json
+from ..facts.daemon_json import ADVERTISE_KEY, STORE_KEY, DaemonJson, parse_daemon_json
+from ..facts.docker import UNIT
+from ..files import FileError, read_file, write_file
+from ..host import ToolError
+from ..plans.changes import Change
+from ..web import CREATED, OK, PRECONDITION_FAILED, Answer, UnreachableError, call, open_connection
+from .work import StepError, Work
+
+BACKUP_NAME = "docker-cluster-store"
+POLL_S = 0.2
+API_TIMEOUT_S = 10
+ETCD_TIMEOUT_S = 2
+# What Docker logs when it rejects a reload; `systemctl kill` succeeds all the same.
+REJECTIONS = (
+    "Failed to reload configuration with network controller",
+    "Error reconfiguring the daemon",
+    "unable to configure the Docker daemon",
+)
+
+# A process of the daemon: its pid alone may come again.
+Daemon = NamedTuple("Daemon", [("pid", int), ("started", str)])
+
+
+def merge_store(text: str, store: str) -> str:
+    """Merge the two keys into the file's text; every other key keeps its place, a cluster-advertise its value."""
+    content = _parse(text)
+    content[STORE_KEY] = store
+    content.setdefault(ADVERTISE_KEY, "")
+    return _render(content, text)
+
+
+def settle_store(text: str, store: str) -> str:
+    """Set the store and take an empty cluster-advertise out of the file's text."""
+    content = _parse(text)
+    content[STORE_KEY] = store
+    if content.get(ADVERTISE_KEY) == "":
+        del content[ADVERTISE_KEY]
+    return _render(content, text)
+
+
+def write_store(work: Work, change: Change) -> None:
+    """Write the file only: what it says is in effect already."""
+    del change
+    _write(work, settle_store)
+    _backup(work).settle()
+
+
+def reload_docker(work: Work, change: Change) -> None:
+    """Make a running Docker take the store by one SIGHUP, and prove that nothing else happened to it."""
+    del change
+    _prepare_etcd(work)
+    daemon, containers = _read_daemon(work), _read_containers(work)
+    since = time.time()
+    _write(work, merge_store)
+    try:
+        systemd.reload_unit(work.host, UNIT)
+        _wait_for_store(work)
+        _check_reload(work, daemon, since)
+    except (ToolError, StepError) as error:
+        raise _roll_back(work, str(error), since) from error
+    _tell_containers(work, containers)
+    _write(work, settle_store)
+    _backup(work).settle()
+
+
+def restart_docker(work: Work, change: Change) -> None:
+    """Restart Docker with the store."""
+    del change
+    _prepare_etcd(work)
+    since = time.time()
+    _write(work, settle_store)
+    try:
+        systemd.restart_unit(work.host, UNIT, work.wanted.cluster_store.timeout_s)
+        _wait_for_store(work)
+    except (ToolError, StepError) as error:
+        raise _roll_back(work, str(error), since) from error
+    _backup(work).settle()
+
+
+def _write(work: Work, edit: Callable[[str, str], str]) -> None:
+    path = work.host.path(_file(work).path)
+    text = (read_file(path) or b"{}").decode("utf-8")
+    content = edit(text, work.wanted.cluster_store.url).encode("utf-8")
+    if content == read_file(path):
+        return
+    _backup(work).keep(hashlib.sha256(content).hexdigest())
+    write_file(work.host, path, content)
+    work.reporter.progress("wrote {}".format(path))
+
+
+def _file(work: Work) -> DaemonJson:
+    file = work.facts.docker.daemon_json
+    if not isinstance(file, DaemonJson):
+        raise StepError("daemon.json cannot be read: {}".format(file.reason))
+    return file
+
+
+def _backup(work: Work) -> Backup:
+    return Backup(work.host, BACKUP_NAME, work.host.path(_file(work).path))
+
+
+def _prepare_etcd(work: Work) -> None:
+    """Make sure that etcd answers, and that the directory of Docker's nodes exists.
+
+    Docker would create it, but one that reloads while etcd is away creates a key of that name instead, which keeps
+    other daemons from registering.
+    """
+    url = work.wanted.cluster_store.url
+    match = re.match(r"etcd://([^/]+)(/.*)?$", url)
+    if match is None:
+        return
+    faults = []
+    for address in match.group(1).split(","):
+        try:
+            answer = _put_directory(work, address, (match.group(2) or "").rstrip("/"))
+        except UnreachableError as error:
+            faults.append("{}: {}".format(address, error))
+            continue
+        # The last of these: it exists.
+        if answer.status in (OK, CREATED, PRECONDITION_FAILED):
+            return
+        faults.append("{}: status {} (is the v2 API on?)".format(address, answer.status))
+    raise StepError("the cluster store is not usable, so Docker is left alone: {}".format("; ".join(faults)))
+
+
+def _put_directory(work: Work, address: str, prefix: str) -> Answer:
+    hostname, _, port = address.partition(":")
+    connection = open_connection("{}:{}".format(work.host.dial(hostname), port or "2379"), ETCD_TIMEOUT_S)
+    return call(connection, "PUT", "/v2/keys{}/docker/nodes?dir=true&prevExist=false".format(prefix))
+
+
+def _read_daemon(work: Work) -> Daemon:
+    try:
+        unit = systemd.read_unit(work.host, UNIT)
+    except ToolError as error:
+        raise StepError(str(error)) from error
+    return Daemon(unit.main_pid, unit.started)
+
+
+def _read_containers(work: Work) -> Dict[str, Tuple[int, str]]:
+    """Read pid and start of each running container."""
+    running = {}  # type: Dict[str, Tuple[int, str]]
+    try:
+        for entry in read_json(work.host, "/containers/json"):
+            name = entry["Names"][0].lstrip("/")
+            state = read_container(work.host, name)["State"]
+            running[name] = (state["Pid"], state["StartedAt"])
+    except (DockerAwayError, NoSuchObjectError) as error:
+        raise StepError("the running containers cannot be read: {}".format(error)) from error
+    return running
+
+
+def _wait_for_store(work: Work) -> None:
+    """Wait until the API shows the store; never the log, which claims success for a reload that was ignored."""
+    deadline = time.monotonic() + work.wanted.cluster_store.timeout_s
+    shown = "nothing"
+    while time.monotonic() < deadline:
+        try:
+            shown = read_json(work.host, "/info", API_TIMEOUT_S).get("ClusterStore") or "no store"
+            if shown == work.wanted.cluster_store.url:
+                return
+        except (DockerAwayError, NoSuchObjectError) as error:
+            shown = str(error)
+        time.sleep(POLL_S)
+    raise StepError(
+        "Docker does not show the store after {:g} s ({})".format(work.wanted.cluster_store.timeout_s, shown)
+    )
+
+
+def _check_reload(work: Work, before: Daemon, since: float) -> None:
+    after = _read_daemon(work)
+    if after != before:
+        raise StepError("dockerd was restarted meanwhile (pid {} became {})".format(before.pid, after.pid))
+    journal = systemd.read_journal(work.host, UNIT, since, lines=200)
+    rejected = [line for line in journal.splitlines() if any(text in line for text in REJECTIONS)]
+    if rejected:
+        raise StepError("Docker rejected the reload: {}".format(rejected[-1].strip()))
+
+
+def _tell_containers(work: Work, before: Dict[str, Tuple[int, str]]) -> None:
+    """Tell what became of the containers; one that ended in these moments was not ended by a reload."""
+    after = _read_containers(work)
+    changed = sorted(name for name, state in before.items() if after.get(name) != state)
+    if changed:
+        work.reporter.progress("meanwhile ended or restarted by themselves: {}".format(", ".join(changed)))
+    work.reporter.progress(
+        "Docker shows cluster store {}; {} running containers untouched".format(
+            work.wanted.cluster_store.url, len(before) - len(changed)
+        )
+    )
+
+
+def _roll_back(work: Work, reason: str, since: float) -> StepError:
+    """Put the old file back, bring Docker up where it is down, and build the error that tells so."""
+    told = [reason]
+    journal = systemd.read_journal(work.host, UNIT, since)
+    try:
+        told.append("daemon.json was put back" if _backup(work).put_back() else "daemon.json is as it was before")
+        told.append(_bring_up(work))
+    except (FileError, ToolError) as error:
+        told.append("putting it back failed: {}".format(error))
+    return StepError("; ".join(told), journal)
+
+
+def _bring_up(work: Work) -> str:
+    """Start Docker again where it is down; a running one is left alone, it keeps its containers."""
+    unit = systemd.read_unit(work.host, UNIT)
+    if unit.active_state in ("active", "reloading"):
+        return "Docker is up (pid {})".format(unit.main_pid)
+    systemd.restart_unit(work.host, UNIT, work.wanted.cluster_store.timeout_s)
+    return "Docker was started again with it"
+
+
+def _parse(text: str) -> "OrderedDict[str, Any]":
+    try:
+        return parse_daemon_json(text)
+    except ValueError as error:
+        raise StepError("daemon.json is not valid: {}".format(error)) from error
+
+
+def _render(content: "OrderedDict[str, Any]", old_text: str) -> str:
+    """Build the file's text, indented as it was."""
+    indent = re.search(r"\n([ \t]+)\S", old_text)
+    return json.dumps(content, indent=indent.group(1) if indent else 4, ensure_ascii=False) + "\n"

@@ -1,0 +1,78 @@
+"""Downloads a program, and checks it before anything can run it: its sum, its architecture."""
+
+import hashlib
+import os
+import platform
+import struct
+import time
+import urllib.error
+import urllib.request
+from typing import Any, BinaryIO, Optional
+
+from ..report import Reporter
+from ..wanted import Download
+from .work import StepError
+
+TIMEOUT_S = 30
+CHUNK_BYTES = 1 << 16
+TELL_EVERY_S = 2.0
+ELF_HEAD_BYTES = 20
+ELF_MACHINES = {3: "i686", 40: "armv7l", 62: "x86_64", 183: "aarch64", 21: "ppc64le", 22: "s390x"}
+
+
+def download(source: Download, path: str, reporter: Reporter) -> str:
+    """Download to path, synced to the disk, and return the sha256.
+
+    Raises:
+        StepError: it cannot be had, is cut short, or has another sum than wanted.
+    """
+    try:
+        with urllib.request.urlopen(source.url, timeout=TIMEOUT_S) as response, open(path, "wb") as file:
+            sha256 = _copy(response, file, source.url, reporter)
+    except (OSError, ValueError) as error:
+        raise StepError("{} cannot be downloaded: {}".format(source.url, error)) from error
+    if source.sha256 is not None and sha256 != source.sha256:
+        raise StepError("{} has sha256 {}, not {}".format(source.url, sha256, source.sha256))
+    return sha256
+
+
+def _copy(response: Any, file: BinaryIO, url: str, reporter: Reporter) -> str:
+    length = response.headers.get("Content-Length")
+    total = int(length) if length and length.isdigit() else None  # type: Optional[int]
+    digest, done, told_at = hashlib.sha256(), 0, time.monotonic()
+    for chunk in iter(lambda: response.read(CHUNK_BYTES), b""):
+        file.write(chunk)
+        digest.update(chunk)
+        done += len(chunk)
+        if time.monotonic() - told_at >= TELL_EVERY_S:
+            reporter.progress("downloading {}".format(url), done, total)
+            told_at = time.monotonic()
+    if total is not None and done != total:
+        raise StepError("{} ended after {} of {} bytes".format(url, done, total))
+    file.flush()
+    os.fsync(file.fileno())
+    reporter.progress("downloaded {}".format(url), done, total)
+    return digest.hexdigest()
+
+
+def check_program(path: str) -> None:
+    """Check that a file is a program for this machine.
+
+    Raises:
+        StepError: it is not: another architecture, or an error page saved under its name.
+    """
+    with open(path, "rb") as file:
+        fault = find_program_fault(file.read(ELF_HEAD_BYTES), platform.machine())
+    if fault is not None:
+        raise StepError("{} {}".format(os.path.basename(path), fault))
+
+
+def find_program_fault(head: bytes, machine: str) -> Optional[str]:
+    """Find in the first bytes of a file why it is no program for a machine of ``uname -m``; None when it is one."""
+    if head.startswith(b"#!"):
+        return None
+    if not head.startswith(b"\x7fELF") or len(head) < ELF_HEAD_BYTES:
+        return "is no program"
+    order = "<" if head[5] == 1 else ">"
+    built_for = ELF_MACHINES.get(struct.unpack(order + "H", head[18:20])[0], "an unknown machine")
+    return None if built_for == machine else "is built for {}, and this machine is {}".format(built_for, machine)

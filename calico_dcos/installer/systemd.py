@@ -1,0 +1,120 @@
+"""systemd's units: what ``systemctl show`` tells, and the few things done to them."""
+
+import re
+from collections import defaultdict
+from typing import List, NamedTuple
+
+from .host import Completed, Host, ToolError
+
+PROPERTIES = (
+    "Id",
+    "LoadState",
+    "ActiveState",
+    "SubState",
+    "MainPID",
+    "ExecMainStartTimestamp",
+    "ExecMainStartTimestampMonotonic",
+    "ExecStart",
+    "Environment",
+    "EnvironmentFiles",
+)
+QUERY_TIMEOUT_S = 10
+
+Unit = NamedTuple(
+    "Unit",
+    [
+        ("name", str),
+        ("load_state", str),
+        ("active_state", str),
+        ("sub_state", str),
+        ("main_pid", int),
+        ("started", str),
+        ("argv", List[str]),
+        ("environment", List[str]),
+        ("environment_files", List[str]),
+    ],
+)
+
+
+def parse_show(name: str, text: str) -> Unit:
+    """Read the ``Property=value`` lines of ``systemctl show``; some properties come several times."""
+    values = defaultdict(list)
+    for line in text.splitlines():
+        key, equals, value = line.partition("=")
+        if equals:
+            values[key].append(value)
+
+    def last(key: str) -> str:
+        return values[key][-1] if values[key] else ""
+
+    return Unit(
+        name=name,
+        load_state=last("LoadState"),
+        active_state=last("ActiveState"),
+        sub_state=last("SubState"),
+        main_pid=int(last("MainPID")) if last("MainPID").isdigit() else 0,
+        started=last("ExecMainStartTimestampMonotonic") or last("ExecMainStartTimestamp"),
+        argv=[word for value in values["ExecStart"] for word in parse_exec_argv(value)],
+        environment=last("Environment").split(),
+        environment_files=[path for value in values["EnvironmentFiles"] for path in _parse_files(value)],
+    )
+
+
+def parse_exec_argv(value: str) -> List[str]:
+    """Read the words of ``{ path=... ; argv[]=... ; ignore_errors=... }``; systemd quotes none of them."""
+    words = []  # type: List[str]
+    for argv in re.findall(r"argv\[\]=(.*?) ; ignore_errors=", value):
+        words.extend(argv.split())
+    return words
+
+
+def _parse_files(value: str) -> List[str]:
+    return re.findall(r"(/\S+)(?: \(ignore_errors=\w+\))?", value)
+
+
+def read_unit(host: Host, name: str) -> Unit:
+    """Ask systemd for a unit; one that does not exist has load_state ``not-found``.
+
+    Raises:
+        ToolError: systemd does not answer.
+    """
+    done = host.run(["systemctl", "show", "-p", ",".join(PROPERTIES), name], QUERY_TIMEOUT_S)
+    if done.status != 0:
+        raise ToolError("systemctl show {}: {}".format(name, done.output.strip()))
+    return parse_show(name, done.output)
+
+
+def reload_unit(host: Host, name: str) -> None:
+    """Send one SIGHUP to the main process, through systemd: this program may live in a PID namespace of its own.
+
+    Raises:
+        ToolError: systemd did not send it.
+    """
+    _act(host, ["systemctl", "kill", "-s", "HUP", "--kill-who=main", name], QUERY_TIMEOUT_S)
+
+
+def restart_unit(host: Host, name: str, timeout_s: float) -> None:
+    """Restart a unit; its start limit is cleared before, or a third restart within a minute is refused.
+
+    Raises:
+        ToolError: the restart failed, or did not end within timeout_s.
+    """
+    host.run(["systemctl", "reset-failed", name], QUERY_TIMEOUT_S)
+    _act(host, ["systemctl", "restart", name], timeout_s)
+
+
+def read_journal(host: Host, name: str, since_epoch_s: float, lines: int = 20) -> str:
+    """Read the unit's last lines in the journal; a journal that cannot be read is told in its place."""
+    since = "@{:d}".format(int(since_epoch_s))
+    argv = ["journalctl", "--no-pager", "-o", "short-iso", "-u", name, "--since", since, "-n", str(lines)]
+    try:
+        return host.run(argv, QUERY_TIMEOUT_S).output.strip()
+    except ToolError as error:
+        return "(no journal: {})".format(error)
+
+
+def _act(host: Host, argv: List[str], timeout_s: float) -> Completed:
+    done = host.run(argv, timeout_s)
+    if done.status != 0:
+        raise ToolError("{}: status {}: {}".format(" ".join(argv), done.status, done.output.strip()))
+    return done

@@ -1,0 +1,218 @@
+"""What the host should carry: the JSON of CALICO_DCOS_WANTED as values, with every fault reported at once."""
+
+import hashlib
+import json
+import re
+from typing import Any, Callable, Dict, List, NamedTuple, Optional
+
+Download = NamedTuple("Download", [("url", str), ("sha256", Optional[str])])
+EtcdProxy = NamedTuple(
+    "EtcdProxy",
+    [("is_enabled", bool), ("discovery_srv", str), ("listen", str), ("archive", Download), ("refresh_s", float)],
+)
+ClusterStore = NamedTuple(
+    "ClusterStore", [("is_enabled", bool), ("url", str), ("timeout_s", float), ("may_replace", bool)]
+)
+Plugin = NamedTuple("Plugin", [("name", str), ("download", Download)])
+Cni = NamedTuple(
+    "Cni",
+    [
+        ("is_enabled", bool),
+        ("plugins", List[Plugin]),
+        ("plugins_dir", str),
+        ("config_dir", str),
+        ("config", Dict[str, Any]),
+    ],
+)
+AgentRestart = NamedTuple("AgentRestart", [("is_enabled", bool), ("timeout_s", float)])
+CalicoNode = NamedTuple(
+    "CalicoNode", [("is_enabled", bool), ("image", str), ("environment", Dict[str, str]), ("poll_s", float)]
+)
+Wanted = NamedTuple(
+    "Wanted",
+    [
+        ("etcd_endpoints", List[str]),
+        ("etcd_proxy", EtcdProxy),
+        ("cluster_store", ClusterStore),
+        ("cni", Cni),
+        ("agent_restart", AgentRestart),
+        ("calico_node", CalicoNode),
+    ],
+)
+
+
+class WantedError(Exception):
+    """The wanted state is malformed; the message names every fault."""
+
+
+def parse_wanted(text: str) -> Wanted:
+    """Read the wanted state; keys that this program does not know are ignored.
+
+    Raises:
+        WantedError: it is malformed.
+    """
+    try:
+        document = json.loads(text)
+    except ValueError as error:
+        raise WantedError("the wanted state is no JSON: {}".format(error)) from error
+    if not isinstance(document, dict):
+        raise WantedError("the wanted state is no JSON object")
+    faults = []  # type: List[str]
+    wanted = _read_wanted(_Reader(document, "", faults))
+    if faults:
+        raise WantedError("; ".join(faults))
+    return wanted
+
+
+def is_enabled(wanted: Wanted, step: str) -> bool:
+    """Whether a step is to be done at all; a disabled one is inspected all the same."""
+    enabled = {
+        "etcd-proxy": wanted.etcd_proxy.is_enabled,
+        "docker-cluster-store": wanted.cluster_store.is_enabled,
+        "cni": wanted.cni.is_enabled,
+        "agent-restart": wanted.agent_restart.is_enabled,
+        "calico-node": wanted.calico_node.is_enabled,
+    }
+    return enabled[step]
+
+
+def compute_settings_hash(image: str, environment: Dict[str, str]) -> str:
+    """Compute the mark of a calico-node container: another image or setting gives another mark."""
+    text = json.dumps([image, sorted(environment.items())])
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()[:16]
+
+
+def _read_wanted(top: "_Reader") -> Wanted:
+    proxy, store = top.child("etcd_proxy"), top.child("docker_cluster_store")
+    cni, restart, node = top.child("cni"), top.child("agent_restart"), top.child("calico_node")
+    return Wanted(
+        etcd_endpoints=top.text("etcd_endpoints", _is_endpoints).split(","),
+        etcd_proxy=EtcdProxy(
+            is_enabled=proxy.flag("enable"),
+            discovery_srv=proxy.text("discovery_srv", _is_name),
+            listen=proxy.text("listen", _is_address),
+            archive=_read_download(proxy.child("archive")),
+            refresh_s=proxy.seconds("refresh_s"),
+        ),
+        cluster_store=ClusterStore(
+            is_enabled=store.flag("enable"),
+            url=store.text("cluster_store", _is_store),
+            timeout_s=store.seconds("timeout_s"),
+            may_replace=store.flag("replace_existing"),
+        ),
+        cni=Cni(
+            is_enabled=cni.flag("enable"),
+            plugins=[Plugin(entry.text("name", _is_file_name), _read_download(entry)) for entry in cni.list("plugins")],
+            plugins_dir=cni.text("plugins_dir", _is_directory).rstrip("/"),
+            config_dir=cni.text("config_dir", _is_directory).rstrip("/"),
+            config=_read_network(cni.child("config")),
+        ),
+        agent_restart=AgentRestart(is_enabled=restart.flag("enable"), timeout_s=restart.seconds("timeout_s")),
+        calico_node=CalicoNode(
+            is_enabled=node.flag("enable"),
+            image=node.text("image", _is_name),
+            environment=node.texts("environment"),
+            poll_s=node.seconds("poll_s"),
+        ),
+    )
+
+
+def _read_download(reader: "_Reader") -> Download:
+    return Download(url=reader.text("url", _is_url), sha256=reader.optional_text("sha256", _is_sha256))
+
+
+def _read_network(reader: "_Reader") -> Dict[str, Any]:
+    reader.text("name", _is_file_name)
+    reader.text("type", _is_file_name)
+    return reader.content
+
+
+def _is_endpoints(text: str) -> bool:
+    return all(re.match(r"https?://[^/,\s]+/?$", endpoint) for endpoint in text.split(","))
+
+
+def _is_name(text: str) -> bool:
+    return re.match(r"[A-Za-z0-9_][\w./:@-]*$", text) is not None
+
+
+def _is_file_name(text: str) -> bool:
+    return re.match(r"[A-Za-z0-9_][\w.-]*$", text) is not None
+
+
+def _is_address(text: str) -> bool:
+    return re.match(r"\S+:\d+$", text) is not None
+
+
+def _is_store(text: str) -> bool:
+    return re.match(r"(etcd|consul|zk)://[^/\s]\S*$", text) is not None
+
+
+def _is_directory(text: str) -> bool:
+    return text.startswith("/") and ".." not in text.split("/") and text.strip("/") != ""
+
+
+def _is_url(text: str) -> bool:
+    return re.match(r"(https?|file)://\S+$", text) is not None
+
+
+def _is_sha256(text: str) -> bool:
+    return re.match(r"[0-9a-f]{64}$", text) is not None
+
+
+class _Reader:
+    """Reads one JSON object; a fault is noted with its place, and a harmless value stands in for it."""
+
+    def __init__(self, content: Dict[str, Any], place: str, faults: List[str]) -> None:
+        self.content = content
+        self._place = place
+        self._faults = faults
+
+    def child(self, name: str) -> "_Reader":
+        value = self.content.get(name)
+        if not isinstance(value, dict):
+            self._fault(name, "is no object")
+            return _Reader({}, self._place + name + ".", [])
+        return _Reader(value, self._place + name + ".", self._faults)
+
+    def list(self, name: str) -> "List[_Reader]":
+        value = self.content.get(name)
+        if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
+            self._fault(name, "is no list of objects")
+            return []
+        place = "{}{}[{}]."
+        return [_Reader(entry, place.format(self._place, name, i), self._faults) for i, entry in enumerate(value)]
+
+    def text(self, name: str, is_valid: Callable[[str], bool]) -> str:
+        value = self.content.get(name)
+        if isinstance(value, str) and is_valid(value):
+            return value
+        self._fault(name, "is not valid: {!r}".format(value))
+        return ""
+
+    def optional_text(self, name: str, is_valid: Callable[[str], bool]) -> Optional[str]:
+        if self.content.get(name) is None:
+            return None
+        return self.text(name, is_valid)
+
+    def texts(self, name: str) -> Dict[str, str]:
+        value = self.content.get(name)
+        if isinstance(value, dict) and all(isinstance(text, str) for text in value.values()):
+            return value
+        self._fault(name, "is no object of texts")
+        return {}
+
+    def flag(self, name: str) -> bool:
+        value = self.content.get(name)
+        if not isinstance(value, bool):
+            self._fault(name, "is neither true nor false: {!r}".format(value))
+        return value is True
+
+    def seconds(self, name: str) -> float:
+        value = self.content.get(name)
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0:
+            return float(value)
+        self._fault(name, "is no positive number of seconds: {!r}".format(value))
+        return 1.0
+
+    def _fault(self, name: str, fault: str) -> None:
+        self._faults.append("{}{} {}".format(self._place, name, fault))

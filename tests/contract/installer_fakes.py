@@ -1,0 +1,401 @@
+"""A host for the installer's tests: a root directory with stand-in tools, and small servers in place of its daemons.
+
+What the daemons would show is one JSON file (``fake/state.json``): the servers read it, the stand-in tools change it.
+"""
+
+from __future__ import annotations
+
+import http.server
+import json
+import os
+import shutil
+import socketserver
+import stat
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+PYENV = Path.home() / ".pyenv/versions"
+SYSTEMCTL = r'''#!{python}
+"""systemctl of a stand-in host: it does to the state file what the real one's effect would be."""
+import fcntl, json, os, sys
+root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+path = root + "/fake/state.json"
+lock = open(path + ".lock", "w")
+fcntl.flock(lock, fcntl.LOCK_EX)
+state = json.load(open(path))
+args = sys.argv[1:]
+state["calls"].append(args)
+if args[0] == "show":
+    unit = state["units"].get(args[-1], {{"LoadState": "not-found", "ActiveState": "inactive", "MainPID": "0"}})
+    print("\n".join(key + "=" + str(value) for key, value in unit.items()))
+if args[0] == "kill":
+    try:
+        file = json.load(open(root + "/etc/docker/daemon.json"))
+        if "cluster-advertise" in file and not state["reload_is_ignored"]:
+            state["info"]["ClusterStore"] = file.get("cluster-store", "")
+    except ValueError:
+        state["journal"].append("unable to configure the Docker daemon with file")
+status = 0
+if args[0] == "restart" and args[1] == "docker.service":
+    unit = state["units"][args[1]]
+    try:
+        file = json.load(open(root + "/etc/docker/daemon.json"))
+    except OSError:
+        file = {{}}
+    if file.get("cluster-store") in state["stores_that_break_docker"]:
+        unit["ActiveState"], unit["MainPID"], status = "failed", "0", 1
+        state["journal"].append("dockerd: fatal: no such store")
+    else:
+        unit["ActiveState"], unit["MainPID"] = "active", str(int(unit["MainPID"]) + 1)
+        state["info"]["ClusterStore"] = file.get("cluster-store", "")
+elif args[0] == "restart" and not state["agent_is_stuck"]:
+    state["agent"]["start_time"] += 1000000
+if os.path.exists(path + ".die"):
+    sys.exit(9)
+json.dump(state, open(path + ".new", "w"))
+os.rename(path + ".new", path)
+sys.exit(status)
+'''
+JOURNALCTL = r"""#!{python}
+import json, os
+root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+print("\n".join(json.load(open(root + "/fake/state.json"))["journal"]))
+"""
+DOCKER = r'''#!{python}
+"""docker of a stand-in host: run, rm, start and pull."""
+import fcntl, json, os, sys
+root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+path = root + "/fake/state.json"
+lock = open(path + ".lock", "w")
+fcntl.flock(lock, fcntl.LOCK_EX)
+state = json.load(open(path))
+args = sys.argv[1:]
+state["calls"].append(["docker"] + args)
+if args[0] == "rm":
+    state["containers"].pop(args[-1], None)
+if args[0] == "pull":
+    state["images"].append(args[-1])
+if args[0] == "run":
+    pairs = list(zip(args, args[1:]))
+    env = [value for key, value in pairs if key == "-e"]
+    labels = dict(value.split("=", 1) for key, value in pairs if key == "--label")
+    name = args[args.index("--name") + 1]
+    state["containers"][name] = {{
+        "Name": "/" + name, "RestartCount": 0, "Config": {{"Image": args[-1], "Env": env, "Labels": labels}},
+        "HostConfig": {{"NetworkMode": "host", "Privileged": True, "RestartPolicy": {{"Name": "always"}}}},
+        "State": {{"Running": True, "Restarting": False, "Status": "running", "Pid": 4242,
+                   "StartedAt": state["container_start"]}}}}
+if args[0] == "start":
+    state["containers"][args[-1]]["State"].update(Running=True, Status="running")
+json.dump(state, open(path + ".new", "w"))
+os.rename(path + ".new", path)
+'''
+PLUGIN = '#!/bin/sh\necho \'{"cniVersion": "0.3.1", "supportedVersions": ["0.1.0", "0.2.0", "0.3.1"]}\'\n'
+
+
+def find_pythons() -> list[str]:
+    """This Python, and the oldest supported one that the machine has; DC/OS 1.8 brings 3.5."""
+    for minor in range(5, sys.version_info.minor):
+        name = f"python3.{minor}"
+        places = [shutil.which(name, path="/usr/bin:/usr/local/bin"), *PYENV.glob(f"3.{minor}.*/bin/python3")]
+        for place in filter(None, places):
+            return [sys.executable, str(place)]
+    return [sys.executable]
+
+
+class FakeHost:
+    """A relocated host; close() ends its servers."""
+
+    project = Path(__file__).parents[2]
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._servers: list[socketserver.BaseServer] = []
+        for directory in ("usr/bin", "etc/docker", "run", "fake", "downloads", "opt/mesosphere/active/cni"):
+            (root / directory).mkdir(parents=True)
+        (root / "opt/mesosphere/etc/dcos/network/cni").mkdir(parents=True)
+        (root / "etc/os-release").write_text('NAME="Debian"\nPRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\n')
+        for name, text in (("systemctl", SYSTEMCTL), ("journalctl", JOURNALCTL), ("docker", DOCKER)):
+            self._write_program(f"usr/bin/{name}", text.format(python=sys.executable))
+        for name in ("calico", "calico-ipam"):
+            self._write_program(f"downloads/{name}", PLUGIN + f"# {name}\n")
+        self.save(_build_state())
+        self._serve_docker()
+        self.agent_address = self._serve(_AgentHandler)
+        self.etcd_address = self._serve(_EtcdHandler)
+        self.report_address = self._serve(_ReportHandler)
+        self.wanted = self._build_wanted()
+
+    def close(self) -> None:
+        for server in self._servers:
+            server.shutdown()
+            server.server_close()
+
+    @property
+    def daemon_json(self) -> Path:
+        return self.root / "etc/docker/daemon.json"
+
+    @property
+    def config_file(self) -> Path:
+        return self.root / "opt/mesosphere/etc/dcos/network/cni/calico.conf"
+
+    @property
+    def plugins_dir(self) -> Path:
+        return self.root / "opt/mesosphere/active/cni"
+
+    @property
+    def state(self) -> Any:
+        return json.loads((self.root / "fake/state.json").read_text())
+
+    def save(self, state: Any) -> None:
+        new = self.root / "fake/state.test"
+        new.write_text(json.dumps(state))
+        new.rename(self.root / "fake/state.json")
+
+    def change_state(self, **values: Any) -> None:
+        """Change top-level parts of the state; a dict is merged into the one that is there."""
+        state = self.state
+        for name, value in values.items():
+            state[name] = {**state[name], **value} if isinstance(value, dict) else value
+        self.save(state)
+
+    @property
+    def acts(self) -> list[list[str]]:
+        """What was done with tools, looking left out."""
+        return [call for call in self.state["calls"] if call[0] != "show"]
+
+    @property
+    def reports(self) -> list[Any]:
+        """What was posted."""
+        path = self.root / "fake/reports.jsonl"
+        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+    def environment(self) -> dict[str, str]:
+        """The environment of a task on this host; LD_LIBRARY_PATH is there to be dropped."""
+        return {
+            "PATH": os.environ["PATH"],
+            "LD_LIBRARY_PATH": "/nowhere",
+            "CALICO_DCOS_ROOT": str(self.root),
+            "CALICO_DCOS_WANTED": json.dumps(self.wanted),
+            "CALICO_DCOS_REPORT_URL": f"http://{self.report_address}/v1/reports/task-1",
+            "CALICO_DCOS_REPORT_TOKEN": "a-secret",
+            "MESOS_AGENT_ENDPOINT": self.agent_address,
+        }
+
+    def build_command(self, *arguments: str, python: str = sys.executable) -> list[str]:
+        """The command line of the installer, to be run in the project's directory."""
+        return [python, "-m", "calico_dcos.installer", *arguments]
+
+    def run(
+        self, *arguments: str, python: str = sys.executable, environment: dict[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run the installer on this host to its end."""
+        return subprocess.run(
+            self.build_command(*arguments, python=python),
+            cwd=self.project,
+            env=environment or self.environment(),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    def snapshot(self) -> dict[str, tuple[int, int]]:
+        """Inode and time of change of every file and directory, the stand-ins' own left out."""
+        fake = self.root / "fake"
+        found = {}
+        for path in [self.root, *self.root.rglob("*")]:
+            if path != fake and fake not in path.parents:
+                status = path.lstat()
+                found[str(path)] = (status.st_ino, status.st_ctime_ns)
+        return found
+
+    def _build_wanted(self) -> dict[str, Any]:
+        plugins = [
+            {"name": name, "url": (self.root / "downloads" / name).as_uri(), "sha256": None}
+            for name in ("calico", "calico-ipam")
+        ]
+        network = {"name": "calico", "cniVersion": "0.1.0", "type": "calico", "ipam": {"type": "calico-ipam"}}
+        return {
+            "etcd_endpoints": f"http://{self.etcd_address}",
+            "etcd_proxy": {
+                "enable": True,
+                "discovery_srv": "etcd.mesos",
+                "listen": self.etcd_address,
+                "archive": {"url": "http://127.0.0.1:1/etcd.tar.gz", "sha256": None},
+                "refresh_s": 60,
+            },
+            "docker_cluster_store": {
+                "enable": True,
+                "cluster_store": f"etcd://{self.etcd_address}",
+                "timeout_s": 1,
+                "replace_existing": False,
+            },
+            "cni": {
+                "enable": True,
+                "plugins": plugins,
+                "plugins_dir": "/opt/mesosphere/active/cni",
+                "config_dir": "/opt/mesosphere/etc/dcos/network/cni",
+                "config": {**network, "etcd_endpoints": "http://localhost:2379"},
+            },
+            "agent_restart": {"enable": True, "timeout_s": 1},
+            "calico_node": {
+                "enable": True,
+                "image": "calico/node:v1.0.0",
+                "environment": {"ETCD_ENDPOINTS": "http://localhost:2379", "FELIX_IGNORELOOSERPF": "true"},
+                "poll_s": 0.1,
+            },
+        }
+
+    def _write_program(self, name: str, text: str) -> None:
+        path = self.root / name
+        path.write_text(text)
+        path.chmod(path.stat().st_mode | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH)
+
+    def _serve_docker(self) -> None:
+        # The kernel limits a socket's path to 107 bytes, and pytest's directories are long: bind from within.
+        class Server(socketserver.ThreadingUnixStreamServer):
+            daemon_threads = True
+            root = self.root
+
+            def server_bind(self) -> None:
+                here = os.open(".", os.O_RDONLY)
+                try:
+                    os.chdir(self.root / "run")
+                    super().server_bind()
+                finally:
+                    os.fchdir(here)
+                    os.close(here)
+
+        self._start(Server("docker.sock", _DockerHandler))
+
+    def _serve(self, handler: type[_Handler]) -> str:
+        class Server(http.server.ThreadingHTTPServer):
+            daemon_threads = True
+            root = self.root
+
+        server = Server(("127.0.0.1", 0), handler)
+        self._start(server)
+        return f"127.0.0.1:{server.server_address[1]}"
+
+    def _start(self, server: socketserver.BaseServer) -> None:
+        self._servers.append(server)
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    @property
+    def root(self) -> Path:
+        root: Path = self.server.root  # type: ignore[attr-defined]
+        return root
+
+    @property
+    def state(self) -> Any:
+        return json.loads((self.root / "fake/state.json").read_text())
+
+    def answer(self, status: int, content: Any) -> None:
+        body = json.dumps(content).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def address_string(self) -> str:
+        return "local"
+
+    def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002  (the standard library's name)
+        pass
+
+
+class _DockerHandler(_Handler):
+    def do_GET(self) -> None:
+        state = self.state
+        if state["units"]["docker.service"]["ActiveState"] != "active":
+            self.answer(500, {"message": "dockerd is down"})
+        elif self.path in ("/version", "/info"):
+            self.answer(200, state[self.path[1:]])
+        elif self.path == "/containers/json":
+            running = [c for c in state["containers"].values() if c["State"]["Running"]]
+            self.answer(200, [{"Names": [c["Name"]], "Image": c["Config"]["Image"]} for c in running])
+        elif self.path.startswith("/images/"):
+            name = self.path.split("/", 2)[2].removesuffix("/json")
+            self.answer(200 if name in state["images"] else 404, {"message": "no such image"})
+        else:
+            container = state["containers"].get(self.path.split("/")[2])
+            self.answer(200 if container else 404, container or {"message": "No such container"})
+
+
+class _AgentHandler(_Handler):
+    def do_GET(self) -> None:
+        self.answer(self.state["agent_status"], self.state["agent"])
+
+
+class _EtcdHandler(_Handler):
+    def do_GET(self) -> None:
+        answers = {"/version": {"etcdserver": "3.4.23", "etcdcluster": "3.4.0"}, "/health": {"health": "true"}}
+        self.answer(200, answers.get(self.path, {}))
+
+    def do_PUT(self) -> None:
+        state = self.state
+        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self.answer(state["etcd_v2_status"], {})
+        with (self.root / "fake/etcd-puts").open("a") as file:
+            file.write(self.path + "\n")
+
+
+class _ReportHandler(_Handler):
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        with (self.root / "fake/reports.jsonl").open("a") as file:
+            report = {**json.loads(body), "authorization": self.headers["Authorization"]}
+            file.write(json.dumps(report) + "\n")
+        self.send_response(204)
+        self.end_headers()
+
+
+def _build_state() -> dict[str, Any]:
+    web = {
+        "Name": "/web",
+        "RestartCount": 0,
+        "Config": {"Image": "nginx:1", "Env": [], "Labels": {}},
+        "HostConfig": {},
+        "State": {
+            "Running": True,
+            "Restarting": False,
+            "Status": "running",
+            "Pid": 99,
+            "StartedAt": "2026-11-23T17:27:11Z",
+        },
+    }
+    dockerd = "{ path=/usr/bin/dockerd ; argv[]=/usr/bin/dockerd -H fd:// ; ignore_errors=no ; start_time=[n/a] }"
+    return {
+        "calls": [],
+        "journal": [],
+        "version": {"Version": "20.10.24+dfsg1", "ApiVersion": "1.41"},
+        "info": {"ClusterStore": "", "Swarm": {"LocalNodeState": "inactive"}, "LiveRestoreEnabled": False},
+        "containers": {"web": web},
+        "images": [],
+        "container_start": "2026-11-23T17:30:00.123456789Z",
+        "units": {
+            "docker.service": {
+                "Id": "docker.service",
+                "LoadState": "loaded",
+                "ActiveState": "active",
+                "MainPID": "1000",
+                "ExecMainStartTimestampMonotonic": "123456",
+                "ExecStart": dockerd,
+            },
+            "dcos-mesos-slave.service": {"LoadState": "loaded", "ActiveState": "active", "MainPID": "2000"},
+        },
+        "agent": {"version": "1.9.0", "start_time": 1.0, "flags": {}, "frameworks": []},
+        "agent_status": 200,
+        "agent_is_stuck": False,
+        "reload_is_ignored": False,
+        "stores_that_break_docker": [],
+        "etcd_v2_status": 201,
+    }

@@ -1,0 +1,101 @@
+"""What the installer promises about itself: Python 3.5, the standard library, one small archive, these commands."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import parso
+import pytest
+
+import calico_dcos.installer
+from calico_dcos.artifacts import build_installer_archive
+from calico_dcos.installer.command_line import build_parser
+from tests.contract.installer_fakes import find_pythons
+
+PACKAGE = Path(calico_dcos.installer.__file__).parent
+SOURCES = sorted(PACKAGE.rglob("*.py"))
+KIB = 1024
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_every_file_is_python_3_5(source: Path) -> None:
+    grammar: Any = parso.load_grammar(version="3.5")  # parso's stubs leave out what its grammars can do
+    errors = grammar.iter_errors(grammar.parse(source.read_text()))
+    assert [f"line {error.start_pos[0]}: {error.message}" for error in errors] == []
+
+
+def test_only_what_the_library_of_python_3_5_has_is_used() -> None:
+    vermin = Path(sys.executable).parent / "vermin"
+    arguments = ["--target=3.5-", "--violations", "--no-tips", "--eval-annotations", str(PACKAGE)]
+    done = subprocess.run([str(vermin), *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_only_the_standard_library_is_imported_by_its_name(source: Path) -> None:
+    depth = len(source.relative_to(PACKAGE).parts)
+    for node in ast.walk(ast.parse(source.read_text())):
+        if isinstance(node, ast.Import):
+            assert {alias.name.partition(".")[0] for alias in node.names} <= sys.stdlib_module_names
+        if isinstance(node, ast.ImportFrom) and node.level == 0:
+            assert str(node.module).partition(".")[0] in sys.stdlib_module_names
+        if isinstance(node, ast.ImportFrom):
+            assert node.level <= depth, f"line {node.lineno} leads out of the package"
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_json_is_read_from_text(source: Path) -> None:
+    # json.loads takes bytes from Python 3.6 on only, which no tool finds out.
+    for node in ast.walk(ast.parse(source.read_text())):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "json.loads":
+            assert not ast.unparse(node.args[0]).endswith((".body", ".read()")), f"line {node.lineno}"
+
+
+@pytest.mark.parametrize("python", find_pythons())
+def test_the_archive_is_small_and_runs(python: str, tmp_path: Path) -> None:
+    archive = tmp_path / "installer.pyz"
+    archive.write_bytes(build_installer_archive())
+    assert archive.stat().st_size < 100 * KIB
+    done = subprocess.run([python, str(archive), "--help"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "usage: installer.pyz" in done.stdout
+
+
+@pytest.mark.parametrize("python", find_pythons())
+def test_every_module_can_be_imported(python: str) -> None:
+    names = [".".join(source.with_suffix("").relative_to(PACKAGE.parents[1]).parts) for source in SOURCES]
+    code = f"import importlib\nfor name in {names!r}: importlib.import_module(name)"
+    done = subprocess.run([python, "-c", code], cwd=PACKAGE.parents[1], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "inspect",
+        "inspect --root /tmp/host",
+        "apply docker-cluster-store",
+        "apply cni --dry-run",
+        "apply agent-restart --root /tmp/host",
+        "supervise etcd-proxy",
+        "supervise etcd-proxy --health",
+        "supervise calico-node",
+        "supervise calico-node --health --root /tmp/host",
+    ],
+)
+def test_the_commands_of_the_steps_are_taken(arguments: str) -> None:
+    assert build_parser().parse_args(arguments.split()).command == arguments.split(maxsplit=1)[0]
+
+
+@pytest.mark.parametrize(
+    "arguments", ["", "apply", "apply inspect", "apply calico-node", "supervise cni", "remove", "inspect x"]
+)
+def test_other_commands_are_wrong_usage(arguments: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        build_parser().parse_args(arguments.split())
+    assert ended.value.code == 2
+    assert "usage:" in capsys.readouterr().err

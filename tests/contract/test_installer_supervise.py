@@ -1,0 +1,329 @@
+"""The installer's services: a real etcd behind a real gateway, found by SRV; and the container on stand-in Docker."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import socketserver
+import struct
+import subprocess
+import tarfile
+import threading
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from shutil import which
+from typing import Any
+
+import pytest
+
+from calico_dcos.installer.dns import SRV, A
+from tests.contract.installer_fakes import FakeHost
+
+ETCD = which("etcd")
+needs_etcd = pytest.mark.skipif(ETCD is None, reason="no etcd is installed: Debian's etcd-server has it")
+NXDOMAIN = 3
+
+
+class NameServer:
+    """Answers for names under mesos from a table that tests change: SRV name -> ports, all at 127.0.0.1."""
+
+    def __init__(self) -> None:
+        self.ports: dict[str, list[int]] = {}
+        table = self.ports
+
+        class Handler(socketserver.BaseRequestHandler):
+            def handle(self) -> None:
+                packet, channel = self.request
+                channel.sendto(build_answer(packet, table), self.client_address)
+
+        self._server = socketserver.ThreadingUDPServer(("127.0.0.1", 0), Handler)
+        self.address = f"127.0.0.1:{self._server.server_address[1]}"
+        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+def build_answer(query: bytes, ports: dict[str, list[int]]) -> bytes:
+    end = query.index(b"\0", 12)
+    labels, offset = [], 12
+    while offset < end:
+        labels.append(query[offset + 1 : offset + 1 + query[offset]].decode())
+        offset += 1 + query[offset]
+    name, kind = ".".join(labels), struct.unpack_from(">H", query, end + 1)[0]
+    records = [struct.pack(">HHH", 0, 0, port) + b"\x06member\x05mesos\x00" for port in ports.get(name, [])]
+    if kind == A:
+        records = [socket.inet_aton("127.0.0.1")] if name == "member.mesos" else []
+    assert kind in (A, SRV)
+    flags = 0x8180 | (0 if records else NXDOMAIN)
+    header = query[:2] + struct.pack(">HHHHH", flags, 1, len(records), 0, 0)
+    body = [struct.pack(">HHHIH", 0xC00C, kind, 1, 1, len(content)) + content for content in records]
+    return header + query[12 : end + 5] + b"".join(body)
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Iterator[FakeHost]:
+    root = tmp_path / "host"
+    root.mkdir()
+    fake = FakeHost(root)
+    yield fake
+    fake.close()
+
+
+@pytest.fixture
+def names(host: FakeHost) -> Iterator[NameServer]:
+    server = NameServer()
+    (host.root / "etc/resolv.conf").write_text(f"nameserver {server.address}\n")
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def start_etcd(tmp_path: Path) -> Iterator[Callable[[], tuple[int, int]]]:
+    started = []
+
+    def start() -> tuple[int, int]:
+        client, peer = find_port(), find_port()
+        urls = (f"http://127.0.0.1:{client}", f"http://127.0.0.1:{peer}")
+        options = ["--listen-client-urls", urls[0], "--advertise-client-urls", urls[0], "--listen-peer-urls", urls[1]]
+        options += ["--initial-advertise-peer-urls", urls[1], "--initial-cluster", f"default={urls[1]}"]
+        data = ["--data-dir", str(tmp_path / f"etcd-{client}"), "--unsafe-no-fsync"]
+        command = [str(ETCD), *options, *data]
+        started.append(subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+        wait_until(lambda: is_answering(client))
+        return client, peer
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture
+def supervise(host: FakeHost) -> Iterator[Callable[[str], subprocess.Popen[str]]]:
+    started = []
+
+    def start(service: str) -> subprocess.Popen[str]:
+        command = host.build_command("supervise", service)
+        process = subprocess.Popen(
+            command,
+            env=host.environment(),
+            cwd=host.project,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+def end(process: subprocess.Popen[str], *, after: Callable[[], bool]) -> None:
+    wait_until(after)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=10) == 0
+
+
+def find_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def is_answering(port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/version", timeout=1) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
+
+
+def wait_until(is_true: Callable[[], bool], timeout_s: float = 15) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not is_true():
+        assert time.monotonic() < deadline, "it did not come true in time"
+        time.sleep(0.05)
+
+
+def has_told(host: FakeHost, text: str) -> bool:
+    return any(text in report.get("message", "") + report.get("reason", "") for report in host.reports)
+
+
+def get_kinds(host: FakeHost) -> list[str]:
+    return [report["kind"] for report in host.reports]
+
+
+def prepare_proxy(host: FakeHost, tmp_path: Path, **values: Any) -> int:
+    """Have a proxy wanted on a free port, of an archive with the real etcd in it, as releases are made."""
+    port = find_port()
+    archive = tmp_path / "etcd-linux-amd64.tar.gz"
+    with tarfile.open(archive, "w:gz", compresslevel=1) as packed:
+        packed.add(str(ETCD), "etcd-linux-amd64/etcd")
+    download = {"url": archive.as_uri(), "sha256": None}
+    host.wanted["etcd_proxy"].update({"listen": f"localhost:{port}", "archive": download, "refresh_s": 0.2, **values})
+    return port
+
+
+@needs_etcd
+def test_the_proxy_leads_to_the_members_behind_the_name_and_follows_them(
+    host: FakeHost,
+    names: NameServer,
+    tmp_path: Path,
+    start_etcd: Callable[[], tuple[int, int]],
+    supervise: Callable[[str], subprocess.Popen[str]],
+) -> None:
+    port = prepare_proxy(host, tmp_path)
+    first, second = start_etcd(), start_etcd()
+    assert host.run("supervise", "etcd-proxy", "--health").returncode == 1
+    names.ports["_etcd-client._tcp.etcd.mesos"] = [first[0]]
+    process = supervise("etcd-proxy")
+    wait_until(lambda: is_answering(port))
+    assert host.run("supervise", "etcd-proxy", "--health").returncode == 0
+    wait_until(lambda: "inspection" in get_kinds(host))
+    names.ports["_etcd-client._tcp.etcd.mesos"] = [second[0]]
+    wait_until(lambda: has_told(host, f"members moved from 127.0.0.1:{first[0]} to 127.0.0.1:{second[0]}"))
+    wait_until(lambda: is_answering(port))
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=10) == 0
+    assert not is_answering(port)
+
+
+@needs_etcd
+def test_where_only_peers_are_known_they_are_asked_for_their_clients_addresses(
+    host: FakeHost,
+    names: NameServer,
+    tmp_path: Path,
+    start_etcd: Callable[[], tuple[int, int]],
+    supervise: Callable[[str], subprocess.Popen[str]],
+) -> None:
+    port = prepare_proxy(host, tmp_path)
+    client, peer = start_etcd()
+    names.ports["_etcd-server._tcp.etcd.mesos"] = [peer]
+    supervise("etcd-proxy")
+    wait_until(lambda: is_answering(port))
+    assert has_told(host, f"for 127.0.0.1:{client}")
+
+
+@needs_etcd
+def test_a_supervisor_that_is_killed_takes_its_proxy_along(
+    host: FakeHost,
+    names: NameServer,
+    tmp_path: Path,
+    start_etcd: Callable[[], tuple[int, int]],
+    supervise: Callable[[str], subprocess.Popen[str]],
+) -> None:
+    port = prepare_proxy(host, tmp_path)
+    names.ports["_etcd-client._tcp.etcd.mesos"] = [start_etcd()[0]]
+    process = supervise("etcd-proxy")
+    wait_until(lambda: is_answering(port))
+    process.kill()
+    wait_until(lambda: not is_answering(port))
+
+
+def test_an_etcd_of_somebody_else_is_left_alone_and_counts(
+    host: FakeHost, supervise: Callable[[str], subprocess.Popen[str]]
+) -> None:
+    process = supervise("etcd-proxy")
+    wait_until(lambda: has_told(host, "another etcd 3.4.23 answers"))
+    wait_until(lambda: "inspection" in get_kinds(host))
+    assert host.run("supervise", "etcd-proxy", "--health").returncode == 0
+    assert process.poll() is None
+
+
+def test_a_port_that_is_taken_by_something_else_is_not_fought_for(host: FakeHost) -> None:
+    host.wanted["etcd_proxy"]["listen"] = host.agent_address
+    assert host.run("supervise", "etcd-proxy").returncode == 3
+    assert has_told(host, "is taken")
+
+
+def test_a_name_without_members_is_waited_for(
+    host: FakeHost, names: NameServer, supervise: Callable[[str], subprocess.Popen[str]]
+) -> None:
+    del names
+    archive = host.root / "downloads/etcd.tar.gz"
+    (host.root / "downloads/etcd").write_text("#!/bin/sh\necho etcd Version: 3.3.12\n")
+    with tarfile.open(archive, "w:gz") as packed:
+        packed.add(host.root / "downloads/etcd", "etcd")
+    download = {"url": archive.as_uri(), "sha256": None}
+    host.wanted["etcd_proxy"].update({"listen": f"127.0.0.1:{find_port()}", "archive": download})
+    process = supervise("etcd-proxy")
+    wait_until(lambda: has_told(host, "waits for members: neither _etcd-client._tcp.etcd.mesos nor"))
+    assert process.poll() is None
+
+
+def test_a_proxy_that_crashes_is_started_again_and_its_words_are_told(
+    host: FakeHost, names: NameServer, supervise: Callable[[str], subprocess.Popen[str]]
+) -> None:
+    names.ports["_etcd-client._tcp.etcd.mesos"] = [1]
+    program = host.root / "downloads/etcd"
+    program.write_text(
+        '#!/bin/sh\n[ "$1" = --version ] && echo etcd Version: 3.3.12 && exit\necho no such luck\nexit 7\n'
+    )
+    archive = host.root / "downloads/etcd.tar.gz"
+    with tarfile.open(archive, "w:gz") as packed:
+        packed.add(program, "etcd")
+    download = {"url": archive.as_uri(), "sha256": None}
+    host.wanted["etcd_proxy"].update({"listen": f"127.0.0.1:{find_port()}", "archive": download})
+    supervise("etcd-proxy")
+    wait_until(lambda: has_told(host, "etcd ended with status 7; starting it again in 2 s; it said: no such luck"))
+
+
+def test_calico_node_is_run_watched_and_left_running(
+    host: FakeHost, supervise: Callable[[str], subprocess.Popen[str]]
+) -> None:
+    assert host.run("supervise", "calico-node", "--health").returncode == 1
+    process = supervise("calico-node")
+    wait_until(lambda: "inspection" in get_kinds(host))
+    assert [call[1] for call in host.acts] == ["pull", "run"]
+    assert host.run("supervise", "calico-node", "--health").returncode == 0
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=10) == 0
+    assert host.state["containers"]["calico-node"]["State"]["Running"]
+
+
+def test_a_container_that_is_right_is_left_alone_and_one_with_other_settings_is_replaced(
+    host: FakeHost, supervise: Callable[[str], subprocess.Popen[str]]
+) -> None:
+    end(supervise("calico-node"), after=lambda: "inspection" in get_kinds(host))
+    end(supervise("calico-node"), after=lambda: get_kinds(host).count("inspection") == 2)
+    assert [call[1] for call in host.acts] == ["pull", "run"]
+    host.wanted["calico_node"]["environment"]["NEW"] = "1"
+    assert host.run("supervise", "calico-node", "--health").returncode == 1
+    supervise("calico-node")
+    wait_until(lambda: get_kinds(host).count("inspection") == 3)
+    assert [call[1] for call in host.acts] == ["pull", "run", "rm", "run"]
+    assert host.run("supervise", "calico-node", "--health").returncode == 0
+
+
+def test_two_supervisors_never_fight_over_a_container(
+    host: FakeHost, supervise: Callable[[str], subprocess.Popen[str]]
+) -> None:
+    first = supervise("calico-node")
+    wait_until(lambda: "inspection" in get_kinds(host))
+    host.wanted["calico_node"]["environment"]["NEW"] = "1"
+    supervise("calico-node")
+    time.sleep(1)
+    assert [call[1] for call in host.acts] == ["pull", "run"]
+    end(first, after=lambda: True)
+    wait_until(lambda: get_kinds(host).count("inspection") == 2)
+    assert [call[1] for call in host.acts] == ["pull", "run", "rm", "run"]
+
+
+def test_a_docker_that_is_away_is_waited_for(host: FakeHost, supervise: Callable[[str], subprocess.Popen[str]]) -> None:
+    state = host.state
+    state["units"]["docker.service"]["ActiveState"] = "inactive"
+    host.save(state)
+    process = supervise("calico-node")
+    wait_until(lambda: has_told(host, "waits for Docker"))
+    state["units"]["docker.service"]["ActiveState"] = "active"
+    host.save(state)
+    wait_until(lambda: "inspection" in get_kinds(host))
+    assert process.poll() is None

@@ -1,0 +1,137 @@
+"""Facts and wanted state of an ordinary host, for tables that say only what differs."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from calico_dcos.installer.facts import Facts
+from calico_dcos.installer.facts.calico_node import Container
+from calico_dcos.installer.facts.cni import Cni, ConfigFile, PluginFile
+from calico_dcos.installer.facts.daemon_json import ABSENT, DaemonJson
+from calico_dcos.installer.facts.docker import Docker, Engine, Running
+from calico_dcos.installer.facts.etcd import Endpoint, EtcdAnswer, Listener
+from calico_dcos.installer.facts.mesos_agent import AgentState, MesosAgent
+from calico_dcos.installer.facts.system import Dcos, System
+from calico_dcos.installer.systemd import Unit
+from calico_dcos.installer.unknown import Unknown
+from calico_dcos.installer.wanted import Wanted, compute_settings_hash, parse_wanted
+
+STORE = "etcd://localhost:2379"
+OTHER_STORE = "consul://10.0.0.1:8500"
+PLUGINS_DIR = "/opt/mesosphere/active/cni"
+CONFIG_DIR = "/opt/mesosphere/etc/dcos/network/cni"
+SUM = "a" * 64
+OTHER_SUM = "b" * 64
+PLUGIN_URL = "http://10.0.0.1/artifacts/calico"
+
+WANTED: dict[str, Any] = {
+    "etcd_endpoints": "http://localhost:2379",
+    "etcd_proxy": {
+        "enable": True,
+        "discovery_srv": "etcd.mesos",
+        "listen": "127.0.0.1:2379",
+        "archive": {"url": "https://example.org/etcd-v3.3.12-linux-amd64.tar.gz", "sha256": None},
+        "refresh_s": 60,
+    },
+    "docker_cluster_store": {"enable": True, "cluster_store": STORE, "timeout_s": 60, "replace_existing": False},
+    "cni": {
+        "enable": True,
+        "plugins": [{"name": "calico", "url": PLUGIN_URL, "sha256": SUM}],
+        "plugins_dir": PLUGINS_DIR,
+        "config_dir": CONFIG_DIR,
+        "config": {"name": "calico", "cniVersion": "0.1.0", "type": "calico", "ipam": {"type": "calico-ipam"}},
+    },
+    "agent_restart": {"enable": True, "timeout_s": 120},
+    "calico_node": {"enable": True, "image": "calico/node:v1.0.0", "environment": {"A": "1"}, "poll_s": 5},
+}
+
+
+def build_wanted(section: str = "", **values: object) -> Wanted:
+    """The wanted state, with values of one section replaced."""
+    document = json.loads(json.dumps(WANTED))
+    if section:
+        document[section].update(values)
+    return parse_wanted(json.dumps(document))
+
+
+def build_unit(name: str = "docker.service", **values: Any) -> Unit:
+    unit = Unit(name, "loaded", "active", "running", 1000, "123456", ["/usr/bin/dockerd", "-H", "fd://"], [], [])
+    return unit._replace(**values)
+
+
+def build_engine(**values: Any) -> Engine:
+    running = [Running("web", "nginx:1"), Running("db", "postgres:9")]
+    return Engine("20.10.24", None, None, "inactive", is_live_restore_on=False, running=running)._replace(**values)
+
+
+def build_daemon_json(**values: Any) -> DaemonJson:
+    keys = [key.replace("_", "-") for key in values if key.startswith("cluster")]
+    return ABSENT._replace(is_present=True, keys=keys, mode="0644", owner="0:0")._replace(**values)
+
+
+def build_docker(
+    engine: Engine | Unknown | None = None,
+    daemon_json: DaemonJson | Unknown | None = None,
+    unit: Unit | Unknown | None = None,
+    flags: list[str] | Unknown | None = None,
+) -> Docker:
+    return Docker(
+        engine=engine or build_engine(),
+        unit=unit or build_unit(),
+        flags=["/usr/bin/dockerd"] if flags is None else flags,
+        daemon_json=daemon_json or ABSENT,
+    )
+
+
+def build_agent_state(**values: Any) -> AgentState:
+    return AgentState("1.9.0", 1000.0, "cgroups/cpu,network/cni", CONFIG_DIR, [PLUGINS_DIR], 3)._replace(**values)
+
+
+def build_plugin(**values: Any) -> PluginFile:
+    plugin = PluginFile("calico", SUM, is_executable=True, version="0.3.1", mtime_epoch_s=500.0, pin=None)
+    return plugin._replace(**values)
+
+
+def build_config(**values: Any) -> ConfigFile:
+    return ConfigFile("calico.conf", "calico", "calico", is_wanted=True, mtime_epoch_s=600.0)._replace(**values)
+
+
+def build_cni(plugins: list[PluginFile] | None = None, configs: list[ConfigFile] | Unknown | None = None) -> Cni:
+    return Cni(
+        plugins_dir=PLUGINS_DIR,
+        plugins=[build_plugin()] if plugins is None else plugins,
+        other_plugins=["mesos-cni-port-mapper"],
+        config_dir=CONFIG_DIR,
+        configs=[build_config()] if configs is None else configs,
+    )
+
+
+def build_container(**values: Any) -> Container:
+    container = Container(
+        image="calico/node:v1.0.0",
+        settings_hash=compute_settings_hash("calico/node:v1.0.0", {"A": "1"}),
+        status="running",
+        is_running=True,
+        is_restarting=False,
+        pid=77,
+        started_at="2026-11-23T17:27:11.570819261Z",
+        restarts=0,
+    )
+    return container._replace(**values)
+
+
+def build_facts(**values: Any) -> Facts:
+    """A host on which everything is as wanted."""
+    listener = Listener("127.0.0.1:2379", "etcd", "etcd 3.3.12")
+    facts = Facts(
+        system=System("Debian", "4.9", "x86_64", "systemd", "v1", "b00t", 2000.0, 100.0),
+        dcos=Dcos("1.9.0", []),
+        docker=build_docker(build_engine(cluster_store=STORE), build_daemon_json(cluster_store=STORE)),
+        mesos_agent=MesosAgent(build_unit("dcos-mesos-slave.service"), "10.0.0.2:5051", build_agent_state()),
+        cni=build_cni(),
+        calico_node=build_container(),
+        etcd=[Endpoint("http://localhost:2379", EtcdAnswer("3.3.12", is_healthy=True, latency_ms=1.0))],
+        etcd_listener=listener,
+    )
+    return facts._replace(**values)
