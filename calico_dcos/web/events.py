@@ -1,0 +1,94 @@
+"""The live events: each client is told what changed since it was told last, however slowly it reads."""
+
+from __future__ import annotations
+
+import asyncio
+from http import HTTPStatus
+
+from tornado.iostream import StreamClosedError
+
+from .board import Board, Feed, build_delta, format_messages
+from .endpoint import Endpoint
+
+# Clients at a time; the page of one more asks for the rows every few seconds instead.
+MAX_CLIENTS = 100
+POLL_S = 0.25
+HEARTBEAT_S = 15.0
+# How long a browser waits before it connects again.
+RETRY_MS = 3000
+
+
+class Audience:
+    """How many clients follow the events."""
+
+    def __init__(self, limit: int = MAX_CLIENTS) -> None:
+        self.limit = limit
+        self.size = 0
+
+    @property
+    def is_full(self) -> bool:
+        """Whether one more would be too many."""
+        return self.size >= self.limit
+
+
+class Events(Endpoint):
+    """`/v1/events`: server-sent events. `snapshot` comes first, then `agents` with what changed.
+
+    Nothing is queued for a client: what is sent is the difference between the board that it was shown and the newest
+    one, and nothing is sent before it has read the last.
+    """
+
+    def initialize(self, *, feed: Feed, audience: Audience, heartbeat_s: float) -> None:
+        """Take what the endpoint needs."""
+        self._feed = feed
+        self._audience = audience
+        self._heartbeat_s = heartbeat_s
+        self._gone = asyncio.Event()
+
+    def on_connection_close(self) -> None:
+        """Notice that the client went away."""
+        self._gone.set()
+
+    async def get(self) -> None:
+        """Send events until the client goes away."""
+        if self._audience.is_full:
+            self.answer_error(HTTPStatus.SERVICE_UNAVAILABLE, f"{self._audience.limit} clients follow already")
+            return
+        self.set_header("Content-Type", "text/event-stream; charset=utf-8")
+        # The proxy of DC/OS keeps events back without this.
+        self.set_header("X-Accel-Buffering", "no")
+        self._audience.size += 1
+        try:
+            await self._send(f"retry: {RETRY_MS}\n\n")
+            await self._follow()
+        except StreamClosedError:
+            return
+        finally:
+            self._audience.size -= 1
+
+    async def _follow(self) -> None:
+        shown: Board | None = None
+        quiet_s = 0.0
+        while not self._gone.is_set():
+            board = self._feed.read()
+            delta = None if board is shown else build_delta(shown, board)
+            shown = board
+            if delta is not None:
+                for message in format_messages(delta):
+                    await self._send(message)
+                quiet_s = 0.0
+            elif quiet_s >= self._heartbeat_s:
+                await self._send(": still here\n\n")
+                quiet_s = 0.0
+            await self._pause()
+            quiet_s += POLL_S
+
+    async def _send(self, text: str) -> None:
+        self.write(text)
+        await self.flush()
+
+    async def _pause(self) -> None:
+        try:
+            await asyncio.wait_for(self._gone.wait(), POLL_S)
+        except TimeoutError:
+            return

@@ -1,0 +1,216 @@
+"""How a report of the installer becomes an event: strict, because a misread report would be acted on."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from typing import Any, NoReturn
+
+from calico_dcos.core.events import Downloaded, Failed, Inspected, Progressed, Report
+from calico_dcos.core.model import Change, Inspection, StepName
+
+MAX_MESSAGE_LENGTH = 500
+MAX_DETAIL_LENGTH = 4000
+MAX_URL_LENGTH = 2000
+MAX_DEPTH = 32
+
+_RESTARTS = ("docker", "mesos-agent")
+# What an inspection decides about: everything but itself.
+_STEPS = tuple(name.value for name in StepName if name is not StepName.INSPECT)
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+class MalformedReportError(ValueError):
+    """A report is not of the agreed form; the text is one line that names the field."""
+
+
+def parse_report(task_id: str, body: bytes) -> Report:
+    """Read the body of a report; fields that this version does not know are ignored.
+
+    Texts that are too long are cut: half a reason is better than none.
+
+    Raises:
+        MalformedReportError: it is not of the agreed form.
+    """
+    document = _Fields(_parse_object(body), "")
+    kind = document.get("kind")
+    match kind:
+        case "inspection":
+            return _parse_inspection(task_id, document)
+        case "progress":
+            return Progressed(
+                task_id=task_id,
+                message=document.line("message"),
+                done_bytes=document.optional_size("done_bytes"),
+                total_bytes=document.optional_size("total_bytes"),
+            )
+        case "failure":
+            return Failed(task_id=task_id, reason=document.line("reason"), detail=document.detail("detail"))
+        case "downloaded":
+            return _parse_download(task_id, document)
+        case _:
+            raise MalformedReportError(f"kind: {_show(kind)} is none of inspection, progress, failure, downloaded")
+
+
+def _parse_inspection(task_id: str, document: _Fields) -> Inspected:
+    changes = document.child("changes")
+    changes.check_names(_STEPS)
+    refusals = document.child("refusals")
+    refusals.check_names(_STEPS)
+    inspection = Inspection(
+        at=0.0,
+        settings="",
+        # A step that is left out would count as done, so all have to be there.
+        changes={step: tuple(_parse_change(change) for change in changes.children(step)) for step in _STEPS},
+        refusals={step: refusals.line(step) for step in refusals.content},
+        facts=document.child("facts").content,
+    )
+    return Inspected(task_id=task_id, inspection=inspection, took_s=document.seconds("took_s"))
+
+
+def _parse_change(fields: _Fields) -> Change:
+    return Change(
+        message=fields.line("message"),
+        reason=fields.line("reason"),
+        impact=fields.line("impact"),
+        restarts=fields.optional_choice("restarts", _RESTARTS),
+    )
+
+
+def _parse_download(task_id: str, document: _Fields) -> Downloaded:
+    url = document.text("url")
+    if not url or len(url) > MAX_URL_LENGTH or not url.isprintable():
+        raise MalformedReportError(f"url: {_show(url)} is no URL of at most {MAX_URL_LENGTH} characters")
+    sha256 = document.text("sha256")
+    if not _SHA256.fullmatch(sha256):
+        raise MalformedReportError(f"sha256: {_show(sha256)} is not 64 lower-case hexadecimal digits")
+    return Downloaded(task_id=task_id, url=url, sha256=sha256)
+
+
+def _parse_object(body: bytes) -> dict[str, Any]:
+    try:
+        document = json.loads(body.decode("utf-8"), parse_constant=_refuse_number, parse_float=_parse_float)
+    except MalformedReportError:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise MalformedReportError(f"body: no JSON: {_flatten(str(error))}") from error
+    if not isinstance(document, dict):
+        raise MalformedReportError("body: no JSON object")
+    return {_clean(name): _clean(value) for name, value in document.items()}
+
+
+def _clean(value: Any, depth: int = 1) -> Any:
+    """Make a value fit to be stored and shown: no halves of characters, and no bottomless nesting."""
+    if depth > MAX_DEPTH:
+        raise MalformedReportError(f"body: nested deeper than {MAX_DEPTH} levels")
+    if isinstance(value, str):
+        # JSON can spell half a character: an installer does so for a file name that is no UTF-8.
+        return value.encode("utf-8", "replace").decode("utf-8")
+    if isinstance(value, list):
+        return [_clean(item, depth + 1) for item in value]
+    if isinstance(value, dict):
+        return {_clean(name, depth): _clean(item, depth + 1) for name, item in value.items()}
+    return value
+
+
+def _refuse_number(text: str) -> NoReturn:
+    raise MalformedReportError(f"body: no JSON: {text} is no number")
+
+
+def _parse_float(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        _refuse_number(_flatten(text))
+    return number
+
+
+def _flatten(text: str) -> str:
+    """Make one printable line of a text, cut to the length of a message."""
+    line = " ".join("".join(char if char.isprintable() else " " for char in text).split())
+    return line if len(line) <= MAX_MESSAGE_LENGTH else line[: MAX_MESSAGE_LENGTH - 1] + "…"
+
+
+def _show(value: object) -> str:
+    shown_length = 40
+    text = _flatten(repr(value))
+    return text if len(text) <= shown_length else text[:shown_length] + "…"
+
+
+class _Fields:
+    """One JSON object of a report, and where it stands in it."""
+
+    def __init__(self, content: dict[str, Any], place: str) -> None:
+        self.content = content
+        self._place = place
+
+    def get(self, name: str) -> Any:
+        return self.content.get(name)
+
+    def check_names(self, allowed: tuple[str, ...]) -> None:
+        for name in self.content:
+            if name not in allowed:
+                self._fail(name, f"is none of {', '.join(allowed)}")
+
+    def text(self, name: str) -> str:
+        value = self.get(name)
+        if not isinstance(value, str):
+            self._fail(name, f"{_show(value)} is no text")
+        return value
+
+    def line(self, name: str) -> str:
+        line = _flatten(self.text(name))
+        if not line:
+            self._fail(name, "is empty")
+        return line
+
+    def detail(self, name: str) -> str:
+        """Several lines, of which the last ones are kept: a journal's end tells most; empty if there are none."""
+        if self.get(name) is None:
+            return ""
+        lines = self.text(name).splitlines()
+        text = "\n".join("".join(char if char.isprintable() else " " for char in line) for line in lines)
+        return text[-MAX_DETAIL_LENGTH:]
+
+    def child(self, name: str) -> _Fields:
+        value = self.get(name)
+        if not isinstance(value, dict):
+            self._fail(name, f"{_show(value)} is no object")
+        return _Fields(value, f"{self._place}{name}.")
+
+    def children(self, name: str) -> list[_Fields]:
+        value = self.get(name)
+        if not isinstance(value, list):
+            self._fail(name, f"{_show(value)} is no list")
+        for index, item in enumerate(value):
+            if not isinstance(item, dict):
+                self._fail(f"{name}[{index}]", f"{_show(item)} is no object")
+        return [_Fields(item, f"{self._place}{name}[{index}].") for index, item in enumerate(value)]
+
+    def optional_choice(self, name: str, choices: tuple[str, ...]) -> str | None:
+        value = self.get(name)
+        if value is None:
+            return None
+        if value not in choices:
+            self._fail(name, f"{_show(value)} is none of {', '.join(choices)}")
+        return str(value)
+
+    def optional_size(self, name: str) -> int | None:
+        value = self.get(name)
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**63:
+            self._fail(name, f"{_show(value)} is no number of bytes")
+        return value
+
+    def seconds(self, name: str) -> float:
+        """Read a duration, 0 if there is none."""
+        value = self.get(name)
+        if value is None:
+            return 0.0
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 2**63:
+            self._fail(name, f"{_show(value)} is no number of seconds")
+        return float(value)
+
+    def _fail(self, name: str, fault: str) -> NoReturn:
+        raise MalformedReportError(f"{_flatten(self._place + name)}: {fault}")

@@ -1,0 +1,190 @@
+"""What is shown, as JSON documents: pure functions of the walk's values.
+
+Times are seconds since the epoch, null where there is none.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+from calico_dcos.core.model import Agent, Change, Status, Step, Task
+from calico_dcos.core.plan import PhaseView, PlanView, StepView
+
+from .walk import Snapshot
+
+Json = dict[str, Any]
+
+DEPLOY = "deploy"
+
+# The four counters of the summary: every agent is in exactly one.
+_COUNTERS = {
+    Status.COMPLETE: "complete",
+    Status.ERROR: "failed",
+    Status.IN_PROGRESS: "working",
+    Status.STARTING: "working",
+    Status.STARTED: "working",
+    Status.PENDING: "waiting",
+    Status.WAITING: "waiting",
+    Status.DELAYED: "waiting",
+}
+
+
+def build_summary(service: str, snapshot: Snapshot) -> Json:
+    """Build what one look at the walk should tell."""
+    plan = snapshot.plan
+    counts = Counter(_COUNTERS[phase.status] for phase in plan.phases)
+    return {
+        "service": service,
+        "framework_id": snapshot.framework_id,
+        "master": snapshot.master,
+        "is_connected": snapshot.is_connected,
+        "status": plan.status.value,
+        "errors": list(plan.errors),
+        "total": len(plan.phases),
+        **{counter: counts[counter] for counter in ("complete", "working", "waiting", "failed")},
+    }
+
+
+def build_row(agent: Agent, phase: PhaseView) -> Json:
+    """Build an agent's row of the table."""
+    return {
+        "key": agent.key,
+        "agent_id": agent.agent_id,
+        "hostname": agent.hostname,
+        "ip": agent.ip,
+        "port": agent.port,
+        "is_public": agent.is_public,
+        "mesos_version": agent.mesos_version,
+        "status": phase.status.value,
+        "message": phase.message,
+        "since": _find_since(agent, phase),
+        "slot_since": agent.slot_since,
+        "steps": [_build_step(step) for step in phase.steps],
+    }
+
+
+def build_detail(agent: Agent, phase: PhaseView) -> Json:
+    """Build all that is known of an agent."""
+    inspection = agent.inspection
+    return {
+        **build_row(agent, phase),
+        "steps": [{**_build_step(view), **_build_attempt(agent.get_step(view.name))} for view in phase.steps],
+        "first_seen_at": agent.first_seen_at,
+        "changed_at": agent.changed_at or None,
+        "restart_since": agent.restart_since,
+        "complete_since": agent.settled_at,
+        "inspected_at": None if inspection is None else inspection.at,
+        "facts": {} if inspection is None else dict(inspection.facts),
+        "changes": {} if inspection is None else _build_changes(inspection.changes.items()),
+        "refusals": {} if inspection is None else dict(inspection.refusals),
+        "history": [{"at": note.at, "text": note.text} for note in agent.history],
+    }
+
+
+def build_plan_document(plan: PlanView, max_concurrent_agents: int) -> Json:
+    """Build the plan in the shape of the DC/OS SDK, so that its command line and page understand it."""
+    return {
+        "phases": [_build_phase(phase) for phase in plan.phases],
+        "errors": list(plan.errors),
+        "strategy": "serial" if max_concurrent_agents == 1 else "parallel",
+        "status": plan.status.value,
+    }
+
+
+def choose_plan_code(plan: PlanView) -> int:
+    """Choose the HTTP status that the SDK gives a plan with."""
+    if plan.errors:
+        return 417
+    return 200 if plan.status is Status.COMPLETE else 202
+
+
+def build_id(*names: str) -> str:
+    """Name a part of a plan by a UUID which is the same after a restart."""
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, "calico-dcos:" + "/".join(names)))
+
+
+def find_keys(snapshot: Snapshot, name: str) -> list[str]:
+    """Find the agents that somebody means by a key, a Mesos agent id or a hostname; several may share a hostname."""
+    if name in snapshot.agents:
+        return [name]
+    return sorted(agent.key for agent in snapshot.agents.values() if name in (agent.agent_id, agent.hostname))
+
+
+def _find_since(agent: Agent, phase: PhaseView) -> float | None:
+    if phase.status is Status.COMPLETE:
+        return agent.settled_at
+    current = next((step for step in phase.steps if step.status is not Status.COMPLETE), None)
+    return None if current is None else current.since
+
+
+def _build_step(step: StepView) -> Json:
+    return {
+        "name": step.name.value,
+        "status": step.status.value,
+        "message": step.message,
+        "since": step.since,
+        "attempts": step.attempts,
+        "task_id": step.task_id,
+        "done_bytes": step.done_bytes,
+        "total_bytes": step.total_bytes,
+    }
+
+
+def _build_attempt(step: Step) -> Json:
+    return {
+        "reason": step.reason,
+        "retry_at": step.retry_at or None,
+        "is_refused": step.is_refused,
+        "task": None if step.task is None else _build_task(step.task),
+    }
+
+
+def _build_task(task: Task) -> Json:
+    return {
+        "id": task.id,
+        "agent_id": task.agent_id,
+        "container_id": task.container_id,
+        "state": task.state.value,
+        "launched_at": task.launched_at,
+        "since": task.since,
+        "healthy_since": task.healthy_since,
+        "may_restart": task.may_restart,
+        "reason": task.reason,
+    }
+
+
+def _build_changes(changes: Iterable[tuple[str, tuple[Change, ...]]]) -> Json:
+    return {
+        step: [
+            {
+                "message": change.message,
+                "reason": change.reason,
+                "impact": change.impact,
+                "restarts": change.restarts,
+            }
+            for change in listed
+        ]
+        for step, listed in changes
+    }
+
+
+def _build_phase(phase: PhaseView) -> Json:
+    return {
+        "id": build_id(DEPLOY, phase.name),
+        "name": phase.name,
+        "steps": [
+            {
+                "id": build_id(DEPLOY, phase.name, step.name.value),
+                "status": step.status.value,
+                "name": step.name.value,
+                "message": step.message,
+            }
+            for step in phase.steps
+        ],
+        # The steps of one agent always run one after another.
+        "strategy": "serial",
+        "status": phase.status.value,
+    }

@@ -1,0 +1,551 @@
+"""What the web server promises: every endpoint, every code, over real connections."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import logging
+import re
+import socket
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from immutables import Map
+
+from calico_dcos.core.events import Failed, Inspected, Progressed, Report
+from calico_dcos.core.model import Agent, Inspection, Note, Status, StepName
+from calico_dcos.core.plan import PhaseView, PlanView, StepView
+from calico_dcos.web.application import build_application
+from calico_dcos.web.events import MAX_CLIENTS
+from calico_dcos.web.inbox import MAX_DISCARDED_BYTES, MAX_REPORT_BYTES, Inbox
+from calico_dcos.web.server import WebServer
+from calico_dcos.web.walk import Snapshot, Walk
+
+TIMEOUT_S = 10
+TASK = "cni-1"
+TOKEN = {"Authorization": f"Bearer token-of-{TASK}"}
+SHA256 = "0f" * 32
+STEPS = ("etcd-proxy", "docker-cluster-store", "cni", "agent-restart", "calico-node")
+INSPECTION = {"kind": "inspection", "facts": {}, "changes": {step: [] for step in STEPS}, "refusals": {}}
+
+
+@dataclass
+class Scene:
+    """A scheduler that shows and takes what a test wants."""
+
+    revision: int = 1
+    statuses: dict[str, Status] = field(default_factory=lambda: {"a1": Status.COMPLETE, "a2:5052": Status.PENDING})
+    plan_status: Status = Status.IN_PROGRESS
+    errors: tuple[str, ...] = ()
+    ill: str | None = None
+    tasks: set[str] = field(default_factory=lambda: {TASK})
+    posted: list[Report] = field(default_factory=list)
+
+    def set_status(self, key: str, status: Status) -> None:
+        """Change one agent, as the scheduler's thread does."""
+        self.statuses = {**self.statuses, key: status}
+        self.revision += 1
+
+    def read_snapshot(self) -> Snapshot:
+        """Take a snapshot."""
+        agents = {key: self._build_agent(key) for key in self.statuses}
+        phases = tuple(
+            PhaseView(key, status, f"<b>{key}</b>", tuple(StepView(name, status, "") for name in StepName))
+            for key, status in self.statuses.items()
+        )
+        plan = PlanView(phases, self.plan_status, self.errors)
+        return Snapshot(self.revision, 1000.0, Map(agents), plan, framework_id="f1", master="m:5050", is_connected=True)
+
+    def _build_agent(self, key: str) -> Agent:
+        found = Inspection(at=900.0, settings="s", facts={"docker": {"version": "20.10"}})
+        agent = Agent(key=key, agent_id=f"{key}-S1", hostname=key.partition(":")[0], mesos_version="1.9.0")
+        return replace(agent, inspection=found, history=(Note(800.0, "first seen"),))
+
+
+@dataclass
+class Site:
+    """A running server, and the scene that it shows."""
+
+    scene: Scene
+    server: WebServer
+
+    def url(self, path: str) -> str:
+        return f"http://127.0.0.1:{self.server.port}{path}"
+
+    def get(self, path: str, **headers: str) -> requests.Response:
+        return requests.get(self.url(path), headers=headers, timeout=TIMEOUT_S)
+
+    def post(self, path: str, body: object, headers: dict[str, str]) -> requests.Response:
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        return requests.post(self.url(path), data=content, headers=headers, timeout=TIMEOUT_S)
+
+    def get_raw(self, path: str) -> tuple[int, bytes]:
+        """GET a path exactly as it is written."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=TIMEOUT_S)
+        try:
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+        finally:
+            connection.close()
+
+
+def build_server(
+    scene: Scene,
+    artifacts: dict[str, Path],
+    port: int = 0,
+    heartbeat_s: float = 15.0,
+) -> WebServer:
+    application = build_application(
+        service="calico",
+        walk=Walk(
+            read_revision=lambda: scene.revision,
+            read_snapshot=scene.read_snapshot,
+            check_health=lambda: scene.ill,
+        ),
+        inbox=Inbox(
+            issue_token=lambda task_id: f"token-of-{task_id}",
+            knows_task=lambda task_id: task_id in scene.tasks,
+            post=scene.posted.append,
+        ),
+        artifacts=artifacts,
+        heartbeat_s=heartbeat_s,
+    )
+    return WebServer(application=application, address="127.0.0.1", port=port)
+
+
+@pytest.fixture
+def artifact(tmp_path: Path) -> Path:
+    path = tmp_path / "installer.pyz"
+    path.write_bytes(b"0123456789abcdef" * 20_000)
+    (tmp_path / "secret").write_text("not to be served")
+    return path
+
+
+@pytest.fixture
+def site(artifact: Path) -> Iterator[Site]:
+    scene = Scene()
+    server = build_server(scene, {f"{SHA256}/installer.pyz": artifact})
+    server.start()
+    yield Site(scene, server)
+    server.stop()
+
+
+# The page
+
+
+class Links(HTMLParser):
+    """Gathers what a page refers to, and whatever of it would run."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.links: list[str] = []
+        self.inline: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        for name, value in attrs:
+            if name in ("href", "src", "action"):
+                self.links.append(value or "")
+            if name == "style" or name.startswith("on"):
+                self.inline.append(f"{tag} {name}")
+        if tag == "style" or (tag == "script" and "src" not in dict(attrs)):
+            self.inline.append(tag)
+
+
+def test_the_page_refers_to_its_own_assets_by_relative_links_only(site: Site) -> None:
+    page = Links()
+    page.feed(site.get("/").text)
+    assert "static/page.js" in page.links
+    assert [link for link in page.links if re.match(r"/|[a-z]+:", link)] == []
+    assert page.inline == []
+    for link in page.links:
+        assert site.get(f"/{link}").status_code == 200
+
+
+def test_the_assets_refer_to_no_other_site_and_write_no_html(site: Site) -> None:
+    for asset in ("static/page.js", "static/page.css"):
+        text = site.get(f"/{asset}").text
+        assert re.findall(r"https?://|url\(|@import|innerHTML|insertAdjacentHTML|\beval\b", text) == []
+    assert re.findall(r"""(?:fetch|EventSource)\(["'](?!v1/)""", site.get("/static/page.js").text) == []
+
+
+def test_the_page_may_load_nothing_from_elsewhere(site: Site) -> None:
+    answer = site.get("/")
+    assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
+    assert "default-src 'self'" in answer.headers["Content-Security-Policy"]
+    assert "unsafe" not in answer.headers["Content-Security-Policy"]
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+@pytest.mark.parametrize(
+    "path", ["/health", "/v1/agents", "/v1/agents/a1", "/v1/plans", "/v1/plans/deploy", "/nothing"]
+)
+def test_answers_are_not_kept_by_caches_and_guessed_at_by_browsers(site: Site, path: str) -> None:
+    headers = site.get(path).headers
+    assert headers["Cache-Control"] == "no-store"
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert "Etag" not in headers
+    assert "Server" not in headers
+
+
+# Health, agents, plans
+
+
+def test_health_is_200_while_the_scheduler_works(site: Site) -> None:
+    answer = site.get("/health")
+    assert (answer.status_code, answer.json()) == (200, {"is_healthy": True})
+
+
+def test_health_is_503_with_the_reason_where_it_does_not(site: Site) -> None:
+    site.scene.ill = "the loop has not turned for 60 s"
+    answer = site.get("/health")
+    assert answer.status_code == 503
+    assert answer.json() == {"is_healthy": False, "reason": "the loop has not turned for 60 s"}
+
+
+def test_agents_are_listed_with_the_summary(site: Site) -> None:
+    listing = site.get("/v1/agents").json()
+    assert [row["key"] for row in listing["agents"]] == ["a1", "a2:5052"]
+    assert (listing["summary"]["complete"], listing["summary"]["total"]) == (1, 2)
+    assert (listing["summary"]["service"], listing["now"]) == ("calico", 1000.0)
+
+
+@pytest.mark.parametrize("name", ["a2:5052", "a2", "a2:5052-S1", "a2%3A5052"])
+def test_an_agent_is_shown_under_its_key_its_hostname_and_its_mesos_id(site: Site, name: str) -> None:
+    answer = site.get(f"/v1/agents/{name}")
+    assert answer.status_code == 200
+    detail = answer.json()
+    assert detail["key"] == "a2:5052"
+    assert detail["facts"] == {"docker": {"version": "20.10"}}
+    assert detail["history"] == [{"at": 800.0, "text": "first seen"}]
+
+
+def test_an_agent_that_is_not_there_is_404(site: Site) -> None:
+    answer = site.get("/v1/agents/a9")
+    assert (answer.status_code, answer.json()) == (404, {"status": 404, "error": "no agent a9"})
+
+
+def test_a_hostname_of_several_agents_is_404_and_names_them(site: Site) -> None:
+    site.scene.statuses = {"a4:1": Status.PENDING, "a4:2": Status.PENDING}
+    answer = site.get("/v1/agents/a4")
+    assert (answer.status_code, answer.json()["error"]) == (404, "a4 means several agents: a4:1, a4:2")
+
+
+def test_there_is_one_plan(site: Site) -> None:
+    assert site.get("/v1/plans").json() == ["deploy"]
+
+
+@pytest.mark.parametrize(
+    ("status", "errors", "code"),
+    [(Status.COMPLETE, (), 200), (Status.IN_PROGRESS, (), 202), (Status.ERROR, ("a1: no disk",), 417)],
+)
+def test_the_plan_answers_with_the_codes_of_the_sdk_and_a_body_in_all_of_them(
+    site: Site,
+    status: Status,
+    errors: tuple[str, ...],
+    code: int,
+) -> None:
+    site.scene.plan_status, site.scene.errors = status, errors
+    answer = site.get("/v1/plans/deploy")
+    assert answer.status_code == code
+    plan = answer.json()
+    assert (plan["status"], plan["errors"], plan["strategy"]) == (status.value, list(errors), "serial")
+    assert [phase["name"] for phase in plan["phases"]] == ["a1", "a2:5052"]
+    assert [step["name"] for step in plan["phases"][0]["steps"]] == [name.value for name in StepName]
+
+
+def test_a_plan_that_is_not_there_is_404_in_the_words_of_the_sdk(site: Site) -> None:
+    answer = site.get("/v1/plans/recovery")
+    assert (answer.status_code, answer.text) == (404, "Plan recovery not found")
+    assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"
+
+
+@pytest.mark.parametrize("path", ["/nothing", "/v1", "/v1/agents/", "/v1/agents/a1/b", "/static", "/%00", "//health"])
+def test_unknown_paths_are_404_in_json(site: Site, path: str) -> None:
+    status, body = site.get_raw(path)
+    assert (status, json.loads(body)["status"]) == (404, 404)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("POST", "/", "GET, HEAD"),
+        ("POST", "/health", "GET"),
+        ("PUT", "/v1/agents", "GET"),
+        ("DELETE", "/v1/plans/deploy", "GET"),
+        ("GET", f"/v1/reports/{TASK}", "POST"),
+        ("BREW", f"/v1/reports/{TASK}", "POST"),
+        ("POST", f"/artifacts/{SHA256}/installer.pyz", "GET, HEAD"),
+    ],
+)
+def test_wrong_methods_are_405_and_told_the_right_ones(site: Site, method: str, path: str, allowed: str) -> None:
+    answer = requests.request(method, site.url(path), timeout=TIMEOUT_S)
+    assert (answer.status_code, answer.headers["Allow"]) == (405, allowed)
+
+
+# Reports
+
+
+@pytest.mark.parametrize(
+    ("body", "event"),
+    [
+        (
+            INSPECTION,
+            Inspected(TASK, Inspection(at=0.0, settings="", changes=dict.fromkeys(STEPS, ()))),
+        ),
+        ({"kind": "progress", "message": "fetches", "done_bytes": 1}, Progressed(TASK, "fetches", 1)),
+        ({"kind": "failure", "reason": "no disk"}, Failed(TASK, "no disk")),
+    ],
+)
+def test_a_report_with_its_tasks_token_is_passed_on(site: Site, body: dict[str, Any], event: Report) -> None:
+    answer = site.post(f"/v1/reports/{TASK}", body, TOKEN)
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert site.scene.posted == [event]
+
+
+@pytest.mark.parametrize("headers", [{}, {"Authorization": "Basic abc"}, {"Authorization": "Bearer "}])
+def test_a_report_without_a_token_is_401(site: Site, headers: dict[str, str]) -> None:
+    answer = site.post(f"/v1/reports/{TASK}", INSPECTION, headers)
+    assert (answer.status_code, answer.headers["WWW-Authenticate"]) == (401, "Bearer")
+    assert site.scene.posted == []
+
+
+@pytest.mark.parametrize("token", ["wrong", "token-of-cni-2", "t\xf6ken"])
+@pytest.mark.parametrize("task", [TASK, "cni-9"])
+def test_a_report_with_a_wrong_token_is_403_whether_or_not_there_is_such_a_task(
+    site: Site,
+    task: str,
+    token: str,
+) -> None:
+    answer = site.post(f"/v1/reports/{task}", INSPECTION, {"Authorization": f"Bearer {token}"})
+    assert answer.status_code == 403
+    assert site.scene.posted == []
+
+
+def test_a_report_of_a_task_that_is_forgotten_is_404(site: Site) -> None:
+    site.scene.tasks.clear()
+    assert site.post(f"/v1/reports/{TASK}", INSPECTION, TOKEN).status_code == 404
+    assert site.scene.posted == []
+
+
+def test_a_malformed_report_is_400_and_names_the_field(site: Site) -> None:
+    answer = site.post(f"/v1/reports/{TASK}", {"kind": "progress"}, TOKEN)
+    assert (answer.status_code, answer.json()["error"]) == (400, "message: None is no text")
+    assert site.scene.posted == []
+
+
+def build_report_of(size: int) -> bytes:
+    frame = json.dumps({**INSPECTION, "facts": {"x": ""}})
+    return frame.replace('"x": ""', '"x": "' + "y" * (size - len(frame)) + '"').encode()
+
+
+def test_a_report_of_the_largest_size_is_taken(site: Site) -> None:
+    assert site.post(f"/v1/reports/{TASK}", build_report_of(MAX_REPORT_BYTES), TOKEN).status_code == 204
+
+
+def test_a_report_that_is_too_long_is_413(site: Site) -> None:
+    assert site.post(f"/v1/reports/{TASK}", build_report_of(MAX_REPORT_BYTES + 1), TOKEN).status_code == 413
+    assert site.scene.posted == []
+
+
+def test_a_report_that_is_too_long_and_does_not_say_so_is_413(site: Site) -> None:
+    pieces = (b"x" * 65536 for _ in range(20))
+    answer = requests.post(site.url(f"/v1/reports/{TASK}"), data=pieces, headers=TOKEN, timeout=TIMEOUT_S)
+    assert answer.status_code == 413
+
+
+def test_a_report_that_is_longer_than_anything_sensible_is_cut_off(site: Site) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", site.server.port, timeout=TIMEOUT_S)
+    try:
+        connection.putrequest("POST", f"/v1/reports/{TASK}")
+        connection.putheader("Content-Length", str(MAX_DISCARDED_BYTES + 1))
+        connection.endheaders()
+        assert connection.getresponse().status in (400, 413)
+    finally:
+        connection.close()
+
+
+def test_a_connection_serves_on_after_a_refusal(site: Site) -> None:
+    with requests.Session() as session:
+        url = site.url(f"/v1/reports/{TASK}")
+        statuses = [session.post(url, data=build_report_of(100_000), timeout=TIMEOUT_S).status_code for _ in range(3)]
+        assert statuses == [401, 401, 401]
+        assert session.post(url, json=INSPECTION, headers=TOKEN, timeout=TIMEOUT_S).status_code == 204
+
+
+def test_the_access_log_is_one_debug_line_without_token_or_query(site: Site, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.DEBUG):
+        site.post(f"/v1/reports/{TASK}?key=hidden", INSPECTION, TOKEN)
+        # The line is written after the answer, and before the thread ends.
+        site.server.stop()
+    lines = [(record.levelno, record.getMessage()) for record in caplog.records if "/v1/reports" in record.getMessage()]
+    ours = [line for line in lines if line[1].startswith("POST '/v1/reports/cni-1': 204 in ")]
+    assert [level for level, _ in ours] == [logging.DEBUG]
+    assert not any("token-of" in record.getMessage() for record in caplog.records)
+    assert "hidden" not in ours[0][1]
+
+
+# Artifacts
+
+
+def test_an_artifact_is_served_as_it_is(site: Site, artifact: Path) -> None:
+    answer = site.get(f"/artifacts/{SHA256}/installer.pyz")
+    assert answer.content == artifact.read_bytes()
+    assert answer.headers["Content-Length"] == str(artifact.stat().st_size)
+    assert answer.headers["Etag"] == f'"{SHA256}"'
+    assert answer.headers["Content-Type"] == "application/octet-stream"
+
+
+def test_the_size_of_an_artifact_can_be_asked_for(site: Site, artifact: Path) -> None:
+    answer = requests.head(site.url(f"/artifacts/{SHA256}/installer.pyz"), timeout=TIMEOUT_S)
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert answer.headers["Content-Length"] == str(artifact.stat().st_size)
+
+
+def test_an_artifact_that_the_client_has_is_not_sent_again(site: Site) -> None:
+    answer = site.get(f"/artifacts/{SHA256}/installer.pyz", **{"If-None-Match": f'"{SHA256}"'})
+    assert (answer.status_code, answer.content) == (304, b"")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/artifacts/",
+        f"/artifacts/{SHA256}",
+        f"/artifacts/{SHA256}/",
+        f"/artifacts/{SHA256}/other",
+        f"/artifacts/{'1' * 64}/installer.pyz",
+        f"/artifacts/{SHA256}/../secret",
+        f"/artifacts/{SHA256}/%2e%2e/secret",
+        f"/artifacts/{SHA256}/installer.pyz/../secret",
+        f"/artifacts/{SHA256}/./installer.pyz",
+        f"/artifacts/{SHA256}//installer.pyz",
+        f"/artifacts/{SHA256}/installer.pyz%00",
+        "/artifacts//etc/passwd",
+        "/artifacts/../../../../etc/passwd",
+        "/artifacts/..%2f..%2f..%2fetc/passwd",
+        "/static/../server.py",
+        "/static/%2e%2e/server.py",
+        "/static/page.py",
+    ],
+)
+def test_nothing_but_listed_files_is_served(site: Site, path: str) -> None:
+    status, body = site.get_raw(path)
+    assert (status, json.loads(body)) == (404, {"status": 404, "error": "nothing is here"})
+
+
+# Live events
+
+
+class Follower:
+    """Reads server-sent events."""
+
+    def __init__(self, site: Site) -> None:
+        self.answer = requests.get(site.url("/v1/events"), stream=True, timeout=TIMEOUT_S)
+        self._lines = self.answer.iter_lines(chunk_size=1, decode_unicode=True)
+
+    def read(self) -> tuple[str, dict[str, Any]]:
+        """Wait for the next event."""
+        name = ""
+        for line in self._lines:
+            if line.startswith("event: "):
+                name = line.removeprefix("event: ")
+            if line.startswith("data: "):
+                return name, json.loads(line.removeprefix("data: "))
+        raise AssertionError("the stream ended")
+
+    def read_comment(self) -> str:
+        """Wait for the next comment."""
+        return str(next(line for line in self._lines if line.startswith(":")))
+
+    def close(self) -> None:
+        self.answer.close()
+
+
+@pytest.fixture
+def follower(site: Site) -> Iterator[Follower]:
+    follower = Follower(site)
+    yield follower
+    follower.close()
+
+
+def test_events_begin_with_everything(follower: Follower) -> None:
+    assert follower.answer.headers["Content-Type"] == "text/event-stream; charset=utf-8"
+    assert follower.answer.headers["X-Accel-Buffering"] == "no"
+    name, listing = follower.read()
+    assert name == "snapshot"
+    assert [row["key"] for row in listing["agents"]] == ["a1", "a2:5052"]
+
+
+def test_events_then_tell_only_what_changed(site: Site, follower: Follower) -> None:
+    follower.read()
+    site.scene.set_status("a2:5052", Status.ERROR)
+    name, listing = follower.read()
+    assert name == "agents"
+    assert [(row["key"], row["status"]) for row in listing["agents"]] == [("a2:5052", "ERROR")]
+    assert listing["summary"]["failed"] == 1
+
+
+def test_events_are_told_to_a_limited_number_of_clients_and_those_who_leave_are_forgotten(site: Site) -> None:
+    followers = [Follower(site) for _ in range(MAX_CLIENTS)]
+    for follower in followers:
+        follower.read()
+    assert site.get("/v1/events").status_code == 503
+    followers.pop().close()
+    followers.append(wait_to_follow(site))
+    for follower in followers:
+        follower.close()
+
+
+def wait_to_follow(site: Site) -> Follower:
+    """Try until there is room."""
+    deadline = time.monotonic() + TIMEOUT_S
+    while time.monotonic() < deadline:
+        follower = Follower(site)
+        if follower.answer.status_code == 200:
+            return follower
+        follower.close()
+        time.sleep(0.05)
+    raise AssertionError("nobody was forgotten")
+
+
+def test_a_live_connection_shows_that_it_lives() -> None:
+    scene = Scene()
+    server = build_server(scene, {}, heartbeat_s=0.1)
+    server.start()
+    follower = Follower(Site(scene, server))
+    follower.read()
+    assert follower.read_comment() == ": still here"
+    follower.close()
+    server.stop()
+
+
+# Starting and stopping
+
+
+def test_a_port_that_is_taken_raises_an_error_of_the_system(site: Site) -> None:
+    with pytest.raises(OSError, match="in use"):
+        build_server(Scene(), {}, port=site.server.port).start()
+
+
+def test_a_server_that_was_never_started_can_be_stopped() -> None:
+    build_server(Scene(), {}).stop()
+
+
+def test_a_stopped_server_ends_its_clients_and_frees_its_port() -> None:
+    server = build_server(Scene(), {})
+    server.start()
+    follower = Follower(Site(Scene(), server))
+    follower.read()
+    server.stop()
+    with pytest.raises((AssertionError, requests.RequestException)):
+        follower.read()
+    follower.close()
+    with socket.socket() as probe:
+        assert probe.connect_ex(("127.0.0.1", server.port)) != 0
