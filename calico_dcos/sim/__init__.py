@@ -1,0 +1,1 @@
+"""What stands in for a cluster: a small Mesos master and agents that really run tasks, and hosts for them."""
