@@ -1,0 +1,98 @@
+"""Where the Mesos master is, and whether it is there."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import requests
+from kazoo.client import KazooClient
+from kazoo.exceptions import KazooException, NoNodeError
+from kazoo.handlers.threading import KazooTimeoutError
+
+log = logging.getLogger(__name__)
+
+USUAL_PORT = 5050
+FORMS = "host:port, http://host:port or zk://host:port,host:port/mesos"
+
+
+class MasterError(Exception):
+    """There is no master to talk to; the text says in one line where it was sought, and what to do."""
+
+
+def check_master(address: str, *, timeout_s: float) -> str:
+    """Ask the master for its version, to tell a wrong address before anything depends on it.
+
+    Raises:
+        MasterError: the address is none, or no Mesos answers there.
+    """
+    master = find_master(address, timeout_s=timeout_s)
+    try:
+        with open_session() as session:
+            version = session.get(f"http://{master}/version", timeout=timeout_s).json()["version"]
+    except (requests.ConnectionError, requests.Timeout) as error:
+        raise MasterError(f"nothing answers at {master}; is this where the Mesos master is?") from error
+    except (requests.RequestException, KeyError, TypeError) as error:
+        raise MasterError(f"what answers at {master} is no Mesos master; set {FORMS}") from error
+    log.info("Found Mesos %s at %s", version, master)
+    return str(version)
+
+
+def find_master(address: str, *, timeout_s: float) -> str:
+    """Give "host:port" of a master: the one that is configured, or the leader that ZooKeeper knows.
+
+    Raises:
+        MasterError: the address is none, or ZooKeeper knows of no leader.
+    """
+    parsed = parse_master(address)
+    if not parsed.startswith("zk://"):
+        return parsed
+    with _connect_zookeeper(parsed, timeout_s) as zookeeper:
+        try:
+            names = sorted(name for name in zookeeper.get_children("/") if name.startswith("json.info_"))
+            # The oldest candidate leads: ZooKeeper numbers them.
+            leader = json.loads(zookeeper.get(f"/{names[0]}")[0])["address"]
+        except NoNodeError as error:
+            raise MasterError(f"ZooKeeper has no such path: {parsed}; DC/OS and Mesos use /mesos") from error
+        except (KazooException, IndexError, ValueError, KeyError, TypeError) as error:
+            raise MasterError(f"no Mesos master leads at {parsed}; are the masters up?") from error
+        return f"{leader['ip']}:{leader['port']}"
+
+
+def parse_master(address: str) -> str:
+    """Bring an address into one of two forms: "host:port" or "zk://hosts/path", without user and password.
+
+    Raises:
+        MasterError: it is neither.
+    """
+    scheme, _, rest = address.rpartition("://")
+    hosts, _, path = rest.rpartition("@")[2].partition("/")
+    if scheme == "zk" and hosts and path.strip("/"):
+        return f"zk://{hosts}/{path.strip('/')}"
+    host, _, port = hosts.partition(":")
+    if scheme in {"", "http"} and host and "," not in host and (port or "0").isdecimal() and not path:
+        return f"{host}:{port or USUAL_PORT}"
+    raise MasterError(f"this is no address of a master; set {FORMS} (https and IPv6 are not supported)")
+
+
+def open_session() -> requests.Session:
+    """Open a session that ignores proxy settings: a master is inside the cluster."""
+    session = requests.Session()
+    session.trust_env = False
+    return session
+
+
+@contextmanager
+def _connect_zookeeper(url: str, timeout_s: float) -> Iterator[Any]:
+    zookeeper = KazooClient(hosts=url.removeprefix("zk://"), timeout=timeout_s)
+    try:
+        zookeeper.start(timeout=timeout_s)
+        yield zookeeper
+    except KazooTimeoutError as error:
+        raise MasterError(f"no ZooKeeper answers at {url}; is this where the masters' ZooKeeper is?") from error
+    finally:
+        zookeeper.stop()
+        zookeeper.close()

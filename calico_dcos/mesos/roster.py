@@ -1,0 +1,103 @@
+"""Who exists: reads the agents from the master, whether or not they were ever offered."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+
+import requests
+
+from calico_dcos.core.events import Event, RosterRead
+
+from .master import MasterError, find_master, open_session
+from .translate import parse_roster
+
+log = logging.getLogger(__name__)
+
+TIMEOUT_S = 10.0
+
+
+class RosterError(Exception):
+    """The roster could not be read; the text says why in one line."""
+
+
+def read_roster(master: str, *, timeout_s: float = TIMEOUT_S, login: tuple[str, str] | None = None) -> RosterRead:
+    """Ask the leading master for all agents; a master that does not lead sends us on to it.
+
+    Args:
+        master: as it is configured.
+        timeout_s: for each of the few requests.
+        login: principal and secret, for a Mesos that authenticates.
+
+    Raises:
+        RosterError: no answer, or none that makes sense.
+    """
+    try:
+        address = find_master(master, timeout_s=timeout_s)
+        with open_session() as session:
+            answer = session.get(f"http://{address}/slaves", timeout=timeout_s, auth=login)
+            answer.raise_for_status()
+            return parse_roster(answer.json())
+    except (MasterError, requests.RequestException) as error:
+        raise RosterError(f"cannot read the agents from the master: {error}") from error
+    except (KeyError, TypeError, ValueError) as error:
+        raise RosterError(f"the master's list of agents makes no sense: {error!r}") from error
+
+
+class RosterPoller:
+    """Reads the roster from time to time, in a thread of its own.
+
+    Args:
+        master: as it is configured.
+        interval_s: between two readings.
+        post: takes each roster that was read.
+        timeout_s: for each request.
+        login: principal and secret, for a Mesos that authenticates.
+    """
+
+    def __init__(
+        self,
+        *,
+        master: str,
+        interval_s: float,
+        post: Callable[[Event], None],
+        timeout_s: float = TIMEOUT_S,
+        login: tuple[str, str] | None = None,
+    ) -> None:
+        self._master = master
+        self._interval_s = interval_s
+        self._post = post
+        self._timeout_s = timeout_s
+        self._login = login
+        self._trouble = ""
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._poll_for_ever, name="roster", daemon=True)
+
+    def start(self) -> None:
+        """Read for the first time, and go on until stopped."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread; a request under way is waited for."""
+        self._stopping.set()
+        self._thread.join()
+
+    def _poll_for_ever(self) -> None:
+        while not self._stopping.is_set():
+            self._poll()
+            self._stopping.wait(self._interval_s)
+
+    def _poll(self) -> None:
+        try:
+            roster = read_roster(self._master, timeout_s=self._timeout_s, login=self._login)
+        except RosterError as error:
+            # The same trouble is told once, not at each interval.
+            if str(error) != self._trouble:
+                log.warning("%s", error)
+            self._trouble = str(error)
+            return
+        if self._trouble:
+            log.info("Reads the agents from the master again: %d", len(roster.agents))
+        self._trouble = ""
+        self._post(roster)

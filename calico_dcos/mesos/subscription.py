@@ -1,0 +1,313 @@
+"""Keeps a subscription with the master alive: pymesos, without the traps that kill clusters.
+
+pymesos tears the framework down when its thread ends, for whatever reason; it waits for ever on a silent master, and a
+day for an answer; it resubscribes without a pause; exceptions of sockets, names or events end its thread. Here, none of
+it does: what happens to the connection is logged, and followed by another connection after a pause.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import logging
+import os
+import random
+import threading
+import time
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any
+
+import pymesos.process
+from pymesos.detector import MasterDetector
+
+from .connection import MALFORMED, Connection
+
+log = logging.getLogger(__name__)
+
+_TEN_YEARS_S = 3650 * 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """How long to wait for what.
+
+    Attributes:
+        call_timeout_s: for the answer to one call.
+        first_pause_s: before the first connection after one that ended; doubled with each that fails.
+        heartbeats_missed: how many of the master's heartbeats may fail to come before the connection is given up.
+        heartbeat_s: their interval, until the master says its own.
+        jitter: gives a number between 0 and 1; a pause is shortened by up to half.
+    """
+
+    call_timeout_s: float = 5.0
+    first_pause_s: float = 1.0
+    max_pause_s: float = 15.0
+    heartbeats_missed: int = 5
+    heartbeat_s: float = 15.0
+    jitter: Callable[[], float] = random.random
+
+
+class Subscription(pymesos.MesosSchedulerDriver):  # type: ignore[misc]  # pymesos has no types
+    """A subscription that is renewed whenever it ends, until it is stopped or the master refuses it with an ERROR.
+
+    Args:
+        master: "host:port" or "zk://hosts/path".
+        build_framework: makes FrameworkInfo from the master's version and the framework's id.
+        on_message: takes each event of the master as it came, but heartbeats; in pymesos' thread.
+        on_end: hears that a subscription ended.
+        login: principal and secret, for a Mesos that authenticates.
+    """
+
+    def __init__(
+        self,
+        *,
+        master: str,
+        build_framework: Callable[[str, str | None], dict[str, Any]],
+        on_message: Callable[[dict[str, Any]], None],
+        on_end: Callable[[], None],
+        login: tuple[str | None, str | None] = (None, None),
+        timing: Timing,
+    ) -> None:
+        principal, secret = login
+        super().__init__(
+            sched=None,
+            framework={},
+            master_uri=master,
+            implicit_acknowledgements=False,
+            principal=principal,
+            secret=secret,
+            failover=True,
+            # After this long without a connection, its thread would end; the times of calls are in `timing`.
+            timeout=_TEN_YEARS_S,
+        )
+        self._build_framework = build_framework
+        self._on_message = on_message
+        self._on_end = on_end
+        self._timing = timing
+        self._stopping = threading.Event()
+        self._hurry = threading.Event()
+        self._is_subscribed = False
+        self._failures = 0
+        self._heard_at = 0.0
+        self._heartbeat_s = timing.heartbeat_s
+        self.connection: Connection | None = None
+        self.detector: Any = None
+        self._master: str | None = None
+        self._new_master: str | None = None
+        self._target: str | None = None
+        # pymesos looks this class up in its module; there is no other way to give it a better one.
+        pymesos.process.Connection = Connection
+
+    # What the driver asks for
+
+    def start(self) -> None:
+        """Begin to subscribe."""
+        pymesos.process.Process.start(self)
+        if self.master_uri.startswith("zk://"):
+            threading.Thread(target=self._detect, name="master detector", daemon=True).start()
+        else:
+            self.change_master(self.master_uri)
+
+    def stop(self, failover: bool = True) -> None:  # noqa: ARG002, FBT001, FBT002 - pymesos' signature; never a teardown
+        """End the subscription; the framework and its tasks live on."""
+        self._stopping.set()
+        self._hurry.set()
+        with self._lock:
+            detector, self.detector = self.detector, None
+        if detector:
+            detector.stop()
+        pymesos.process.Process.stop(self)
+
+    def call(self, body: dict[str, Any]) -> bool:
+        """Send a call; tell whether the master took it. One that it did not take is logged and forgotten."""
+        if not self._is_subscribed:
+            log.info("Drops %s: not subscribed", body["type"])
+            return False
+        return self._send({**body, "framework_id": {"value": self.framework_id}})
+
+    def is_master_silent(self) -> bool:
+        """Whether too many heartbeats failed to come."""
+        silent_s = time.monotonic() - self._heard_at
+        if silent_s <= self._heartbeat_s * self._timing.heartbeats_missed:
+            return False
+        log.warning("Master %s has been silent for %.0f s: subscribes anew", self.master, silent_s)
+        self._heard_at = time.monotonic()
+        return True
+
+    # What pymesos asks for
+
+    @property
+    def framework(self) -> dict[str, Any]:
+        """FrameworkInfo, for the master that is being subscribed to."""
+        return self._build_framework(self.version or "", self.framework_id)
+
+    def change_master(self, master: str | None) -> None:
+        """Turn to another master: the detector or a redirect names it.
+
+        pymesos' own way loses a change that comes while it handles another one. Here the loop never has to notice: it
+        reads `_master` at each turn in which there is no connection.
+        """
+        with self._lock:
+            self._target = master
+            if self.connection is None:
+                self._master = self._new_master = master
+            else:
+                self.connection.end()
+        self._hurry.set()
+        self._notify()
+
+    def take_connection(self, connection: Connection, address: str) -> None:
+        """Hear of a connection that the loop has made; the master may have changed meanwhile."""
+        with self._lock:
+            self.connection = connection
+            if address != self._target:
+                connection.end()
+
+    def gen_request(self) -> bytes:
+        """Write the request that subscribes; asks for the version first, since capabilities depend on it."""
+        self._heard_at = time.monotonic()
+        self._heartbeat_s = self._timing.heartbeat_s
+        self.version = self._read_version()
+        return bytes(super().gen_request())
+
+    def on_event(self, event: dict[str, Any]) -> None:
+        """Take an event; one that makes no sense is logged, and the next one read."""
+        self._heard_at = time.monotonic()
+        kind = event.get("type")
+        try:
+            if kind == "SUBSCRIBED":
+                self._take_subscription(event["subscribed"])
+            if kind != "HEARTBEAT":
+                self._on_message(event)
+        except MALFORMED:
+            log.exception("Skips an event that makes no sense: %s", event)
+        if kind == "ERROR":
+            # The master will go on refusing us, or another scheduler took our place: do not fight.
+            self.stop()
+
+    def on_close(self) -> None:
+        """Pause before the next connection, in pymesos' thread, which has nothing else to do."""
+        self.stream_id = None
+        if self._is_subscribed:
+            self._is_subscribed = False
+            self._on_end()
+        self._pause()
+        self._choose_master()
+
+    def _run(self) -> None:
+        """Run pymesos' loop, and again if it ends unasked: a bug there must not leave us deaf."""
+        while True:
+            super()._run()
+            self._pause()
+            with self._lock:
+                if self._stopping.is_set():
+                    return
+                log.error("pymesos' thread ended unasked: starts it again")
+                self._wakeup_fds = os.pipe()
+                self._started = True
+
+    def _shutdown(self) -> None:
+        """Leave the framework alone, where pymesos would tear it down."""
+
+    def _backoff(self, _: int) -> float:
+        """No sleep in pymesos, which nothing could interrupt: the pause is in on_close."""
+        return 0.0
+
+    def _get_version(self, _: str | None) -> None:
+        """Ask nothing here: a master that is away now would be taken for one of unknown version for ever."""
+
+    def _send(self, body: Any, path: str = "/api/v1/scheduler", method: str = "POST", headers: Any = None) -> bool:
+        """Send a call over a connection of its own: one that is kept may have died, and nobody may retry an ACCEPT."""
+        headers = {**(headers or {}), "Content-Type": "application/json", "Mesos-Stream-Id": self.stream_id or ""}
+        try:
+            status, text = self._request(method, path, json.dumps(body).encode(), headers)
+        except (OSError, ValueError, http.client.HTTPException) as error:
+            log.warning("Could not send %s to master %s: %s", body["type"], self.master, error)
+            return False
+        if status in {http.client.OK, http.client.ACCEPTED}:
+            return True
+        log.warning("Master %s refused %s: %d %s", self.master, body["type"], status, text.decode(errors="replace"))
+        connection = self.connection
+        if connection is not None and is_subscription_lost(status, text):
+            connection.end()
+        return False
+
+    # Its own
+
+    def _request(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> tuple[int, bytes]:
+        host, _, port = (self.master or "").rpartition(":")
+        if self._basic_credential:
+            headers = {**headers, "Authorization": self._basic_credential}
+        with closing(http.client.HTTPConnection(host, int(port), timeout=self._timing.call_timeout_s)) as connection:
+            connection.request(method, path, body=body, headers=headers)
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+
+    def _read_version(self) -> str:
+        """Ask the master for its version.
+
+        Raises:
+            OSError, ValueError, HTTPException: it does not answer; there is no use in subscribing.
+        """
+        status, text = self._request("GET", "/version", b"", {})
+        if status != http.client.OK:
+            return ""
+        return str(json.loads(text).get("version", ""))
+
+    def _take_subscription(self, subscribed: dict[str, Any]) -> None:
+        self.framework_id = subscribed["framework_id"]["value"]
+        self._heartbeat_s = subscribed.get("heartbeat_interval_seconds") or self._timing.heartbeat_s
+        self._failures = 0
+        self._is_subscribed = True
+
+    def _choose_master(self) -> None:
+        """Name the master for the next connection: the one that was turned to meanwhile.
+
+        If there is none, a master that a redirect led to is left for the configured one: the leader may be gone.
+        """
+        with self._lock:
+            self.connection = None
+            if self._target == self._master and not self.master_uri.startswith("zk://"):
+                self._target = self.master_uri
+            self._master = self._new_master = self._target
+
+    def _pause(self) -> None:
+        self._hurry.clear()
+        if self._stopping.is_set():
+            return
+        pause_s = min(self._timing.max_pause_s, self._timing.first_pause_s * 2.0 ** min(self._failures, 32))
+        self._failures += 1
+        self._hurry.wait(pause_s * (1.0 - self._timing.jitter() / 2))
+
+    def _detect(self) -> None:
+        """Follow the leader in ZooKeeper; where that does not answer or knows no masters yet, try again."""
+        while not self._stopping.is_set():
+            detector = MasterDetector(self.master_uri.removeprefix("zk://"), self)
+            if self._start_detector(detector):
+                return
+            detector.stop()
+            self._stopping.wait(self._timing.max_pause_s)
+
+    def _start_detector(self, detector: Any) -> bool:
+        try:
+            detector.start()
+        except Exception as error:  # noqa: BLE001 - kazoo raises what its handler's library raises
+            log.warning("Cannot find the master in %s: %s", self.master_uri, error)
+            return False
+        with self._lock:
+            if not detector.zk.connected:
+                log.warning("No Mesos master in %s yet", self.master_uri)
+                return False
+            if not self._stopping.is_set():
+                self.detector = detector
+                return True
+            return False
+
+
+def is_subscription_lost(status: int, text: bytes) -> bool:
+    """Tell answers that a new subscription remedies from those that blame the call."""
+    if status in {http.client.TEMPORARY_REDIRECT, http.client.SERVICE_UNAVAILABLE, http.client.FORBIDDEN}:
+        return True
+    return status == http.client.BAD_REQUEST and (b"cannot be found" in text or b"tream" in text)

@@ -1,0 +1,12 @@
+"""Remembers what must outlive the process; the URL decides where.
+
+A backend knows nothing of agents, the codec nothing of backends:
+
+- urls: what a store URL says, and opening the store that it names
+- records: records by key, from and to Memory and Batch; the one class that is a Store to the scheduler
+- staging: batches larger than what a backend writes at once
+- codec: values from and to JSON, pure
+- sqlite, etcd: the backends, which keep the records and the lock
+- etcd_client: how etcd is spoken to
+- srv: how etcd is found by DNS
+"""

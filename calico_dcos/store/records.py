@@ -1,0 +1,116 @@
+"""A store over records by key: turns records into a Memory and a Batch into records."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from itertools import starmap
+from typing import Protocol, TypeVar
+from urllib.parse import quote
+
+from calico_dcos.core.memory import Batch, Memory
+from calico_dcos.core.model import Agent
+from calico_dcos.scheduler import StoreError
+
+from . import staging
+from .codec import DecodeError, Pin, decode, encode
+
+log = logging.getLogger(__name__)
+_Value = TypeVar("_Value")
+
+FRAMEWORK_ID = "framework-id"
+SECRET = "secret"  # noqa: S105 - the name of a key, not a secret
+AGENTS = "agents/"
+PINS = "pins/"
+
+
+class Records(Protocol):
+    """What a backend does. Each method raises StoreError if it cannot, with one line that names the store's URL.
+
+    Attributes:
+        limit: what one write may hold.
+    """
+
+    limit: staging.Limit
+
+    def acquire(self, holder: str, timeout_s: float) -> None:
+        """Become the only writer, or raise StoreHeldError after timeout_s."""
+
+    def read(self) -> Mapping[str, bytes]:
+        """Read all records, as of one moment."""
+
+    def write(self, changes: Mapping[str, bytes | None]) -> None:
+        """Put records, and remove those that are None: all or nothing, durably, and only as the only writer.
+
+        Raises:
+            StoreHeldError: this process is not the only writer any more; nothing was written.
+        """
+
+    def close(self) -> None:
+        """Give up the lock and all connections."""
+
+
+class RecordStore:
+    """The Store that the scheduler uses, whatever keeps its records.
+
+    Args:
+        label: the store's URL without secrets, for messages.
+        records: the backend.
+    """
+
+    def __init__(self, *, label: str, records: Records) -> None:
+        self._label = label
+        self._records = records
+        self._has_unfinished_batch = False
+
+    def acquire(self, holder: str, timeout_s: float) -> None:
+        """Become the only writer, and bring to its end what the last one left staged."""
+        self._records.acquire(holder, timeout_s)
+        staging.finish(self._records)
+        log.info("Acquired store %s as %s", self._label, holder)
+
+    def load(self) -> Memory:
+        """Read everything; agents come sorted by key."""
+        records = staging.overlay(self._records.read())
+        agents = [self._decode(key, record, Agent) for key, record in sorted(records.items()) if key.startswith(AGENTS)]
+        pins = [self._decode(key, record, Pin) for key, record in records.items() if key.startswith(PINS)]
+        return Memory(
+            framework_id=self._decode(FRAMEWORK_ID, records[FRAMEWORK_ID], str) if FRAMEWORK_ID in records else None,
+            secret=self._decode(SECRET, records[SECRET], str) if SECRET in records else None,
+            agents=tuple(agents),
+            pins={pin.url: pin.sha256 for pin in pins},
+        )
+
+    def save(self, batch: Batch) -> None:
+        """Write a batch: all of it or nothing."""
+        if batch.is_empty:
+            return
+        if self._has_unfinished_batch:
+            staging.finish(self._records)
+        self._has_unfinished_batch = True
+        staging.write(self._records, build_records(batch))
+        self._has_unfinished_batch = False
+
+    def close(self) -> None:
+        """Give the store up; another scheduler may acquire it at once."""
+        self._records.close()
+
+    def _decode(self, key: str, record: bytes, expected: type[_Value]) -> _Value:
+        try:
+            return decode(record, expected)
+        except DecodeError as error:
+            raise StoreError(
+                f"store {self._label}: cannot read record {key}: {error}; "
+                "run the release that wrote it, or remove this one record to have it found out anew"
+            ) from error
+
+
+def build_records(batch: Batch) -> dict[str, bytes]:
+    """Turn a batch into records; host names and URLs are quoted, so that a key has no further slash."""
+    records = {f"{AGENTS}{quote(agent.key, safe=':')}": encode(agent) for agent in batch.agents}
+    records |= {f"{PINS}{quote(pin.url, safe='')}": encode(pin) for pin in starmap(Pin, batch.pins.items())}
+    if batch.framework_id is not None:
+        records[FRAMEWORK_ID] = encode(batch.framework_id)
+    if batch.secret is not None:
+        records[SECRET] = encode(batch.secret)
+    return records

@@ -1,0 +1,98 @@
+"""A real etcd on loopback, with its data in a directory of the test."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+START_TIMEOUT_S = 20.0
+
+
+class RealEtcd:
+    """One etcd server, that can be suspended, killed and started again on the same data."""
+
+    def __init__(self, *, program: str, directory: Path) -> None:
+        self._program = program
+        self._directory = directory
+        self.client_port, self._peer_port = find_free_port(), find_free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def endpoint(self) -> str:
+        return f"127.0.0.1:{self.client_port}"
+
+    def start(self) -> None:
+        client, peer = f"http://{self.endpoint}", f"http://127.0.0.1:{self._peer_port}"
+        with (self._directory / "etcd.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [
+                    *(self._program, "--name", "one", "--data-dir", str(self._directory / "data")),
+                    *("--listen-client-urls", client, "--advertise-client-urls", client),
+                    *("--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer),
+                    *("--initial-cluster", f"one={peer}", "--logger", "zap"),
+                ],
+                stdout=log,
+                stderr=log,
+            )
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while not self._is_healthy():
+            assert time.monotonic() < deadline, (self._directory / "etcd.log").read_text()
+            time.sleep(0.05)
+
+    def suspend(self) -> None:
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self._signal(signal.SIGCONT)
+
+    def kill(self) -> None:
+        self._signal(signal.SIGKILL)
+        assert self._process is not None
+        self._process.wait()
+        self._process = None
+
+    def stop(self) -> None:
+        if self._process is not None:
+            self.resume()
+            self.kill()
+
+    def _signal(self, number: signal.Signals) -> None:
+        assert self._process is not None
+        self._process.send_signal(number)
+
+    def _is_healthy(self) -> bool:
+        connection = http.client.HTTPConnection("127.0.0.1", self.client_port, timeout=1.0)
+        try:
+            connection.request("GET", "/health")
+            return b"true" in connection.getresponse().read()
+        except OSError:
+            return False
+        finally:
+            connection.close()
+
+
+def start_etcd(directory: Path) -> RealEtcd:
+    """Start an etcd; skip the test if there is none, fail it in CI."""
+    program = shutil.which("etcd")
+    if program is None:
+        message = "etcd is missing: install Debian's etcd-server"
+        if os.environ.get("CI") == "true":
+            pytest.fail(message)
+        pytest.skip(message)
+    etcd = RealEtcd(program=program, directory=directory)
+    etcd.start()
+    return etcd
+
+
+def find_free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        return port

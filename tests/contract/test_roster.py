@@ -1,0 +1,140 @@
+"""Who exists, asked of a master; and whether there is a master at all."""
+
+from __future__ import annotations
+
+import json
+import queue
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from calico_dcos.core.events import Event, RosterAgent, RosterRead
+from calico_dcos.mesos.master import MasterError, check_master, find_master, parse_master
+from calico_dcos.mesos.roster import RosterError, RosterPoller, read_roster
+from tests.contract.scripted_master import Answer, ScriptedMaster, serve_master
+
+RECORDINGS = Path(__file__).parent / "recordings"
+NOBODY = "127.0.0.1:1"
+
+
+@pytest.fixture
+def master() -> Iterator[ScriptedMaster]:
+    with serve_master() as master:
+        yield master
+
+
+def read_recorded_slaves() -> dict[str, Any]:
+    """The answer of a real master to GET /slaves."""
+    lines = [json.loads(line) for line in (RECORDINGS / "inventory.jsonl").read_text().splitlines()]
+    (at,) = [i for i, line in enumerate(lines) if line.get("http", {}).get("url", "").endswith("/slaves")]
+    slaves: dict[str, Any] = lines[at + 1]["http-response"]["body"]
+    return slaves
+
+
+def list_agents(*hostnames: str) -> Answer:
+    slaves = [{"id": f"S-{name}", "hostname": name, "pid": "slave(1)@10.0.0.1:5051"} for name in hostnames]
+    return Answer(200, json.dumps({"slaves": slaves}))
+
+
+def test_agents_are_read_as_a_real_master_lists_them(master: ScriptedMaster) -> None:
+    master.version_answers = [Answer(200, json.dumps(read_recorded_slaves()))]
+
+    roster = read_roster(master.address)
+
+    prefix = "066fea1d-49f4-479a-ae67-57e38c8c9536"
+    assert roster.agents == (
+        RosterAgent(f"{prefix}-S1", "agent1.test", "127.0.0.1", 5061, is_public=False, mesos_version="1.12.0"),
+        RosterAgent(f"{prefix}-S0", "agent2.test", "127.0.0.1", 5062, is_public=True, mesos_version="1.12.0"),
+    )
+    assert master.requests[0].path == "/slaves"
+
+
+def test_a_master_that_does_not_lead_sends_us_to_the_one_that_does(master: ScriptedMaster) -> None:
+    master.version_answers = [list_agents("h1")]
+    with serve_master() as standby:
+        standby.version_answers = [Answer(307, headers={"Location": f"//{master.address}/slaves"})]
+
+        assert [agent.hostname for agent in read_roster(f"http://{standby.address}/").agents] == ["h1"]
+
+
+def test_principal_and_secret_go_with_the_question(master: ScriptedMaster) -> None:
+    master.version_answers = [list_agents()]
+
+    assert read_roster(master.address, login=("calico", "s3cr3t")) == RosterRead(())
+
+    assert master.requests[0].headers["Authorization"] == "Basic Y2FsaWNvOnMzY3IzdA=="
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(401),
+        Answer(500),
+        Answer(503),
+        Answer(200, "no json"),
+        Answer(200, "[]"),
+        Answer(200, '{"slaves": [{}]}'),
+        Answer(200, '{"slaves": [{"id": "S1", "hostname": "h", "pid": "none"}]}'),
+        Answer(hang_s=1.0),
+    ],
+)
+def test_no_roster_is_better_than_half_of_one(master: ScriptedMaster, answer: Answer) -> None:
+    master.version_answers = [answer]
+
+    with pytest.raises(RosterError) as caught:
+        read_roster(master.address, timeout_s=0.3)
+
+    assert "\n" not in str(caught.value)
+
+
+def test_the_roster_is_read_again_and_again_even_if_the_master_is_away_meanwhile(master: ScriptedMaster) -> None:
+    master.version_answers = [list_agents("h1"), Answer(503), Answer(503), list_agents("h1", "h2")]
+    posted: queue.SimpleQueue[Event] = queue.SimpleQueue()
+    poller = RosterPoller(master=master.address, interval_s=0.02, post=posted.put)
+    poller.start()
+
+    rosters = [posted.get(timeout=10), posted.get(timeout=10)]
+    poller.stop()
+
+    assert [len(roster.agents) for roster in rosters if isinstance(roster, RosterRead)] == [1, 2]
+
+
+def test_a_master_that_is_there_tells_its_version(master: ScriptedMaster) -> None:
+    assert check_master(f"http://{master.address}", timeout_s=5) == "1.9.0"
+
+
+@pytest.mark.parametrize("address", [NOBODY, "calico-dcos.invalid:5050"])
+def test_a_master_that_is_not_there_is_named(address: str) -> None:
+    with pytest.raises(MasterError, match=f"^nothing answers at {address}; is this where the Mesos master is"):
+        check_master(address, timeout_s=2)
+
+
+@pytest.mark.parametrize("answer", [Answer(404), Answer(200, "<html>"), Answer(200, "[]"), Answer(200, "{}")])
+def test_something_else_than_a_master_is_told_apart(master: ScriptedMaster, answer: Answer) -> None:
+    master.version_answers = [answer]
+
+    with pytest.raises(MasterError, match=f"^what answers at {master.address} is no Mesos master"):
+        check_master(master.address, timeout_s=2)
+
+
+def test_a_zookeeper_that_is_not_there_is_named() -> None:
+    with pytest.raises(MasterError, match=f"^no ZooKeeper answers at zk://{NOBODY}/mesos") as caught:
+        find_master(f"zk://mesos:s3cr3t@{NOBODY}/mesos", timeout_s=0.5)
+
+    assert "s3cr3t" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("address", "parsed"),
+    [
+        ("leader.mesos:5050", "leader.mesos:5050"),
+        ("leader.mesos", "leader.mesos:5050"),
+        ("http://10.0.0.1:15050/", "10.0.0.1:15050"),
+        ("zk://zk-1.zk:2181,zk-2.zk:2181/mesos/", "zk://zk-1.zk:2181,zk-2.zk:2181/mesos"),
+        ("zk://user:pw@zk-1.zk:2181/a/b", "zk://zk-1.zk:2181/a/b"),
+    ],
+)
+def test_an_address_may_be_written_in_several_ways(address: str, parsed: str) -> None:
+    assert parse_master(address) == parsed

@@ -1,0 +1,198 @@
+"""Stored values survive the way to JSON and back, and what other releases wrote."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from calico_dcos.core.model import Agent, Change, Inspection, Note, Step, StepName, Task, TaskState
+from calico_dcos.store.codec import DecodeError, Pin, decode, encode
+from calico_dcos.store.staging import COMMITTED, STAGED, Limit, finish, overlay, split, write
+
+_texts = st.text(max_size=20)
+_times = st.floats(allow_nan=False, allow_infinity=False)
+_json = st.recursive(
+    st.none() | st.booleans() | st.integers() | _times | _texts,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_texts, inner, max_size=3),
+    max_leaves=8,
+)
+_tasks = st.builds(
+    Task,
+    id=_texts,
+    agent_id=_texts,
+    launched_at=_times,
+    settings=_texts,
+    state=st.sampled_from(TaskState),
+    may_restart=st.booleans(),
+    since=_times,
+    healthy_since=st.none() | _times,
+    container_id=_texts,
+)
+_steps = st.builds(
+    Step,
+    task=st.none() | _tasks,
+    attempts=st.integers(0, 100),
+    retry_at=_times,
+    reason=_texts,
+    is_refused=st.booleans(),
+    completed_as=_texts,
+)
+_changes = st.builds(
+    Change, message=_texts, reason=_texts, impact=_texts, restarts=st.sampled_from([None, "docker", "mesos-agent"])
+)
+_inspections = st.builds(
+    Inspection,
+    at=_times,
+    settings=_texts,
+    changes=st.dictionaries(_texts, st.lists(_changes, max_size=2).map(tuple), max_size=3),
+    refusals=st.dictionaries(_texts, _texts, max_size=3),
+    facts=st.dictionaries(_texts, _json, max_size=4),
+)
+_agents = st.builds(
+    Agent,
+    key=_texts,
+    agent_id=_texts,
+    hostname=_texts,
+    ip=_texts,
+    port=st.integers(0, 65_535),
+    is_public=st.booleans(),
+    mesos_version=_texts,
+    steps=st.dictionaries(st.sampled_from(StepName), _steps, max_size=3),
+    inspection=st.none() | _inspections,
+    slot_since=st.none() | _times,
+    settled_as=_texts,
+    settled_at=st.none() | _times,
+    restart_since=st.none() | _times,
+    changed_at=_times,
+    first_seen_at=_times,
+    history=st.lists(st.builds(Note, at=_times, text=_texts), max_size=3).map(tuple),
+)
+
+
+@given(_agents)
+def test_an_agent_comes_back_as_it_was(agent: Agent) -> None:
+    assert decode(encode(agent), Agent) == agent
+
+
+@given(_texts, _texts)
+def test_a_pin_and_a_text_come_back_as_they_were(url: str, sha256: str) -> None:
+    assert decode(encode(Pin(url, sha256)), Pin) == Pin(url, sha256)
+    assert decode(encode(url), str) == url
+
+
+def build_record(**changes: Any) -> bytes:
+    value = {"key": "h", "agent_id": "S1", "hostname": "h", **changes}
+    return json.dumps({"version": 1, "value": {name: one for name, one in value.items() if one is not ...}}).encode()
+
+
+def test_what_an_older_release_did_not_write_takes_its_default() -> None:
+    assert decode(build_record(), Agent) == Agent(key="h", agent_id="S1", hostname="h")
+
+
+def test_what_another_release_added_is_dropped() -> None:
+    steps = {"inspect": {"attempts": 1, "colour": "red"}, "libnetwork": {"attempts": 2}}
+
+    agent = decode(build_record(colour="red", steps=steps), Agent)
+
+    assert agent.steps == {StepName.INSPECT: Step(attempts=1)}
+
+
+@pytest.mark.parametrize(
+    ("record", "said"),
+    [
+        (b"", "not JSON"),
+        (b"\xff\xfe", "not JSON"),
+        (b"[]", "not a record of calico-dcos"),
+        (b"{}", "not a record of calico-dcos"),
+        (b'{"version": "1", "value": {}}', "not a record of calico-dcos"),
+        (b'{"version": 2, "value": {}}', "it has version 2, this release reads up to 1"),
+        (build_record(key=...), "value.key"),
+        (build_record(hostname=None), "value.hostname"),
+        (build_record(port="5051"), "value.port"),
+        (build_record(port=True), "value.port"),
+        (build_record(is_public=1), "value.is_public"),
+        (build_record(changed_at="now"), "value.changed_at"),
+        (build_record(steps=[]), "value.steps"),
+        (build_record(steps={"cni": {"task": {"state": "TASK_NO_SUCH"}}}), "value.steps"),
+        (build_record(history=[{"at": 1}]), "value.history"),
+    ],
+)
+def test_a_record_that_cannot_be_read_says_why_in_one_line(record: bytes, said: str) -> None:
+    with pytest.raises(DecodeError) as caught:
+        decode(record, Agent)
+
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+class RecordsInMemory:
+    """Records that keep to a limit, and can fail at a write that is counted down to."""
+
+    def __init__(self, limit: Limit, writes_left: int) -> None:
+        self.limit = limit
+        self.writes_left = writes_left
+        self.kept: dict[str, bytes] = {}
+
+    def acquire(self, holder: str, timeout_s: float) -> None:
+        """Take no lock."""
+
+    def read(self) -> dict[str, bytes]:
+        return dict(self.kept)
+
+    def write(self, changes: Any) -> None:
+        if self.writes_left == 0:
+            raise ConnectionError
+        self.writes_left -= 1
+        assert len(changes) <= self.limit.records
+        for key, value in changes.items():
+            if value is None:
+                self.kept.pop(key, None)
+            else:
+                self.kept[key] = value
+
+    def close(self) -> None:
+        """Have nothing to close."""
+
+
+_batches = st.dictionaries(st.text("abcdef", min_size=1, max_size=3), st.binary(max_size=9), min_size=1, max_size=30)
+
+
+@given(_batches, _batches, st.integers(2, 6), st.integers(0, 40))
+def test_a_batch_of_any_size_is_written_whole_or_not_at_all_wherever_it_stops(
+    before: dict[str, bytes], batch: dict[str, bytes], limit: int, writes: int
+) -> None:
+    records = RecordsInMemory(Limit(records=limit), writes)
+    records.kept = dict(before)
+    try:
+        write(records, batch)
+        was_written = True
+    except ConnectionError:
+        was_written = False
+
+    seen = overlay(records.read())
+    records.writes_left = -1
+    finish(records)
+
+    assert seen in (before, before | batch)
+    assert seen == before | batch or not was_written
+    assert records.kept == seen
+
+
+def test_what_is_staged_counts_only_when_it_is_committed() -> None:
+    found = {"a": b"1", STAGED + "a": b"2", STAGED + "b": b"3"}
+
+    assert overlay(found) == {"a": b"1"}
+    assert overlay({**found, COMMITTED: b"1"}) == {"a": b"2", "b": b"3"}
+
+
+def test_a_batch_is_cut_by_number_and_by_size() -> None:
+    batch = dict.fromkeys("abcde", b"x" * 40)
+
+    assert [len(part) for part in split(batch, Limit(records=2))] == [2, 2, 1]
+    assert [len(part) for part in split(batch, Limit(bytes=100))] == [2, 2, 1]
+    assert [len(part) for part in split(batch, Limit(bytes=1))] == [1] * 5
+    assert list(split({}, Limit())) == []
