@@ -1,0 +1,99 @@
+"""Stand-ins for what cannot be had here: the image calico/node, the CNI plugins, the files of DC/OS."""
+
+import gzip
+import hashlib
+import io
+import json
+import tarfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.e2e.harness.host import Host, write_file, write_link
+
+CALICO_NODE_IMAGE = "calico/node:v1.0.0"
+CALICO_ENVIRONMENT = "/var/log/calico/environment"
+"""Where, on the host, the container of the stand-in notes the environment that it was started with."""
+
+PLUGINS_DIR = "/opt/mesosphere/active/cni"
+CNI_CONFIG_DIR = "/opt/mesosphere/etc/dcos/network/cni"
+FOREIGN_CNI_CONFIG = f"{CNI_CONFIG_DIR}/dummy.cni"
+
+_ETCD_RELEASE = "etcd-v3.4.23-linux-amd64"
+
+_START_CALICO_NODE = f"""#!/bin/sh
+trap 'exit 0' TERM
+mkdir -p {Path(CALICO_ENVIRONMENT).parent}
+env > {CALICO_ENVIRONMENT}
+while :; do
+    sleep 1000 &
+    wait $!
+done
+"""
+
+_PLUGIN = """#!/bin/sh
+# Stand-in for the CNI plugin {name}.
+[ "$CNI_COMMAND" = VERSION ] || exit 1
+echo '{{"cniVersion": "0.2.0", "supportedVersions": ["0.1.0", "0.2.0"]}}'
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """A file that the site serves."""
+
+    url: str
+    sha256: str
+
+
+def write_downloads(directory: Path, *, url: str) -> Mapping[str, Download]:
+    """Write what hosts download: `calico`, `calico-ipam` and `etcd`, an archive as etcd's releases are.
+
+    `url` is where the directory is served.
+    """
+    directory.mkdir()
+    files = {name: (name, _PLUGIN.format(name=name).encode()) for name in ("calico", "calico-ipam")}
+    etcd = build_archive({f"{_ETCD_RELEASE}/etcd": Path("/usr/bin/etcd").read_bytes()})
+    files["etcd"] = (f"{_ETCD_RELEASE}.tar.gz", gzip.compress(etcd, compresslevel=1, mtime=0))
+    for file_name, content in files.values():
+        (directory / file_name).write_bytes(content)
+    return {
+        name: Download(f"{url}/{file_name}", hashlib.sha256(content).hexdigest())
+        for name, (file_name, content) in files.items()
+    }
+
+
+def build_archive(files: Mapping[str, bytes], *, links: Mapping[str, str] | None = None) -> bytes:
+    """Return a tar archive of executable files (name -> content) and symbolic links (name -> target)."""
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w") as tar:
+        for name, content in files.items():
+            member = tarfile.TarInfo(name)
+            member.mode = 0o755
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+        for name, target in (links or {}).items():
+            member = tarfile.TarInfo(name)
+            member.type = tarfile.SYMTYPE
+            member.linkname = target
+            tar.addfile(member)
+    return archive.getvalue()
+
+
+def import_calico_node(host: Host) -> None:
+    """Give the host the image that it would pull: a busybox that notes its environment and stays."""
+    busybox = Path("/bin/busybox").read_bytes()
+    tools = ("env", "mkdir", "sh", "sleep")
+    archive = build_archive(
+        {"bin/busybox": busybox, "sbin/start": _START_CALICO_NODE.encode()},
+        links={f"bin/{tool}": "busybox" for tool in tools},
+    )
+    host.run(["docker", "import", "--change", 'CMD ["/sbin/start"]', "-", CALICO_NODE_IMAGE], stdin=archive)
+
+
+def lay_out_dcos(root: Path, *, dcos_version: str) -> None:
+    """Write what the installer finds on an agent of DC/OS: its version, a plugin directory and a foreign network."""
+    write_file(root, "/opt/mesosphere/etc/dcos-version.json", json.dumps({"version": dcos_version}))
+    write_file(root, "/opt/mesosphere/packages/cni--stand-in/noop", _PLUGIN.format(name="noop"), mode=0o755)
+    write_link(root, PLUGINS_DIR, "../packages/cni--stand-in")
+    write_file(root, FOREIGN_CNI_CONFIG, json.dumps({"name": "dummy", "type": "noop"}))
