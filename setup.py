@@ -27,9 +27,11 @@ setup(
         "protobuf>=3.20.3,<3.21",
         # Ours, in third_party/http-parser: the original no longer compiles (docs/decisions/0002).
         "http-parser",
+        "grpcio>=1.50",
         # A persistent map: a snapshot costs nothing, a change costs in proportion to the change.
         "immutables>=0.20",
         "jsonschema>=4.20",
+        "kazoo>=2.10",
         "prometheus-client>=0.20",
         "pymesos==0.3.15",
         "pystache>=0.6.5",

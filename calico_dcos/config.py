@@ -107,6 +107,7 @@ class Config:
     node: StepConfig
     node_image: str
     node_environment: Mapping[str, str]
+    node_poll_s: float
 
 
 def read_config(environment: Mapping[str, str]) -> Config:
@@ -122,6 +123,13 @@ def read_config(environment: Mapping[str, str]) -> Config:
     config = _read_all(reader, environment)
     reader.finish()
     return config
+
+
+def list_settings() -> list[tuple[str, str]]:
+    """List every variable that can be set, with its default as text."""
+    reader = _Reader({})
+    _read_all(reader, {})
+    return list(reader.defaults.items())
 
 
 def _read_all(reader: _Reader, environment: Mapping[str, str]) -> Config:
@@ -169,6 +177,7 @@ def _read_all(reader: _Reader, environment: Mapping[str, str]) -> Config:
         node=reader.step("NODE", is_enabled=reader.flag("NODE_ENABLE", default=True), cpus=0.2, mem_mb=64),
         node_image=reader.text("NODE_IMAGE", NODE_IMAGE),
         node_environment=reader.mapping("NODE_ENVIRONMENT"),
+        node_poll_s=reader.number("NODE_POLL_S", 5, 0.1, 300),
     )
 
 
@@ -221,7 +230,7 @@ def build_wanted(config: Config) -> dict[str, Any]:
             "enable": config.node.is_enabled,
             "image": config.node_image,
             "environment": _build_node_environment(config),
-            "poll_s": 5,
+            "poll_s": config.node_poll_s,
         },
     }
 
@@ -234,6 +243,20 @@ def _build_node_environment(config: Config) -> dict[str, str]:
         # DC/OS sets rp_filter to loose on every interface at each start of its agent, and Felix refuses to run so.
         "FELIX_IGNORELOOSERPF": "true",
         **config.node_environment,
+    }
+
+
+def pin_downloads(wanted: Mapping[str, Any], pins: Mapping[str, str]) -> dict[str, Any]:
+    """Fill in the sums of downloads for which no setting gives one, as the first agent reported them."""
+
+    def pin(download: Mapping[str, Any]) -> dict[str, Any]:
+        return {**download, "sha256": download["sha256"] or pins.get(download["url"])}
+
+    proxy, cni = wanted["etcd_proxy"], wanted["cni"]
+    return {
+        **wanted,
+        "etcd_proxy": {**proxy, "archive": pin(proxy["archive"])},
+        "cni": {**cni, "plugins": [pin(plugin) for plugin in cni["plugins"]]},
     }
 
 
@@ -280,14 +303,14 @@ class _Reader:
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._environment = environment
-        self._known: set[str] = set()
+        self.defaults: dict[str, str] = {}
         self._faults: list[str] = []
 
     def finish(self) -> None:
         """Raise what was found, misspelt variables included."""
         for name in sorted(self._environment):
-            if name.startswith(PREFIX) and name not in self._known:
-                near = difflib.get_close_matches(name, self._known, n=1)
+            if name.startswith(PREFIX) and name not in self.defaults:
+                near = difflib.get_close_matches(name, self.defaults, n=1)
                 hint = f"; did you mean {near[0]}?" if near else ""
                 self._faults.append(f"{name} is no setting of calico-dcos{hint}")
         if self._faults:
@@ -295,7 +318,7 @@ class _Reader:
 
     def _get(self, name: str, default: str | None) -> str | None:
         name = PREFIX + name
-        self._known.add(name)
+        self.defaults[name] = default or ""
         value = self._environment.get(name, "").strip()
         if value:
             return value

@@ -97,7 +97,8 @@ def _answer_offer(
         case Wait():
             if move.is_brief and agent.slot_since is not None and now - held.received_at < state.policy.hold_s:
                 return decision
-            return _decline(decision, offer, state.policy.refuse_waiting_s, move.reason)
+            refuse_s = state.policy.refuse_brief_s if move.is_brief else state.policy.refuse_waiting_s
+            return _decline(decision, offer, refuse_s, move.reason)
         case Ask():
             question = Question(agent.key, ask_at=now, is_after_offer=True)
             asked = replace(state, questions=state.questions.set(move.task_id, question))
@@ -236,13 +237,20 @@ def _kill_strangers(decision: Decision) -> Decision:
 
 def _revive(decision: Decision, now: float) -> Decision:
     state = decision.state
-    policy = state.policy
-    if now - state.revived_at < policy.revive_s:
+    reason = _find_reason_to_revive(state, now)
+    if reason is None or now - state.revived_at < state.policy.revive_s:
         return decision
+    return decision.then(replace(state, revived_at=now, has_free_slot=False), Revive(reason))
+
+
+def _find_reason_to_revive(state: State, now: float) -> str | None:
+    """Why offers that were declined are wanted before their time is over; None if they are not."""
+    if state.has_free_slot and state.unsettled and not state.is_stopped:
+        return "a slot is free"
     for key in (*state.slots, *state.repairs):
-        if now - state.offered_at.get(key, 0.0) < 2 * policy.refuse_waiting_s:
+        if now - state.offered_at.get(key, 0.0) < 2 * state.policy.refuse_waiting_s:
             continue
-        move = choose_move(state.agents[key], policy, now)
+        move = choose_move(state.agents[key], state.policy, now)
         if isinstance(move, Start | Ask):
-            return decision.then(replace(state, revived_at=now), Revive(f"{key} needs an offer: {move.reason}"))
-    return decision
+            return f"{key} needs an offer: {move.reason}"
+    return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 
 from immutables import Map
@@ -30,8 +29,6 @@ from .state import HeldOffer, Question, State
 
 Answer = Acknowledge | Exit
 
-# What Mesos' command executor says of a command that ended with the installer's exit status for a refusal.
-_REFUSED = re.compile(r"exited with status 3\b")
 # Ends in which the task's command was never at fault.
 _BLAMELESS = frozenset({TaskState.GONE, TaskState.GONE_BY_OPERATOR, TaskState.DROPPED})
 
@@ -231,25 +228,17 @@ def _end_task(state: State, agent: Agent, name: StepName, task: Task, update: Ta
     if task.state is TaskState.FINISHED:
         return _fail(state, agent, name, task.reason or "it ended by itself", now)
     reason = task.reason or update.message or update.reason or task.state.value
-    return _fail(state, agent, name, reason, now, is_refused=_REFUSED.search(update.message) is not None)
+    return _fail(state, agent, name, reason, now)
 
 
-def _fail(
-    state: State,
-    agent: Agent,
-    name: StepName,
-    reason: str,
-    now: float,
-    *,
-    is_refused: bool = False,
-) -> Agent:
+def _fail(state: State, agent: Agent, name: StepName, reason: str, now: float) -> Agent:
     policy = state.policy
     step = agent.get_step(name)
     healthy_since = None if step.task is None else step.task.healthy_since
     was_stable = healthy_since is not None and now - healthy_since >= policy.stability_s
     attempts = 0 if was_stable else step.attempts + 1
     retry_at = now if was_stable else now + policy.compute_backoff_s(attempts)
-    failed = replace(step, attempts=attempts, retry_at=retry_at, reason=reason, is_refused=is_refused)
+    failed = replace(step, attempts=attempts, retry_at=retry_at, reason=reason)
     return agent.with_step(name, failed).with_note(now, f"{name.value} failed: {reason}")
 
 
@@ -265,7 +254,9 @@ def _fold_inspected(state: State, event: Inspected, now: float) -> State:
     settings = state.policy.settings if _is_of_today(state, name, task) else task.settings
     inspection = replace(event.inspection, at=at, settings=settings)
     agent = _forget_undone(state, replace(agent, inspection=inspection), inspection, now)
-    agent = _fold_refusals(agent, inspection)
+    if state.policy.by_name[name].is_service and not inspection.get_changes(name) and task.healthy_since is None:
+        # A supervisor looks at the host when its service has become healthy: sooner than Mesos' next health check.
+        agent = _with_task(agent, name, replace(task, healthy_since=now))
     return _put(state, _reset_inspect(agent), now)
 
 
@@ -277,17 +268,6 @@ def _is_of_today(state: State, name: StepName, task: Task) -> bool:
 def _reset_inspect(agent: Agent) -> Agent:
     step = agent.get_step(StepName.INSPECT)
     return agent.with_step(StepName.INSPECT, replace(step, attempts=0, retry_at=0.0, reason=""))
-
-
-def _fold_refusals(agent: Agent, inspection: Inspection) -> Agent:
-    for name in StepName:
-        step = agent.get_step(name)
-        refusal = inspection.refusals.get(name.value)
-        if refusal is not None:
-            agent = agent.with_step(name, replace(step, is_refused=True, reason=refusal))
-        elif step.is_refused:
-            agent = agent.with_step(name, replace(step, is_refused=False, reason="", attempts=0))
-    return agent
 
 
 def _forget_undone(state: State, agent: Agent, inspection: Inspection, now: float) -> Agent:

@@ -108,7 +108,6 @@ class Step:
         attempts: failed attempts since the step was last complete.
         retry_at: no launch before this time.
         reason: why the last attempt failed, empty if none did.
-        is_refused: the host's facts forbid the step until an operator acts.
         completed_as: fingerprint of the settings under which it was last complete: starting a service again under
             the same settings is repair, not change.
     """
@@ -117,7 +116,6 @@ class Step:
     attempts: int = 0
     retry_at: float = 0.0
     reason: str = ""
-    is_refused: bool = False
     completed_as: str = ""
 
 

@@ -78,19 +78,50 @@ def compute_stable_at(agent: Agent, policy: Policy) -> float | None:
     return task.healthy_since + policy.stability_s
 
 
-def find_failed_step(agent: Agent, policy: Policy) -> StepName | None:
-    """The step for which the phase is in ERROR: refused, or out of attempts.
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a phase is in ERROR.
+
+    Attributes:
+        is_refusal: whether the host's facts forbid the step, which no further attempt would change.
+    """
+
+    step: StepName
+    reason: str
+    is_refusal: bool = False
+
+
+def find_failure(agent: Agent, policy: Policy) -> Failure | None:
+    """Why the phase is in ERROR: the host refuses a step, or a step is out of attempts; None if it is not.
 
     Repairs and verifications of a phase that was complete go on for ever, with back-off: giving up would not help.
     """
+    refusal = _find_refusal(agent, policy)
+    if refusal is not None:
+        return refusal
     for name in StepName:
         step = agent.get_step(name)
         if name is StepName.INSPECT:
             is_exempt = is_settled(agent, policy)
         else:
             is_exempt = is_step_done(agent, name, policy) or is_repair(agent, name, policy)
-        if not is_exempt and (step.is_refused or step.attempts >= policy.max_attempts):
-            return name
+        if not is_exempt and step.attempts >= policy.max_attempts:
+            return Failure(name, step.reason)
+    return None
+
+
+def _find_refusal(agent: Agent, policy: Policy) -> Failure | None:
+    inspection = agent.inspection
+    if inspection is None or inspection.settings != policy.settings:
+        return None
+    # Before the first change, any refusal keeps the whole phase from starting. Later ones count when their step comes:
+    # what is looked at while another step restarts something may not answer at that moment.
+    steps = list(StepName) if agent.slot_since is None else [find_next_step(agent, policy)]
+    for name in steps:
+        if name is None or name.value not in inspection.refusals:
+            continue
+        if not is_step_done(agent, name, policy) and not is_repair(agent, name, policy):
+            return Failure(name, inspection.refusals[name.value], is_refusal=True)
     return None
 
 
@@ -104,14 +135,18 @@ def find_reason_to_inspect(agent: Agent, policy: Policy, now: float) -> str | No
     age_s = now - inspection.at
     if any(_is_outcome_unknown(agent.get_step(name), inspection.at) for name in StepName):
         return "a change ended without success: facts decide what it did"
-    if find_failed_step(agent, policy) is not None:
-        return "an operator may have mended the host" if age_s > policy.facts_max_age_s else None
+    failure = find_failure(agent, policy)
+    if failure is not None:
+        wait_s = policy.recheck_s if failure.is_refusal else policy.facts_max_age_s
+        return "an operator may have mended the host" if age_s > wait_s else None
     if is_settled(agent, policy):
         return "the verify interval is over" if age_s > policy.verify_interval_s else None
     if find_next_step(agent, policy) is not None:
         is_at_rest = agent.slot_since is None and age_s > policy.facts_max_age_s
         return "what is known of the host is old" if is_at_rest else None
-    if inspection.at < agent.changed_at:
+    # The last service's task looks at the host by itself once it is healthy: only a lost report makes us ask again.
+    stable_at = compute_stable_at(agent, policy)
+    if inspection.at < agent.changed_at and stable_at is not None and stable_at <= now:
         return "all steps are done: facts have to confirm it"
     return None
 
@@ -142,7 +177,7 @@ def _complete_steps(agent: Agent, policy: Policy) -> Agent:
         step = agent.get_step(spec.name)
         if spec.name is StepName.INSPECT or spec.is_service or not is_step_done(agent, spec.name, policy):
             continue
-        done = replace(step, attempts=0, retry_at=0.0, reason="", is_refused=False)
+        done = replace(step, attempts=0, retry_at=0.0, reason="")
         if done != step:
             agent = agent.with_step(spec.name, done)
     return agent
@@ -159,7 +194,7 @@ def _is_restart_over(agent: Agent, policy: Policy) -> bool:
 def _settle_if_complete(agent: Agent, policy: Policy, now: float) -> Agent:
     if find_next_step(agent, policy) is not None or find_reason_to_inspect(agent, policy, now) is not None:
         return agent
-    if find_failed_step(agent, policy) is not None:
+    if find_failure(agent, policy) is not None:
         return agent
     stable_at = compute_stable_at(agent, policy)
     if stable_at is None or stable_at > now:
@@ -261,14 +296,15 @@ def choose_move(agent: Agent, policy: Policy, now: float) -> Move:
         return _choose_start(agent, next_step, policy, now)
     if inspect_reason is not None:
         return _choose_inspection(agent, inspect_reason, now)
-    failed = find_failed_step(agent, policy)
-    if failed is not None:
-        return Wait(f"{failed.value} failed: {agent.get_step(failed).reason}")
+    failure = find_failure(agent, policy)
+    if failure is not None:
+        return Wait(f"{failure.step.value} {'refused' if failure.is_refusal else 'failed'}: {failure.reason}")
     if next_step is not None:
         return _choose_start(agent, next_step, policy, now)
     if is_settled(agent, policy):
         return Rest()
-    return Wait("calico-node is healthy; waits for the stability period", compute_stable_at(agent, policy))
+    stable_at = compute_stable_at(agent, policy)
+    return Wait("calico-node is healthy; waits for the stability period", stable_at, is_brief=True)
 
 
 def _choose_inspection(agent: Agent, reason: str, now: float) -> Move:

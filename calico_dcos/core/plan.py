@@ -12,7 +12,7 @@ from .phase import (
     Wait,
     choose_move,
     compute_stable_at,
-    find_failed_step,
+    find_failure,
     find_next_step,
     find_reason_to_inspect,
     is_settled,
@@ -148,8 +148,9 @@ def _judge_step(state: State, agent: Agent, name: StepName, now: float) -> tuple
     step = agent.get_step(name)
     if not policy.by_name[name].is_enabled:
         return Status.COMPLETE, _describe_skipped(agent, name)
-    if find_failed_step(agent, policy) is name:
-        return Status.ERROR, step.reason
+    failure = find_failure(agent, policy)
+    if failure is not None and failure.step is name:
+        return Status.ERROR, failure.reason
     if step.task is not None and step.task.state.is_in_doubt:
         return Status.WAITING, f"Mesos lost sight of it: {step.task.state.value}"
     if is_step_done(agent, name, policy) and not _is_at_work(step, name):

@@ -15,7 +15,7 @@ from immutables import Map
 from .events import Progressed
 from .memory import Batch, Memory
 from .model import Agent, Offer, StepName, Task
-from .phase import find_failed_step, find_next_step, is_repair, is_settled
+from .phase import find_failure, find_next_step, is_repair, is_settled
 from .steps import Policy
 
 Value = TypeVar("Value")
@@ -59,6 +59,7 @@ class State:
         repairs: keys of agents of which a service that was complete is lost.
         questions: open questions to the master, by task id.
         strangers: Mesos agent id by task id, of running tasks of this framework that nobody remembers.
+        has_free_slot: whether a slot was given back since offers were last revived.
         offered_at: when an agent was last offered, by agent key.
         shortfalls: since when an agent's offers are too small, and for what, by agent key.
         unsaved: what the store does not have yet.
@@ -75,6 +76,7 @@ class State:
     is_subscribed: bool = False
     reconciled_at: float | None = None
     revived_at: float = 0.0
+    has_free_slot: bool = False
     agents: Map[str, Agent] = field(default_factory=Map)
     keys_by_id: Map[str, str] = field(default_factory=Map)
     tasks: Map[str, tuple[str, StepName]] = field(default_factory=Map)
@@ -103,7 +105,7 @@ class State:
 
     def _index(self, known: Agent | None, agent: Agent) -> State:
         key = agent.key
-        failed = find_failed_step(agent, self.policy)
+        failure = find_failure(agent, self.policy)
         next_step = find_next_step(agent, self.policy)
         is_lost = next_step is not None and is_repair(agent, next_step, self.policy)
         return replace(
@@ -112,8 +114,9 @@ class State:
             keys_by_id=self.keys_by_id.set(agent.agent_id, key) if agent.agent_id else self.keys_by_id,
             tasks=_index_tasks(self.tasks, known, agent),
             slots=_keep(self.slots, key, agent.slot_since),
+            has_free_slot=self.has_free_slot or (key in self.slots and agent.slot_since is None),
             restarts=_keep(self.restarts, key, agent.restart_since),
-            failed=_keep(self.failed, key, failed),
+            failed=_keep(self.failed, key, None if failure is None else failure.step),
             unsettled=_discard(self.unsettled, key)
             if is_settled(agent, self.policy)
             else self.unsettled.set(key, None),

@@ -50,13 +50,15 @@ class Policy:
     max_backoff_s: float = 600.0
     verify_interval_s: float = 86_400.0
     facts_max_age_s: float = 600.0
+    recheck_s: float = 60.0
+    refuse_brief_s: float = 1.0
     refuse_waiting_s: float = 5.0
     refuse_resting_s: float = 3_600.0
     hold_s: float = 10.0
     answer_timeout_s: float = 10.0
     max_answer_timeout_s: float = 120.0
     reconcile_s: float = 600.0
-    revive_s: float = 30.0
+    revive_s: float = 5.0
     own_host: str = ""
     by_name: dict[StepName, StepSpec] = field(init=False, repr=False, compare=False)
 

@@ -1,11 +1,12 @@
 """Reports: what this program tells its scheduler and whoever reads its output; a lost report loses no correctness."""
 
 import json
+import time
 from typing import Any, Dict, Optional, TextIO
 from urllib.parse import urlsplit
 
-from .facts import Facts
-from .plans.changes import STEPS, Change, Decision
+from .inspection import Inspection
+from .plans.changes import STEPS, Change
 from .unknown import to_json
 from .web import UnreachableError, call, open_connection
 
@@ -37,9 +38,14 @@ class Reporter:
         self._print("failed: {}{}".format(reason, "\n" + detail if detail else ""))
         self._post({"kind": "failure", "reason": reason, "detail": detail})
 
-    def inspection(self, facts: Facts, plan: Dict[str, Decision]) -> None:
+    def downloaded(self, url: str, sha256: str) -> None:
+        """Tell the sum of a download for which none was given: every other host's must be the same."""
+        self._print("downloaded {}: sha256 {}".format(url, sha256))
+        self._post({"kind": "downloaded", "url": url, "sha256": sha256})
+
+    def inspection(self, inspection: Inspection) -> None:
         """Tell the facts of this host and what is still to do on it."""
-        report = build_inspection(facts, plan)
+        report = build_inspection(inspection, time.monotonic() - inspection.begun_at_s)
         self._print(json.dumps(report, indent=2, sort_keys=True))
         self._post(report)
 
@@ -64,11 +70,13 @@ class Reporter:
             self._err.write("report not taken: status {}\n".format(answer.status))
 
 
-def build_inspection(facts: Facts, plan: Dict[str, Decision]) -> Dict[str, Any]:
-    """Build the report of an inspection."""
+def build_inspection(inspection: Inspection, took_s: float) -> Dict[str, Any]:
+    """Build the report of an inspection that began took_s seconds ago."""
+    plan = inspection.plan
     return {
         "kind": "inspection",
-        "facts": to_json(facts),
+        "took_s": round(took_s, 3),
+        "facts": to_json(inspection.facts),
         "changes": {step: [_build_change(change) for change in plan[step].changes] for step in STEPS},
         "refusals": {step: plan[step].refusal for step in STEPS if plan[step].refusal is not None},
     }

@@ -37,6 +37,7 @@ Wanted = NamedTuple(
         ("cni", Cni),
         ("agent_restart", AgentRestart),
         ("calico_node", CalicoNode),
+        ("may_restart", bool),
     ],
 )
 
@@ -114,6 +115,8 @@ def _read_wanted(top: "_Reader") -> Wanted:
             environment=node.texts("environment"),
             poll_s=node.seconds("poll_s"),
         ),
+        # Without it, nothing is restarted: the scheduler counts who may, and an operator's call says so itself.
+        may_restart="may_restart" in top.content and top.flag("may_restart"),
     )
 
 

@@ -23,8 +23,9 @@ _ENTER = "unset LD_LIBRARY_PATH"
 _CHOOSE_PYTHON = "p=/opt/mesosphere/bin/python3; [ -x $p ] || p=python3"
 
 _HEALTH_CHECK = {
-    "delay_seconds": 0.5,
-    "interval_seconds": 3.0,
+    # Each check is a Python of its own. A service that became healthy says so itself; this is for when it is not.
+    "delay_seconds": 2.0,
+    "interval_seconds": 10.0,
     "timeout_seconds": 20.0,
     "consecutive_failures": 3,
     # A first download may take long; until then, "not yet healthy" is no failure.
@@ -41,7 +42,7 @@ class TaskTemplate:
     Attributes:
         installer_url: its last part must be installer.pyz, the name that it has in the sandbox.
         report_base_url: without a trailing slash; the task's id is added.
-        wanted: the wanted configuration, of which the installer takes its part.
+        read_wanted: gives the wanted configuration as it is at the moment, of which the installer takes its part.
         issue_token: gives the secret of a task, by its id.
         labels: put on each task, for other tools.
     """
@@ -49,7 +50,7 @@ class TaskTemplate:
     installer_url: str
     installer_sha256: str
     report_base_url: str
-    wanted: Mapping[str, Any]
+    read_wanted: Callable[[], Mapping[str, Any]]
     issue_token: Callable[[str], str]
     labels: Mapping[str, str] = field(default_factory=dict)
 
@@ -132,7 +133,7 @@ def _build_health_check(launch: Launch, template: TaskTemplate, master_version: 
 
 
 def _build_wanted(launch: Launch, template: TaskTemplate) -> str:
-    return json.dumps({**template.wanted, "may_restart": launch.may_restart}, sort_keys=True)
+    return json.dumps({**template.read_wanted(), "may_restart": launch.may_restart}, sort_keys=True)
 
 
 def _build_environment(variables: Mapping[str, str]) -> dict[str, Any]:

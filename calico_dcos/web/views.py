@@ -137,7 +137,6 @@ def _build_attempt(step: Step) -> Json:
     return {
         "reason": step.reason,
         "retry_at": step.retry_at or None,
-        "is_refused": step.is_refused,
         "task": None if step.task is None else _build_task(step.task),
     }
 

@@ -25,7 +25,7 @@ def build_template() -> TaskTemplate:
         installer_url="http://10.0.0.9:8080/artifacts/abc/installer.pyz",
         installer_sha256="ab" * 32,
         report_base_url="http://10.0.0.9:8080/v1/reports",
-        wanted={"etcd_endpoints": "http://localhost:2379"},
+        read_wanted=lambda: {"etcd_endpoints": "http://localhost:2379"},
         issue_token=lambda task_id: f"token of {task_id}",
     )
 

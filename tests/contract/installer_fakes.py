@@ -248,6 +248,7 @@ class FakeHost:
                 "environment": {"ETCD_ENDPOINTS": "http://localhost:2379", "FELIX_IGNORELOOSERPF": "true"},
                 "poll_s": 0.1,
             },
+            "may_restart": True,
         }
 
     def _write_program(self, name: str, text: str) -> None:

@@ -174,6 +174,24 @@ def test_docker_is_left_alone_while_its_store_is_not_usable(host: FakeHost, stat
     assert f"status {status}" in get_failure(host)
 
 
+def test_nothing_is_restarted_without_leave(host: FakeHost) -> None:
+    host.change_state(version={"Version": "1.10.3"})
+    host.wanted["may_restart"] = False
+
+    assert host.run("apply", "docker-cluster-store").returncode == 1
+
+    assert "needs leave to restart docker" in get_failure(host)
+    assert host.acts == []
+    assert not host.daemon_json.exists()
+
+
+def test_sum_of_a_download_is_told_where_none_was_given(host: FakeHost) -> None:
+    assert host.run("apply", "cni").returncode == 0
+
+    told = {report["url"]: report["sha256"] for report in host.reports if report["kind"] == "downloaded"}
+    assert sorted(told) == sorted(plugin["url"] for plugin in host.wanted["cni"]["plugins"])
+
+
 def test_an_old_docker_is_restarted_with_its_start_limit_cleared(host: FakeHost) -> None:
     host.change_state(version={"Version": "1.10.3"})
     assert host.run("apply", "docker-cluster-store").returncode == 0

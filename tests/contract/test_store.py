@@ -250,7 +250,7 @@ def build_full_agent() -> Agent:
         refusals={"docker-cluster-store": "swarm: leave it"},
         facts={"docker": {"version": "1.13.1", "live": None, "flags": ["-H", 1, 2.5, True]}, "name": "hôst \x00"},
     )
-    step = Step(task=task, attempts=2, retry_at=9.5, reason="it broke", is_refused=True, completed_as="abc")
+    step = Step(task=task, attempts=2, retry_at=9.5, reason="it broke", completed_as="abc")
     return Agent(
         key="10.0.0.1:5061",
         agent_id="S1",

@@ -38,7 +38,6 @@ _steps = st.builds(
     attempts=st.integers(0, 100),
     retry_at=_times,
     reason=_texts,
-    is_refused=st.booleans(),
     completed_as=_texts,
 )
 _changes = st.builds(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from calico_dcos.config import ConfigError, build_policy, build_wanted, read_config
+from calico_dcos.config import ConfigError, build_policy, build_wanted, pin_downloads, read_config
 from calico_dcos.core.model import StepName
 
 
@@ -95,3 +95,14 @@ def test_fingerprint_of_a_step_changes_with_its_own_settings_only() -> None:
 
     assert before[StepName.CALICO_NODE].settings != after[StepName.CALICO_NODE].settings
     assert before[StepName.CNI].settings == after[StepName.CNI].settings
+
+
+def test_pinned_sum_stands_in_where_no_setting_gives_one() -> None:
+    given = "a" * 64
+    wanted = build_wanted(read_config({"CALICO_DCOS_CNI_CALICO_SHA256": given}))
+    calico, ipam = (plugin["url"] for plugin in wanted["cni"]["plugins"])
+
+    pinned = pin_downloads(wanted, {calico: "b" * 64, ipam: "c" * 64})
+
+    assert [plugin["sha256"] for plugin in pinned["cni"]["plugins"]] == [given, "c" * 64]
+    assert pinned["etcd_proxy"]["archive"]["sha256"] is None

@@ -215,11 +215,12 @@ def test_framework_info_has_an_id_and_a_principal_only_if_there_are_such() -> No
     )
 
 
+WANTED = {"etcd_endpoints": "http://localhost:2379'; rm -rf / #", "cni": {"enable": True}}
 TEMPLATE = TaskTemplate(
     installer_url=f"http://10.0.0.9:8080/artifacts/{SHA}/installer.pyz",
     installer_sha256=SHA,
     report_base_url="http://10.0.0.9:8080/v1/reports",
-    wanted={"etcd_endpoints": "http://localhost:2379'; rm -rf / #", "cni": {"enable": True}},
+    read_wanted=lambda: WANTED,
     issue_token=lambda task_id: f"token of {task_id}",
     labels={"DCOS_PACKAGE_NAME": "calico"},
 )
@@ -290,7 +291,7 @@ def test_what_is_configured_travels_in_the_environment_and_never_in_the_shell_li
         environment = read_environment(command)
 
         assert "rm" not in command["value"]
-        assert json.loads(environment["CALICO_DCOS_WANTED"]) == {**TEMPLATE.wanted, "may_restart": True}
+        assert json.loads(environment["CALICO_DCOS_WANTED"]) == {**WANTED, "may_restart": True}
         assert environment["CALICO_DCOS_REPORT_URL"] == f"http://10.0.0.9:8080/v1/reports/{step.value}.1"
         assert environment["CALICO_DCOS_REPORT_TOKEN"] == f"token of {step.value}.1"
 
@@ -329,7 +330,7 @@ def test_the_installer_is_fetched_anew_and_neither_unpacked_nor_made_a_program()
 )
 def test_a_template_with_anything_else_than_a_sum_or_an_installer_is_refused(sha256: str, url: str, said: str) -> None:
     with pytest.raises(ValueError, match=said):
-        TaskTemplate(installer_url=url, installer_sha256=sha256, report_base_url="", wanted={}, issue_token=str)
+        TaskTemplate(installer_url=url, installer_sha256=sha256, report_base_url="", read_wanted=dict, issue_token=str)
 
 
 def test_one_shots_have_neither_health_check_nor_grace() -> None:
@@ -347,8 +348,8 @@ def test_services_have_a_health_check_that_knows_what_is_wanted(step: StepName) 
 
     assert check == {
         "type": "COMMAND",
-        "delay_seconds": 0.5,
-        "interval_seconds": 3.0,
+        "delay_seconds": 2.0,
+        "interval_seconds": 10.0,
         "timeout_seconds": 20.0,
         "consecutive_failures": 3,
         "grace_period_seconds": 600.0,

@@ -199,21 +199,18 @@ def test_task_that_dies_with_the_agent_it_restarts_is_judged_by_facts() -> None:
     assert host.launched.count(RESTART) == 1
 
 
-def test_refused_step_fails_at_once_and_recovers_when_the_host_allows_it() -> None:
+def test_refused_step_fails_before_anything_changes_and_recovers_when_the_host_allows_it() -> None:
     host = build_host(1)
-    cluster = FakeCluster([host], build_policy(facts_max_age_s=20.0))
-    refusal = "Docker 23 has no cluster-store: disable the step"
-    refused = replace(host.inspect(), refusals={DOCKER.value: refusal})
-    cluster.feed(OffersReceived((cluster.build_offer(host),)))
-    inspect_task = next(iter(cluster.state.tasks))
-    cluster.feed(
-        TaskUpdated(inspect_task, "S1", TaskState.RUNNING),
-        Inspected(inspect_task, refused),
-        TaskUpdated(inspect_task, "S1", TaskState.FINISHED),
-    )
-    assert list(cluster.state.failed.items()) == [("agent1.test", DOCKER)]
-    assert refusal in build_plan(cluster.state, cluster.now).phases[0].message
+    host.refusals[DOCKER] = "Docker 23 has no cluster-store: disable the step"
+    cluster = FakeCluster([host], build_policy(recheck_s=20.0))
 
+    cluster.run_until(lambda: bool(cluster.state.failed))
+    assert list(cluster.state.failed.items()) == [("agent1.test", DOCKER)]
+    assert host.launched == [StepName.INSPECT]
+    phase = build_plan(cluster.state, cluster.now).phases[0]
+    assert phase.message == "docker-cluster-store refused: Docker 23 has no cluster-store: disable the step"
+
+    host.refusals.clear()
     cluster.run_until(cluster.is_complete)
 
 

@@ -41,7 +41,7 @@ class FakeHost:
     Attributes:
         todo: what the installer would find still to do, by step.
         outcomes: how the next tasks of a step end, first come first; FINISHED when used up.
-        is_broken: the steps whose task always fails.
+        refusals: why the installer would refuse a step.
     """
 
     hostname: str
@@ -50,11 +50,17 @@ class FakeHost:
     outcomes: dict[StepName, list[TaskState]] = field(default_factory=dict)
     running: dict[str, StepName] = field(default_factory=dict)
     launched: list[StepName] = field(default_factory=list)
+    refusals: dict[StepName, str] = field(default_factory=dict)
     is_offering: bool = True
 
     def inspect(self) -> Inspection:
         """What an installer would report of the host."""
-        return Inspection(at=0.0, settings="", changes={name.value: (change,) for name, change in self.todo.items()})
+        return Inspection(
+            at=0.0,
+            settings="",
+            changes={name.value: (change,) for name, change in self.todo.items()},
+            refusals={name.value: reason for name, reason in self.refusals.items()},
+        )
 
 
 def build_host(number: int, *, restarts: tuple[StepName, ...] = ()) -> FakeHost:

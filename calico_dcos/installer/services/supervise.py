@@ -2,9 +2,10 @@
 
 from typing import Optional
 
-from ..facts import Facts, read_facts
+from ..facts import Facts
 from ..files import FileError
 from ..host import Host
+from ..inspection import read_inspection
 from ..lock import LockedError, hold_lock
 from ..plans import find_native_calico, plan_changes
 from ..report import Reporter
@@ -32,14 +33,13 @@ def supervise(service: str, host: Host, wanted: Wanted, reporter: Reporter) -> i
         reporter.failure("the step {} is disabled in the wanted state".format(service))
         return EXIT_REFUSED
     stop = StopSignal()
-    refusal = find_refusal(service, read_facts(host, wanted), wanted)
+    refusal = find_refusal(service, read_inspection(host, wanted).facts, wanted)
     if refusal is not None:
         reporter.failure(refusal)
         return EXIT_REFUSED
 
     def tell_healthy() -> None:
-        healthy = read_facts(host, wanted)
-        reporter.inspection(healthy, plan_changes(healthy, wanted))
+        reporter.inspection(read_inspection(host, wanted))
 
     try:
         with hold_lock(host, service, LOCK_TIMEOUT_S):

@@ -1,12 +1,11 @@
 """Steps: inspect, plan, do each change, and inspect again: only that tells whether a step is done."""
 
-from typing import Dict, Optional, Tuple
+from typing import Optional, Tuple
 
-from ..facts import Facts, read_facts
 from ..files import FileError
 from ..host import Host, ToolError
+from ..inspection import Inspection, read_inspection
 from ..lock import CHANGES, LockedError, hold_lock
-from ..plans import plan_changes
 from ..plans.changes import Action, Decision
 from ..report import Reporter
 from ..wanted import Wanted, is_enabled
@@ -32,19 +31,17 @@ ACTIONS = {
 
 def inspect(host: Host, wanted: Wanted, reporter: Reporter) -> int:
     """Report the facts of this host, and the changes that they call for."""
-    facts = read_facts(host, wanted)
-    reporter.inspection(facts, plan_changes(facts, wanted))
+    reporter.inspection(read_inspection(host, wanted))
     return EXIT_DONE
 
 
 def show_step(step: str, host: Host, wanted: Wanted, reporter: Reporter) -> int:
     """Tell what apply_step would do, and do nothing."""
-    facts = read_facts(host, wanted)
-    plan = plan_changes(facts, wanted)
-    for change in plan[step].changes:
+    inspection = read_inspection(host, wanted)
+    for change in inspection.plan[step].changes:
         reporter.progress("would {} ({}); {}".format(change.message, change.reason, change.impact))
-    status = _tell_settled(plan[step], reporter)
-    reporter.inspection(facts, plan)
+    status = _tell_settled(inspection.plan[step], reporter)
+    reporter.inspection(inspection)
     return EXIT_DONE if status is None else status
 
 
@@ -56,17 +53,16 @@ def apply_step(step: str, host: Host, wanted: Wanted, reporter: Reporter) -> int
     if not is_enabled(wanted, step):
         reporter.failure("the step {} is disabled in the wanted state".format(step))
         return EXIT_REFUSED
-    facts = read_facts(host, wanted)
-    plan = plan_changes(facts, wanted)
-    status = _tell_settled(plan[step], reporter)
+    inspection = read_inspection(host, wanted)
+    status = _tell_settled(inspection.plan[step], reporter)
     if status is None:
         try:
             with hold_lock(host, CHANGES, LOCK_TIMEOUT_S):
-                facts, plan, status = _do_changes(step, host, wanted, reporter)
+                inspection, status = _do_changes(step, host, wanted, reporter)
         except LockedError as error:
             reporter.failure(str(error))
             status = EXIT_FAILED
-    reporter.inspection(facts, plan)
+    reporter.inspection(inspection)
     return status
 
 
@@ -81,28 +77,32 @@ def _tell_settled(decision: Decision, reporter: Reporter) -> Optional[int]:
     return None
 
 
-def _do_changes(
-    step: str, host: Host, wanted: Wanted, reporter: Reporter
-) -> Tuple[Facts, Dict[str, Decision], int]:
+def _do_changes(step: str, host: Host, wanted: Wanted, reporter: Reporter) -> Tuple[Inspection, int]:
     """Do the changes under the lock, by facts read under the lock."""
-    facts = read_facts(host, wanted)
-    plan = plan_changes(facts, wanted)
-    status = _tell_settled(plan[step], reporter)
+    before = read_inspection(host, wanted)
+    status = _tell_settled(before.plan[step], reporter)
     if status is not None:
-        return facts, plan, status
+        return before, status
     try:
-        for change in plan[step].changes:
+        _check_leave(before.plan[step], wanted)
+        for change in before.plan[step].changes:
             reporter.progress("{} ({})".format(change.message, change.reason))
-            ACTIONS[change.action](Work(host, wanted, facts, reporter), change)
+            ACTIONS[change.action](Work(host, wanted, before.facts, reporter), change)
     except StepError as error:
         reporter.failure(error.reason, error.detail)
         status = EXIT_FAILED
     except (FileError, ToolError, OSError) as error:
         reporter.failure(str(error))
         status = EXIT_FAILED
-    facts = read_facts(host, wanted)
-    plan = plan_changes(facts, wanted)
-    return facts, plan, EXIT_FAILED if status is not None else _verify(plan[step], reporter)
+    after = read_inspection(host, wanted)
+    return after, EXIT_FAILED if status is not None else _verify(after.plan[step], reporter)
+
+
+def _check_leave(decision: Decision, wanted: Wanted) -> None:
+    """Refuse to restart anything that was not to be restarted when this task was launched."""
+    for change in decision.changes:
+        if change.restarts is not None and not wanted.may_restart:
+            raise StepError("needs leave to restart {}: {}".format(change.restarts, change.reason))
 
 
 def _verify(decision: Decision, reporter: Reporter) -> int:

@@ -33,6 +33,8 @@ def download(source: Download, path: str, reporter: Reporter) -> str:
         raise StepError("{} cannot be downloaded: {}".format(source.url, error)) from error
     if source.sha256 is not None and sha256 != source.sha256:
         raise StepError("{} has sha256 {}, not {}".format(source.url, sha256, source.sha256))
+    if source.sha256 is None:
+        reporter.downloaded(source.url, sha256)
     return sha256
 
 

@@ -11,6 +11,7 @@ from calico_dcos.installer.facts.calico_node import Container
 from calico_dcos.installer.facts.etcd import Listener
 from calico_dcos.installer.facts.mesos_agent import MesosAgent
 from calico_dcos.installer.facts.system import Dcos
+from calico_dcos.installer.inspection import Inspection
 from calico_dcos.installer.plans import plan_changes
 from calico_dcos.installer.plans.changes import STEPS
 from calico_dcos.installer.report import build_inspection
@@ -160,7 +161,8 @@ def test_calico_node_waits_for_docker() -> None:
 
 def test_an_inspection_names_all_steps_and_tells_what_is_not_known() -> None:
     facts = build_facts(calico_node=Unknown("refused"))
-    report = build_inspection(facts, plan_changes(facts, build_wanted()))
+    report = build_inspection(Inspection(facts, plan_changes(facts, build_wanted()), begun_at_s=0.0), took_s=0.5)
+    assert report["took_s"] == 0.5
     assert sorted(report["changes"]) == sorted(STEPS)
     assert list(report["refusals"]) == ["calico-node"]
     assert report["facts"]["calico_node"] == {"unknown": "refused"}

@@ -1,0 +1,93 @@
+"""The command line: parses, builds, calls."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+import click
+from rich.console import Console
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="calico-dcos")
+def main() -> None:
+    """Install Calico on every agent of a DC/OS or Mesos cluster."""
+
+
+@main.command()
+def scheduler() -> None:
+    """Walk the cluster; configured by CALICO_DCOS_... variables (see `calico-dcos settings`)."""
+    from .config import ConfigError, read_config  # noqa: PLC0415 - commands start without what others need
+    from .wiring import StartError, run_scheduler  # noqa: PLC0415
+
+    try:
+        reason = run_scheduler(read_config(os.environ))
+    except ConfigError as error:
+        _fail(error.faults)
+    except StartError as error:
+        _fail([str(error)])
+    # Marathon starts us again unless somebody asked for the end.
+    sys.exit(0 if reason == signal.Signals.SIGTERM.name else 1)
+
+
+@main.command()
+def settings() -> None:
+    """List every CALICO_DCOS_... variable with its default."""
+    from .config import list_settings  # noqa: PLC0415
+
+    for name, default in list_settings():
+        click.echo(f"{name}={default}")
+
+
+@main.command()
+@click.option("--agents", default=5, show_default=True, type=click.IntRange(1, 200), help="How many agents.")
+@click.option("--port", default=8080, show_default=True, type=click.IntRange(0, 65_535), help="Of the status page.")
+@click.option("--once", is_flag=True, help="End when the plan is complete, also on a terminal.")
+@click.option("--keep", is_flag=True, help="Stay up when the plan is complete, also without a terminal.")
+@click.option("--state", default="", metavar="URL", help="Where state goes; a file that goes with the demo if not set.")
+def demo(*, agents: int, port: int, once: bool, keep: bool, state: str) -> None:
+    """Walk a simulated cluster on this machine, with the real scheduler; needs no root."""
+    from .demo import DemoError, DemoOptions, run_demo  # noqa: PLC0415
+    from .sim.cluster import ClusterError  # noqa: PLC0415
+
+    if once and keep:
+        raise click.UsageError("--once and --keep exclude each other")
+    console = Console()
+    signal.signal(signal.SIGTERM, _interrupt)
+    options = DemoOptions(agents=agents, port=port, stays_up=keep or (console.is_terminal and not once), state=state)
+    try:
+        run_demo(options, console)
+    except (DemoError, ClusterError, OSError) as error:
+        _fail([str(error)])
+    except KeyboardInterrupt:
+        sys.exit(0 if options.stays_up else 130)
+
+
+@main.command("installer-build")
+@click.argument("path", type=click.Path(dir_okay=False, path_type=Path))
+def installer_build(path: Path) -> None:
+    """Write the installer's archive to PATH, the same bytes for the same sources."""
+    from .artifacts import build_installer_archive  # noqa: PLC0415
+
+    try:
+        path.write_bytes(build_installer_archive())
+    except OSError as error:
+        _fail([f"{path}: {error.strerror}"])
+
+
+def _interrupt(*_: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _fail(faults: list[str]) -> NoReturn:
+    for fault in faults:
+        click.echo(f"calico-dcos: {fault}", err=True)
+    sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

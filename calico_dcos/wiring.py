@@ -1,0 +1,167 @@
+"""Puts a scheduler together out of its parts, and says in one line what keeps it from starting."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import logging
+import os
+import signal
+import socket
+import sys
+import tempfile
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from queue import SimpleQueue
+from urllib.parse import urlsplit
+
+from .artifacts import map_artifacts, publish_installer
+from .config import Config, build_policy, build_wanted, pin_downloads
+from .core.events import Event
+from .mesos.driver import MesosDriver
+from .mesos.master import MasterError, check_master
+from .mesos.roster import RosterPoller
+from .mesos.tasks import TaskTemplate
+from .mesos.translate import FrameworkSettings
+from .scheduler import Scheduler, Store, StoreError
+from .store.urls import open_store
+from .web.application import build_application
+from .web.inbox import Inbox
+from .web.server import WebServer
+from .web.walk import Walk, take_snapshot
+
+log = logging.getLogger(__name__)
+
+LOG_FORMAT = "%(asctime)s %(levelname)-7s %(message)s"
+# A scheduler that was killed holds its lock until it expires; its successor has to sit that out.
+ACQUIRE_TIMEOUT_S = 60.0
+MASTER_TIMEOUT_S = 15.0
+
+
+class StartError(Exception):
+    """The scheduler cannot start; its text names the setting and the remedy."""
+
+
+def run_scheduler(config: Config) -> str:
+    """Run a scheduler until it ends.
+
+    Returns:
+        Why it ended: the name of the signal, or what the master said.
+
+    Raises:
+        StartError: it cannot start, or lost its store; nothing was changed on any agent.
+    """
+    logging.basicConfig(level=config.log_level, format=LOG_FORMAT, stream=sys.stderr)
+    with ExitStack() as stack:
+        try:
+            store = _open_store(config, stack)
+            return _run(config, store, stack)
+        except StoreError as error:
+            raise StartError(f"CALICO_DCOS_STATE_STORE: {error}") from error
+
+
+def _open_store(config: Config, stack: ExitStack) -> Store:
+    store = open_store(config.state_store)
+    stack.callback(store.close)
+    store.acquire(f"{socket.gethostname()} pid {os.getpid()}", ACQUIRE_TIMEOUT_S)
+    return store
+
+
+def _run(config: Config, store: Store, stack: ExitStack) -> str:
+    queue: SimpleQueue[Event] = SimpleQueue()
+    wanted = build_wanted(config)
+    policy = build_policy(config, wanted)
+    try:
+        check_master(config.master, timeout_s=MASTER_TIMEOUT_S)
+    except MasterError as error:
+        raise StartError(f"CALICO_DCOS_MASTER={config.master}: {error}") from error
+    scheduler = Scheduler(policy=policy, store=store, queue=queue)
+    issue_token = TokenIssuer(scheduler)
+    installer = publish_installer(Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="calico-dcos-"))))
+    application = build_application(
+        service=config.framework_name,
+        walk=Walk(
+            read_revision=lambda: scheduler.state.revision,
+            read_snapshot=lambda: take_snapshot(scheduler.state, time.time()),
+            check_health=scheduler.describe_trouble,
+        ),
+        inbox=Inbox(
+            issue_token=issue_token,
+            knows_task=lambda task_id: task_id in scheduler.state.tasks,
+            post=queue.put,
+        ),
+        artifacts=map_artifacts([installer]),
+    )
+    web = WebServer(application=application, address=config.bind_address, port=config.port)
+    _start_web(web, config)
+    stack.callback(web.stop)
+    base_url = f"http://{config.advertised_address or find_own_address(config.master)}:{web.port}"
+    log.info("status page: %s/", base_url)
+    roster = RosterPoller(
+        master=config.master,
+        interval_s=config.roster_interval_s,
+        post=queue.put,
+        login=(config.principal, config.secret) if config.principal else None,
+    )
+    roster.start()
+    stack.callback(roster.stop)
+    driver = MesosDriver(
+        master=config.master,
+        framework=FrameworkSettings(
+            name=config.framework_name,
+            role=config.role,
+            principal=config.principal,
+            failover_timeout_s=config.failover_timeout_s,
+            webui_url=base_url,
+        ),
+        secret=config.secret,
+        template=TaskTemplate(
+            installer_url=f"{base_url}/{installer.url_path}",
+            installer_sha256=installer.sha256,
+            report_base_url=f"{base_url}/v1/reports",
+            read_wanted=lambda: pin_downloads(wanted, scheduler.state.pins),
+            issue_token=issue_token,
+        ),
+        post=queue.put,
+    )
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda received, _frame: scheduler.stop(signal.Signals(received).name))
+    return scheduler.run(driver)
+
+
+def _start_web(web: WebServer, config: Config) -> None:
+    try:
+        web.start()
+    except OSError as error:
+        fault = f"cannot listen on {config.bind_address}:{config.port} ({error.strerror})"
+        raise StartError(f"CALICO_DCOS_PORT={config.port}: {fault}; choose another port or address") from error
+
+
+class TokenIssuer:
+    """Derives each task's report token from the stored secret, so that no token has to be stored."""
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        self._scheduler = scheduler
+
+    def __call__(self, task_id: str) -> str:
+        """The token that a task's reports carry."""
+        secret = self._scheduler.state.secret or ""
+        return hmac.new(secret.encode(), task_id.encode(), hashlib.sha256).hexdigest()
+
+
+def find_own_address(master: str) -> str:
+    """Find the address of this machine that faces the master: where agents will reach us, too."""
+    parts = urlsplit(master if "://" in master else f"//{master}")
+    first = parts.netloc.rpartition("@")[2].split(",")[0]
+    host, _, port = first.partition(":")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            # Sends nothing: it only makes the kernel choose a route.
+            probe.connect((host, int(port or 5050)))
+        except OSError as error:
+            raise StartError(
+                f"CALICO_DCOS_ADVERTISED_ADDRESS is not set, and no route leads to {first} ({error}): set it"
+            ) from error
+        address: str = probe.getsockname()[0]
+        return address

@@ -1,0 +1,76 @@
+"""Speed and memory: `make bench` prints each figure beside its bound, or beside the same work done smaller."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from calico_dcos.core.events import TaskUpdated
+from calico_dcos.core.model import TaskState
+from tests.unit.walking import FakeCluster, build_host, build_policy
+
+UPDATES = 2000
+BYTES_PER_MB = 1024 * 1024
+
+
+def measure_update_cost(agent_count: int) -> float:
+    """Seconds per status update of a service in a complete cluster of this size."""
+    hosts = [build_host(number) for number in range(agent_count)]
+    cluster = FakeCluster(hosts, build_policy(max_concurrent_agents=agent_count, stability_s=0.0))
+    cluster.run_until(cluster.is_complete)
+    task_ids = [next(iter(host.running)) for host in hosts]
+    started_at = time.perf_counter()
+    for number in range(UPDATES):
+        host = hosts[number % agent_count]
+        event = TaskUpdated(task_ids[number % agent_count], host.agent_id, TaskState.RUNNING, uuid="dXVpZA==")
+        cluster.feed(event)
+    return (time.perf_counter() - started_at) / UPDATES
+
+
+def measure_demo(agent_count: int) -> tuple[float, float, str]:
+    """Wall seconds and the scheduler's peak memory in MB of a demo, and the demo's last line."""
+    command = [sys.executable, "-m", "calico_dcos", "demo", "--once", "--port", "0", "--agents", str(agent_count)]
+    started_at = time.monotonic()
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as demo:
+        peak = 0.0
+        while demo.poll() is None:
+            peak = max(peak, read_scheduler_peak_mb(demo.pid))
+            time.sleep(0.1)
+        output = "" if demo.stdout is None else demo.stdout.read()
+    if demo.returncode != 0:
+        raise SystemExit(f"the demo failed:\n{output}")
+    return time.monotonic() - started_at, peak, output.splitlines()[-1]
+
+
+def read_scheduler_peak_mb(demo_pid: int) -> float:
+    """Peak resident memory of the scheduler that a demo started, in MB; 0 if there is none at the moment."""
+    children = Path(f"/proc/{demo_pid}/task/{demo_pid}/children")
+    try:
+        for pid in children.read_text(encoding="utf-8").split():
+            if b"\0scheduler\0" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
+                line = next(line for line in status.splitlines() if line.startswith("VmHWM:"))
+                return int(line.split()[1]) * 1024 / BYTES_PER_MB
+    except (OSError, StopIteration):
+        pass
+    return 0.0
+
+
+def main() -> None:
+    """Measure and print."""
+    small, large = measure_update_cost(100), measure_update_cost(3000)
+    print(
+        f"status update: {large * 1e6:.0f} us with 3,000 agents, {small * 1e6:.0f} us with 100: {large / small:.2f} x"
+    )
+    one, _, _ = measure_demo(1)
+    five, peak, last_line = measure_demo(5)
+    print(f"demo of 1 agent: {one:.1f} s of wall time, with start and end of the cluster")
+    print(f"demo of 5 agents: {five:.1f} s, {five / one:.2f} x that of 1 agent; {last_line}")
+    print(f"scheduler's peak memory: {peak:.0f} MB (bound: 100 MB), on {os.cpu_count()} cores")
+
+
+if __name__ == "__main__":
+    main()
