@@ -30,6 +30,7 @@ from .state import HeldOffer, Question, State
 Answer = Acknowledge | Exit
 
 # Ends in which the task's command was never at fault.
+_EXECUTOR_TERMINATED = "REASON_EXECUTOR_TERMINATED"
 _BLAMELESS = frozenset({TaskState.GONE, TaskState.GONE_BY_OPERATOR, TaskState.DROPPED})
 
 
@@ -220,6 +221,8 @@ def _end_task(state: State, agent: Agent, name: StepName, task: Task, update: Ta
         return agent.with_note(now, f"{name.value} ended to make room for new settings")
     if task.state in _BLAMELESS:
         return agent.with_note(now, f"{name.value} is {task.state.value}: {update.message}")
+    if spec.is_service and agent.restart_since is not None and update.reason == _EXECUTOR_TERMINATED:
+        return agent.with_note(now, f"{name.value} ended with the restart of its agent, and will be started again")
     if task.state is TaskState.FINISHED and not spec.is_service:
         inspected_at = 0.0 if agent.inspection is None else agent.inspection.at
         if name is not StepName.INSPECT or inspected_at >= task.launched_at:
@@ -228,6 +231,8 @@ def _end_task(state: State, agent: Agent, name: StepName, task: Task, update: Ta
     if task.state is TaskState.FINISHED:
         return _fail(state, agent, name, task.reason or "it ended by itself", now)
     reason = task.reason or update.message or update.reason or task.state.value
+    if task.may_restart:
+        reason += "; facts will tell whether its restart took"
     return _fail(state, agent, name, reason, now)
 
 

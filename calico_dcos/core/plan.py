@@ -8,6 +8,8 @@ from .decide import find_obstacle
 from .model import Agent, Status, Step, StepName, TaskState
 from .phase import (
     End,
+    Failure,
+    Move,
     Start,
     Wait,
     choose_move,
@@ -71,34 +73,61 @@ def build_plan(state: State, now: float) -> PlanView:
     return PlanView(phases, _sum_up([phase.status for phase in phases]), errors)
 
 
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What is known of an agent at one moment, worked out once for all its steps."""
+
+    state: State
+    agent: Agent
+    now: float
+    move: Move
+    obstacle: str | None
+    failure: Failure | None
+    current: StepName | None
+
+
+def _look(state: State, agent: Agent, now: float) -> _Look:
+    policy = state.policy
+    move = choose_move(agent, policy, now)
+    is_inspection_due = find_reason_to_inspect(agent, policy, now) is not None
+    return _Look(
+        state=state,
+        agent=agent,
+        now=now,
+        move=move,
+        obstacle=find_obstacle(state, agent, move) if isinstance(move, Start | End) else None,
+        failure=find_failure(agent, policy),
+        current=StepName.INSPECT if is_inspection_due else find_next_step(agent, policy),
+    )
+
+
 def build_phase(state: State, agent: Agent, now: float) -> PhaseView:
     """Show one agent's phase, with the reason why it does not go on."""
-    steps = tuple(_build_step(state, agent, name, now) for name in StepName)
-    statuses = [step.status for step in steps]
-    status = _sum_up(statuses)
+    look = _look(state, agent, now)
+    steps = tuple(_build_step(look, name) for name in StepName)
+    status = _sum_up([step.status for step in steps])
     if status is Status.COMPLETE and not is_settled(agent, state.policy):
         status = Status.IN_PROGRESS
-    return PhaseView(agent.key, status, explain(state, agent, now), steps)
+    return PhaseView(agent.key, status, _explain(look), steps)
 
 
-def explain(state: State, agent: Agent, now: float) -> str:
+def _explain(look: _Look) -> str:
     """Say in one line what an agent does now, or what it waits for."""
-    move = choose_move(agent, state.policy, now)
-    if isinstance(move, Wait) and move.until is not None and move.until > now:
-        return f"{move.reason} ({move.until - now:.0f} s to go)"
+    state, agent, move = look.state, look.agent, look.move
+    if isinstance(move, Wait) and move.until is not None and move.until > look.now:
+        return f"{move.reason} ({move.until - look.now:.0f} s to go)"
     if not isinstance(move, Start | End):
         return move.reason
-    obstacle = find_obstacle(state, agent, move)
-    if obstacle is not None or isinstance(move, End):
-        return obstacle or move.reason
+    if look.obstacle is not None or isinstance(move, End):
+        return look.obstacle or move.reason
     if not state.is_subscribed:
         return f"{move.step.value} waits for the Mesos master"
     if agent.key in state.shortfalls:
         since, wanted = state.shortfalls[agent.key]
-        return f"no offer with {wanted} for {_describe_time(now - since)}"
+        return f"no offer with {wanted} for {_describe_time(look.now - since)}"
     offered_at = state.offered_at.get(agent.key, agent.first_seen_at)
-    if now - offered_at > 2 * state.policy.refuse_waiting_s:
-        return f"{move.step.value} waits for an offer: none for {_describe_time(now - offered_at)}"
+    if look.now - offered_at > 2 * state.policy.refuse_waiting_s:
+        return f"{move.step.value} waits for an offer: none for {_describe_time(look.now - offered_at)}"
     return f"{move.step.value} is next: {move.reason}"
 
 
@@ -127,10 +156,10 @@ def _sum_up(statuses: list[Status]) -> Status:
     return Status.PENDING
 
 
-def _build_step(state: State, agent: Agent, name: StepName, now: float) -> StepView:
-    step = agent.get_step(name)
-    status, message = _judge_step(state, agent, name, now)
-    progress = None if step.task is None else state.progress.get(step.task.id)
+def _build_step(look: _Look, name: StepName) -> StepView:
+    step = look.agent.get_step(name)
+    status, message = _judge_step(look, name, step)
+    progress = None if step.task is None else look.state.progress.get(step.task.id)
     return StepView(
         name=name,
         status=status,
@@ -143,49 +172,39 @@ def _build_step(state: State, agent: Agent, name: StepName, now: float) -> StepV
     )
 
 
-def _judge_step(state: State, agent: Agent, name: StepName, now: float) -> tuple[Status, str]:
-    policy = state.policy
-    step = agent.get_step(name)
+def _judge_step(look: _Look, name: StepName, step: Step) -> tuple[Status, str]:
+    policy = look.state.policy
     if not policy.by_name[name].is_enabled:
-        return Status.COMPLETE, _describe_skipped(agent, name)
-    failure = find_failure(agent, policy)
-    if failure is not None and failure.step is name:
-        return Status.ERROR, failure.reason
+        return Status.COMPLETE, _describe_skipped(look.agent, name)
+    if look.failure is not None and look.failure.step is name:
+        return Status.ERROR, look.failure.reason
     if step.task is not None and step.task.state.is_in_doubt:
         return Status.WAITING, f"Mesos lost sight of it: {step.task.state.value}"
-    if is_step_done(agent, name, policy) and not _is_at_work(step, name):
-        return _judge_done(state, agent, name, now)
+    if is_step_done(look.agent, name, policy) and not _is_at_work(step, name):
+        return _judge_done(look, name, step)
     if step.task is not None and step.task.state.is_active:
-        progress = state.progress.get(step.task.id)
+        progress = look.state.progress.get(step.task.id)
         is_up = step.task.state in (TaskState.RUNNING, TaskState.KILLING)
         return (Status.STARTED if is_up else Status.STARTING), "" if progress is None else progress.message
-    if step.retry_at > now:
-        return Status.DELAYED, f"{step.reason} (again in {step.retry_at - now:.0f} s)"
-    return _judge_open(state, agent, name, now)
+    if step.retry_at > look.now:
+        return Status.DELAYED, f"{step.reason} (again in {step.retry_at - look.now:.0f} s)"
+    if look.current is name and look.obstacle is not None:
+        return Status.WAITING, look.obstacle
+    return Status.PENDING, ""
 
 
 def _is_at_work(step: Step, name: StepName) -> bool:
     return name is StepName.INSPECT and step.task is not None and step.task.state.is_active
 
 
-def _judge_done(state: State, agent: Agent, name: StepName, now: float) -> tuple[Status, str]:
-    if name is StepName.CALICO_NODE and not is_settled(agent, state.policy):
-        stable_at = compute_stable_at(agent, state.policy)
-        left_s = 0.0 if stable_at is None else stable_at - now
+def _judge_done(look: _Look, name: StepName, step: Step) -> tuple[Status, str]:
+    if name is StepName.CALICO_NODE and not is_settled(look.agent, look.state.policy):
+        stable_at = compute_stable_at(look.agent, look.state.policy)
+        left_s = 0.0 if stable_at is None else stable_at - look.now
         return Status.STARTED, f"healthy; stable in {left_s:.0f} s" if left_s > 0 else "healthy; waits to be verified"
-    if agent.get_step(name).task is None and name is not StepName.INSPECT:
+    if step.task is None and name is not StepName.INSPECT:
         return Status.COMPLETE, "nothing to do: the host already has it"
     return Status.COMPLETE, ""
-
-
-def _judge_open(state: State, agent: Agent, name: StepName, now: float) -> tuple[Status, str]:
-    is_inspection_due = find_reason_to_inspect(agent, state.policy, now) is not None
-    current = StepName.INSPECT if is_inspection_due else find_next_step(agent, state.policy)
-    if current is not name:
-        return Status.PENDING, ""
-    move = choose_move(agent, state.policy, now)
-    obstacle = find_obstacle(state, agent, move) if isinstance(move, Start | End) else None
-    return (Status.WAITING, obstacle) if obstacle is not None else (Status.PENDING, "")
 
 
 def _describe_skipped(agent: Agent, name: StepName) -> str:

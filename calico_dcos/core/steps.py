@@ -37,6 +37,7 @@ class Policy:
 
     Attributes:
         steps: one spec for each StepName, in the order of StepName.
+        settings: fingerprint of the whole wanted configuration.
         own_host: hostname or address of the agent that runs this scheduler, walked last; empty if unknown.
     """
 
@@ -61,9 +62,10 @@ class Policy:
     revive_s: float = 5.0
     own_host: str = ""
     by_name: dict[StepName, StepSpec] = field(init=False, repr=False, compare=False)
+    settings: str = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        """Index the steps by name.
+        """Index the steps by name, and take a fingerprint of the whole wanted configuration.
 
         Raises:
             ValueError: the steps are not all there, or not in their order.
@@ -71,11 +73,8 @@ class Policy:
         if tuple(spec.name for spec in self.steps) != tuple(StepName):
             raise ValueError(f"steps must be {[name.value for name in StepName]}")
         object.__setattr__(self, "by_name", {spec.name: spec for spec in self.steps})
-
-    @property
-    def settings(self) -> str:
-        """Fingerprint of the whole wanted configuration."""
-        return "+".join(f"{spec.settings}{'' if spec.is_enabled else '!'}" for spec in self.steps)
+        settings = "+".join(f"{spec.settings}{'' if spec.is_enabled else '!'}" for spec in self.steps)
+        object.__setattr__(self, "settings", settings)
 
     def compute_backoff_s(self, attempts: int) -> float:
         """How long to wait after this many failed attempts (one or more): doubling, capped."""

@@ -6,28 +6,75 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
-from calico_dcos.core.events import TaskUpdated
-from calico_dcos.core.model import TaskState
-from tests.unit.walking import FakeCluster, build_host, build_policy
+from immutables import Map
+
+from calico_dcos.core.decide import decide
+from calico_dcos.core.events import Subscribed, TaskUpdated
+from calico_dcos.core.fold import fold
+from calico_dcos.core.memory import Memory
+from calico_dcos.core.model import Agent, Inspection, Step, StepName, Task, TaskState
+from calico_dcos.core.plan import build_plan
+from calico_dcos.core.state import restore
+from calico_dcos.core.steps import Policy
+from tests.unit.walking import build_policy
 
 UPDATES = 2000
 BYTES_PER_MB = 1024 * 1024
 
 
+def build_complete_agent(number: int, policy: Policy) -> Agent:
+    """An agent whose phase is complete, with its two services running."""
+    steps = {
+        name: Step(
+            task=Task(
+                id=f"{name.value}.{number}",
+                agent_id=f"S{number}",
+                launched_at=1.0,
+                settings=policy.by_name[name].settings,
+                state=TaskState.RUNNING,
+                healthy_since=1.0,
+            ),
+            completed_as=policy.by_name[name].settings,
+        )
+        for name in (StepName.ETCD_PROXY, StepName.CALICO_NODE)
+    }
+    return Agent(
+        key=f"agent{number}",
+        agent_id=f"S{number}",
+        hostname=f"agent{number}",
+        steps=steps,
+        inspection=Inspection(at=2.0, settings=policy.settings),
+        settled_as=policy.settings,
+        settled_at=2.0,
+    )
+
+
 def measure_update_cost(agent_count: int) -> float:
-    """Seconds per status update of a service in a complete cluster of this size."""
-    hosts = [build_host(number) for number in range(agent_count)]
-    cluster = FakeCluster(hosts, build_policy(max_concurrent_agents=agent_count, stability_s=0.0))
-    cluster.run_until(cluster.is_complete)
-    task_ids = [next(iter(host.running)) for host in hosts]
+    """Seconds per status update in a complete cluster of this size, folded and decided on."""
+    policy = build_policy()
+    agents = tuple(build_complete_agent(number, policy) for number in range(agent_count))
+    state, _ = fold(restore(policy, Memory(framework_id="F1", agents=agents)), Subscribed("F1", "master"), 3.0)
+    state = replace(state, questions=Map(), reconciled_at=3.0, revived_at=3.0)
     started_at = time.perf_counter()
     for number in range(UPDATES):
-        host = hosts[number % agent_count]
-        event = TaskUpdated(task_ids[number % agent_count], host.agent_id, TaskState.RUNNING, uuid="dXVpZA==")
-        cluster.feed(event)
+        agent = number % agent_count
+        name = f"{StepName.CALICO_NODE.value}.{agent}"
+        event = TaskUpdated(name, f"S{agent}", TaskState.RUNNING, uuid="dXVpZA==", is_healthy=number % 2 == 0)
+        state, _ = fold(state, event, 4.0)
+        state = decide(state, 4.0, lambda step: step.value).state.saved()
     return (time.perf_counter() - started_at) / UPDATES
+
+
+def measure_plan_cost(agent_count: int) -> float:
+    """Seconds to show the plan of a complete cluster of this size."""
+    policy = build_policy()
+    state = restore(policy, Memory(agents=tuple(build_complete_agent(number, policy) for number in range(agent_count))))
+    started_at = time.perf_counter()
+    build_plan(state, 4.0)
+    return time.perf_counter() - started_at
 
 
 def measure_demo(agent_count: int) -> tuple[float, float, str]:
