@@ -19,9 +19,7 @@ RCODES = {1: "FORMERR", 2: "SERVFAIL", 3: "NXDOMAIN", 4: "NOTIMP", 5: "REFUSED"}
 POINTER_MASK = 0xC0
 
 Target = NamedTuple("Target", [("priority", int), ("weight", int), ("port", int), ("name", str)])
-Response = NamedTuple(
-    "Response", [("rcode", int), ("targets", List[Target]), ("addresses", Dict[str, List[str]])]
-)
+Response = NamedTuple("Response", [("rcode", int), ("targets", List[Target]), ("addresses", Dict[str, List[str]])])
 
 
 class LookupFailedError(Exception):

@@ -88,7 +88,7 @@ def harness(master: str, installer_url: str) -> Iterator[Harness]:
         installer_url=installer_url,
         installer_sha256=hashlib.sha256(INSTALLER).hexdigest(),
         report_base_url="http://127.0.0.1:1/v1/reports",
-        read_wanted=lambda: {},
+        read_wanted=dict,
         issue_token=str,
     )
     harness = Harness(master, template=template)

@@ -90,4 +90,3 @@ def count_tasks(state: Any) -> int:
     """Count the tasks that run on the agent, of all frameworks."""
     executors = [entry for framework in state.get("frameworks") or [] for entry in framework.get("executors") or []]
     return sum(len(executor.get("tasks") or []) for executor in executors)
-
