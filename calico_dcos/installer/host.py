@@ -33,6 +33,10 @@ class Host:
         """Build the path at which the host's file is found from here."""
         return self.root + absolute
 
+    def name_path(self, real: str) -> str:
+        """Name a path of this machine as the host itself would: the other way round."""
+        return real[len(self.root) :] if self.root and real.startswith(self.root + "/") else real
+
     def dial(self, hostname: str) -> str:
         """Build the address to dial for a name: simulated hosts share a machine, each with a loopback of its own."""
         if self._loopback and hostname in LOOPBACK_NAMES:

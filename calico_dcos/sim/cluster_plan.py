@@ -165,6 +165,8 @@ def build_agent_command(plan: AgentPlan, addresses: Addresses, root: Path) -> li
         "work-dir": f"{root}/var/lib/mesos/slave",
         "resources": f"cpus:2;mem:2048;disk:10000;ports:{ports}",
         "executor-environment": json.dumps(executor_environment),
+        "network-cni-config-dir": f"{root}{CNI_CONFIG_DIRECTORY}",
+        "network-cni-plugins-dir": f"{root}{CNI_PLUGINS_DIRECTORY}",
         "launcher": "posix",  # the real cgroups of this machine are left alone
         "boot-id-file": f"{root}/{BOOT_ID}",
         **({"attributes": "public_ip:true", "default-role": "slave_public"} if plan.is_public else {}),

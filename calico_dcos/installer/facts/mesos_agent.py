@@ -33,7 +33,7 @@ MesosAgent = NamedTuple(
 def read_mesos_agent(host: Host) -> MesosAgent:
     """Read the agent of this host."""
     endpoint = find_endpoint(host)
-    return MesosAgent(unit=read_agent_unit(host), endpoint=endpoint, state=read_agent_state(endpoint))
+    return MesosAgent(unit=read_agent_unit(host), endpoint=endpoint, state=read_agent_state(host, endpoint))
 
 
 def find_endpoint(host: Host) -> str:
@@ -57,7 +57,7 @@ def read_agent_unit(host: Host) -> Union[Unit, None, Unknown]:
     return existing
 
 
-def read_agent_state(endpoint: str) -> Union[AgentState, Unknown]:
+def read_agent_state(host: Host, endpoint: str) -> Union[AgentState, Unknown]:
     """Ask the agent for its state; while it recovers it answers 503."""
     try:
         answer = fetch(endpoint, "/state", STATE_TIMEOUT_S)
@@ -67,7 +67,7 @@ def read_agent_state(endpoint: str) -> Union[AgentState, Unknown]:
         text = answer.body.decode("utf-8", "replace").strip()
         return Unknown("the agent at {} answers with status {}: {}".format(endpoint, answer.status, text[:200]))
     try:
-        return parse_agent_state(json.loads(answer.body.decode("utf-8")))
+        return name_directories(host, parse_agent_state(json.loads(answer.body.decode("utf-8"))))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         return Unknown("the agent's state is not understood: {!r}".format(error))
 
@@ -83,6 +83,14 @@ def parse_agent_state(state: Any) -> AgentState:
         cni_config_dir=flags.get("network_cni_config_dir") or None,
         cni_plugins_dirs=[path for path in plugins.split(":") if path],
         running_tasks=count_tasks(state),
+    )
+
+
+def name_directories(host: Host, state: AgentState) -> AgentState:
+    """Name the directories as the host does: a simulated agent was started with where they really are."""
+    return state._replace(
+        cni_config_dir=state.cni_config_dir and host.name_path(state.cni_config_dir),
+        cni_plugins_dirs=[host.name_path(path) for path in state.cni_plugins_dirs],
     )
 
 

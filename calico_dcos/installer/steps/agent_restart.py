@@ -38,7 +38,7 @@ def _restart(work: Work, agent: MesosAgent, unit: Unit) -> None:
     state = agent.state  # type: object
     while time.monotonic() < deadline:
         # 503 until the agent has recovered, which systemd does not wait for.
-        state = read_agent_state(agent.endpoint)
+        state = read_agent_state(work.host, agent.endpoint)
         if isinstance(state, AgentState) and state.start_time_epoch_s > started:
             work.reporter.progress("the agent is back, started at {:.3f}".format(state.start_time_epoch_s))
             return
