@@ -36,11 +36,13 @@ def scheduler() -> None:
 
 @main.command()
 def settings() -> None:
-    """List every CALICO_DCOS_... variable with its default."""
-    from .config import list_settings  # noqa: PLC0415
+    """List every CALICO_DCOS_... variable: what it means, what it takes, its default."""
+    from .config import SETTINGS  # noqa: PLC0415
 
-    for name, default in list_settings():
-        click.echo(f"{name}={default}")
+    for entry in SETTINGS:
+        click.echo(f"{entry.variable}={entry.default_text}")
+        click.echo(f"    {entry.help}")
+        click.echo(f"    Takes {entry.kind.allowed}. Package option: {entry.option}")
 
 
 @main.command()

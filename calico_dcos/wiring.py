@@ -97,7 +97,8 @@ def _run(config: Config, store: Store, stack: ExitStack) -> str:
     _start_web(web, config)
     stack.callback(web.stop)
     base_url = f"http://{config.advertised_address or find_own_address(config.master)}:{web.port}"
-    log.info("status page: %s/", base_url)
+    page_url = f"http://{config.status_dns}:{web.port}" if config.status_dns else base_url
+    log.info("status page: %s/", page_url)
     roster = RosterPoller(
         master=config.master,
         interval_s=config.roster_interval_s,
@@ -113,11 +114,11 @@ def _run(config: Config, store: Store, stack: ExitStack) -> str:
             role=config.role,
             principal=config.principal,
             failover_timeout_s=config.failover_timeout_s,
-            webui_url=base_url,
+            webui_url=page_url,
         ),
         secret=config.secret,
         template=TaskTemplate(
-            installer_url=f"{base_url}/{installer.url_path}",
+            installer_url=config.installer_url or f"{base_url}/{installer.url_path}",
             installer_sha256=installer.sha256,
             report_base_url=f"{base_url}/v1/reports",
             read_wanted=lambda: pin_downloads(wanted, scheduler.state.pins),

@@ -205,7 +205,7 @@ class FakeHost:
             env=environment or self.environment(),
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=180,
             check=False,
         )
 

@@ -12,7 +12,8 @@ def test_empty_environment_gives_the_defaults_of_the_package() -> None:
     config = read_config({})
 
     assert config.master == "leader.mesos:5050"
-    assert config.state_store == "sqlite:///var/lib/calico-dcos/state.db"
+    assert config.state_store == config.zk
+    assert config.zk.startswith("zk://zk-1.zk:2181,zk-2.zk:2181,")
     assert config.etcd_endpoints == "http://localhost:2379"
     assert config.docker_cluster_store == "etcd://localhost:2379"
     assert config.max_concurrent_agents == 1

@@ -1,0 +1,75 @@
+"""Settings of Calico's CNI plugins and network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .kinds import AbsolutePath, Flag, Number, Sha256, Url
+from .settings import setting
+
+SECTION = "Install CNI"
+DESCRIPTION = "Calico's CNI plugins and network, which the unified containerizer needs."
+CNI_RELEASE = "https://github.com/projectcalico/calico-cni/releases/download/v1.5.5"
+
+
+@dataclass(frozen=True)
+class CniSettings:
+    """The steps cni and agent-restart."""
+
+    cni_enable: bool = setting(
+        Flag(),
+        default=True,
+        option=f"{SECTION}.enable",
+        help_text="Install the CNI plugins and the network on each agent. Mesos 1.2 and later is not restarted; an "
+        "older agent is. Off: agents are inspected, and the status page says whether they have them.",
+    )
+    cni_plugins_dir: str = setting(
+        AbsolutePath(),
+        "/opt/mesosphere/active/cni",
+        f"{SECTION}.cni-plugins-dir",
+        "Directory of CNI plugins on the agents.",
+    )
+    cni_config_dir: str = setting(
+        AbsolutePath(),
+        "/opt/mesosphere/etc/dcos/network/cni",
+        f"{SECTION}.cni-config-dir",
+        "Directory of CNI networks on the agents.",
+    )
+    cni_calico_url: str = setting(
+        Url(),
+        f"{CNI_RELEASE}/calico",
+        f"{SECTION}.override-calico-url",
+        "Where agents fetch the plugin calico. Empty: the one that this package names.",
+        package_default="",
+        resource="assets.uris.calico-cni",
+    )
+    cni_calico_sha256: str = setting(
+        Sha256(),
+        "",
+        f"{SECTION}.calico-sha256",
+        "SHA-256 sum of that plugin. Empty: what the first agent gets counts for all others.",
+    )
+    cni_calico_ipam_url: str = setting(
+        Url(),
+        f"{CNI_RELEASE}/calico-ipam",
+        f"{SECTION}.override-calico-ipam-url",
+        "Where agents fetch the plugin calico-ipam. Empty: the one that this package names.",
+        package_default="",
+        resource="assets.uris.calico-ipam",
+    )
+    cni_calico_ipam_sha256: str = setting(
+        Sha256(),
+        "",
+        f"{SECTION}.calico-ipam-sha256",
+        "SHA-256 sum of that plugin. Empty: what the first agent gets counts for all others.",
+    )
+    agent_timeout_s: float = setting(
+        Number(1, 3600),
+        120.0,
+        f"{SECTION}.agent-timeout",
+        "Seconds within which a restarted Mesos agent has to be back.",
+    )
+    cni_cpus: float = setting(Number(0.01, 64), 0.2, f"{SECTION}.cpu-limit", "CPUs of each task that installs CNI.")
+    cni_mem_mb: float = setting(
+        Number(32, 65_536), 64.0, f"{SECTION}.mem-limit", "Memory in MB of each task that installs CNI."
+    )

@@ -1,0 +1,291 @@
+"""What a setting can be: how its text becomes a value, and what a package option of that kind takes."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+# Patterns are for JSON schemas: what Cosmos can refuse before anything runs. All of them take the empty text, which
+# stands for "not given", because an option cannot be taken back in a form once it has been typed.
+NO_BLANKS = r"^\S*$"
+URL_PATTERN = r"^(https?://\S+)?$"
+URLS_PATTERN = r"^(https?://[^\s,]+(,https?://[^\s,]+)*)?$"
+PATH_PATTERN = r"^(/\S*)?$"
+SHA256_PATTERN = r"^([0-9A-Fa-f]{64})?$"
+MASTER_PATTERN = r"^(zk://\S+|https?://\S+|[^\s/]+:[0-9]+)?$"
+STORE_PATTERN = r"^((sqlite|etcd|etcd\+srv|zk)://\S+)?$"
+ZK_PATTERN = r"^(zk://[^\s/]+/\S+)?$"
+
+
+class Kind(Protocol):
+    """One kind of value."""
+
+    @property
+    def allowed(self) -> str:
+        """What it takes, as the end of a sentence."""
+
+    def parse(self, text: str) -> Any:
+        """Make the value of a text that is not empty.
+
+        Raises:
+            ValueError: it takes something else.
+        """
+
+    def describe(self) -> Mapping[str, Any]:
+        """Say in JSON schema what a package option of this kind takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Any text; with a pattern, only what matches it."""
+
+    allowed: str = "text"
+    pattern: str = ""
+
+    def parse(self, text: str) -> str:
+        """Take what matches the pattern."""
+        if self.pattern and re.search(self.pattern, text) is None:
+            raise ValueError(text)
+        return text
+
+    def describe(self) -> Mapping[str, Any]:
+        """A string."""
+        return {"type": "string", "pattern": self.pattern} if self.pattern else {"type": "string"}
+
+
+@dataclass(frozen=True, slots=True)
+class StoreUrl:
+    """Where state goes."""
+
+    allowed: str = "sqlite:///path, etcd://hosts/prefix, etcd+srv://name/prefix or zk://hosts/path"
+
+    def parse(self, text: str) -> str:
+        """Take it as it is: whoever opens the store says what is wrong with it, and hides its password."""
+        return text
+
+    def describe(self) -> Mapping[str, Any]:
+        """A string that looks like the URL of a store."""
+        return {"type": "string", "pattern": STORE_PATTERN}
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One of a few words."""
+
+    words: tuple[str, ...]
+
+    @property
+    def allowed(self) -> str:
+        """The words."""
+        return f"one of {', '.join(self.words)}"
+
+    def parse(self, text: str) -> str:
+        """Take one of the words."""
+        if text not in self.words:
+            raise ValueError(text)
+        return text
+
+    def describe(self) -> Mapping[str, Any]:
+        """A string out of the words."""
+        return {"type": "string", "enum": list(self.words)}
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """True or false."""
+
+    allowed: str = "one of true, false"
+
+    def parse(self, text: str) -> bool:
+        """Take "true" and "false", and nothing that only looks like them."""
+        if text not in {"true", "false"}:
+            raise ValueError(text)
+        return text == "true"
+
+    def describe(self) -> Mapping[str, Any]:
+        """A boolean."""
+        return {"type": "boolean"}
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """A whole number within bounds, both included."""
+
+    low: int
+    high: int
+
+    @property
+    def allowed(self) -> str:
+        """The bounds."""
+        return f"a whole number from {self.low} to {self.high}"
+
+    def parse(self, text: str) -> int:
+        """Take a whole number within the bounds."""
+        number = int(text)
+        if not self.low <= number <= self.high:
+            raise ValueError(text)
+        return number
+
+    def describe(self) -> Mapping[str, Any]:
+        """An integer."""
+        return {"type": "integer", "minimum": self.low, "maximum": self.high}
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A number within bounds, both included."""
+
+    low: float
+    high: float
+
+    @property
+    def allowed(self) -> str:
+        """The bounds."""
+        return f"a number from {format_number(self.low)} to {format_number(self.high)}"
+
+    def parse(self, text: str) -> float:
+        """Take a number within the bounds."""
+        number = float(text)
+        # A comparison with "not a number" is false, whichever way it is written.
+        if math.isnan(number) or not self.low <= number <= self.high:
+            raise ValueError(text)
+        return number
+
+    def describe(self) -> Mapping[str, Any]:
+        """A number."""
+        return {"type": "number", "minimum": self.low, "maximum": self.high}
+
+
+@dataclass(frozen=True, slots=True)
+class AbsolutePath:
+    """A path on an agent; slashes at its end mean nothing."""
+
+    allowed: str = "an absolute path"
+
+    def parse(self, text: str) -> str:
+        """Take an absolute path, without the slashes at its end."""
+        if not text.startswith("/"):
+            raise ValueError(text)
+        return text.rstrip("/") or "/"
+
+    def describe(self) -> Mapping[str, Any]:
+        """A string that begins with a slash."""
+        return {"type": "string", "pattern": PATH_PATTERN}
+
+
+@dataclass(frozen=True, slots=True)
+class Url:
+    """The address of a download."""
+
+    allowed: str = "an http:// or https:// URL"
+
+    def parse(self, text: str) -> str:
+        """Take a URL with a host."""
+        if not is_url(text, ("http", "https")):
+            raise ValueError(text)
+        return text
+
+    def describe(self) -> Mapping[str, Any]:
+        """A string that looks like a URL."""
+        return {"type": "string", "pattern": URL_PATTERN}
+
+
+@dataclass(frozen=True, slots=True)
+class Urls:
+    """Addresses, separated by commas."""
+
+    allowed: str = "http:// or https:// URLs of etcd, separated by commas"
+
+    def parse(self, text: str) -> str:
+        """Take URLs with a host each."""
+        if not all(is_url(url, ("http", "https")) for url in text.split(",")):
+            raise ValueError(text)
+        return text
+
+    def describe(self) -> Mapping[str, Any]:
+        """A string that looks like URLs."""
+        return {"type": "string", "pattern": URLS_PATTERN}
+
+
+@dataclass(frozen=True, slots=True)
+class Sha256:
+    """The sum of a download."""
+
+    allowed: str = "64 hexadecimal digits"
+
+    def parse(self, text: str) -> str:
+        """Take a sum in either case."""
+        digits = 64
+        if len(text) != digits or set(text.lower()) - set("0123456789abcdef"):
+            raise ValueError(text)
+        return text.lower()
+
+    def describe(self) -> Mapping[str, Any]:
+        """A string of so many digits, or none."""
+        return {"type": "string", "pattern": SHA256_PATTERN}
+
+
+@dataclass(frozen=True, slots=True)
+class MasterAddress:
+    """Where the Mesos master is."""
+
+    allowed: str = "host:port, http://host:port or zk://host:port,.../path"
+
+    def parse(self, text: str) -> str:
+        """Take an address in one of the three forms."""
+        is_address = "://" not in text and text.rpartition(":")[2].isdecimal()
+        if not is_address and not is_url(text, ("http", "zk")):
+            raise ValueError(text)
+        return text
+
+    def describe(self) -> Mapping[str, Any]:
+        """A string that looks like an address."""
+        return {"type": "string", "pattern": MASTER_PATTERN}
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """A mapping of names to texts, as a JSON object."""
+
+    allowed: str = "a JSON object of strings"
+
+    def parse(self, text: str) -> Mapping[str, str]:
+        """Take a JSON object whose values are strings."""
+        parsed = json.loads(text)
+        if not isinstance(parsed, dict) or not all(isinstance(item, str) for item in parsed.values()):
+            raise ValueError(text)
+        return parsed
+
+    def describe(self) -> Mapping[str, Any]:
+        """A string: Marathon's environment holds nothing else, and forms of DC/OS show objects of any keys badly."""
+        return {"type": "string", "pattern": r"^(\s*\{[\s\S]*\}\s*)?$"}
+
+
+def format_number(number: float) -> str:
+    """Write a number the way a person would."""
+    return str(int(number)) if float(number).is_integer() else repr(number)
+
+
+def format_value(value: Any) -> str:
+    """Write a value as the text of an environment variable."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (int, float)):
+        return format_number(value)
+    return value if isinstance(value, str) else json.dumps(value, sort_keys=True)
+
+
+def is_url(value: str, schemes: tuple[str, ...]) -> bool:
+    """Whether a text is a URL of one of these schemes, with a host."""
+    try:
+        parts = urlsplit(value.strip())
+        has_port = parts.port is None or parts.port > 0
+    except ValueError:
+        # zk://a:1,b:2/path has no single port; its hosts are checked when it is opened.
+        return value.startswith("zk://") and "zk" in schemes
+    return parts.scheme in schemes and bool(parts.netloc) and has_port

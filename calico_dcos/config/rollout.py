@@ -1,0 +1,68 @@
+"""Settings of the walk: how many agents at once, how long to wait, when to stop."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .framework import SECTION as FRAMEWORK_SECTION
+from .kinds import Number, Whole
+from .settings import setting
+
+SECTION = "Rollout"
+DESCRIPTION = "The walk over the agents: how many at once, how long to wait, when to stop."
+
+
+@dataclass(frozen=True)
+class RolloutSettings:
+    """The rules of the walk."""
+
+    max_concurrent_agents: int = setting(
+        Whole(1, 1000),
+        1,
+        f"{SECTION}.max-concurrent-agents",
+        "How many agents may be changed at the same time.",
+    )
+    max_concurrent_restarts: int = setting(
+        Whole(1, 1000),
+        1,
+        f"{FRAMEWORK_SECTION}.max-concurrent-restarts",
+        "How many of them may restart Docker or the Mesos agent. A host that restarts is away for a while, with "
+        "everything that runs on it: raise it with care.",
+    )
+    max_failed_agents: int = setting(
+        Whole(0, 100_000),
+        0,
+        f"{SECTION}.max-failed-agents",
+        "More failed agents than this stop the walk.",
+    )
+    stability_period_s: float = setting(
+        Number(0, 3600),
+        30.0,
+        f"{SECTION}.stability-period",
+        "Seconds that calico-node has to be healthy before the next agent is touched.",
+    )
+    max_attempts: int = setting(
+        Whole(1, 100),
+        5,
+        f"{SECTION}.max-attempts",
+        "How often a step is tried before its agent counts as failed.",
+    )
+    backoff_s: float = setting(
+        Number(0, 3600),
+        10.0,
+        f"{SECTION}.backoff",
+        "Seconds before the second attempt; they double from one attempt to the next.",
+    )
+    max_backoff_s: float = setting(
+        Number(0, 24 * 3600),
+        600.0,
+        f"{SECTION}.max-backoff",
+        "The longest time between two attempts, in seconds.",
+    )
+    verify_interval_s: float = setting(
+        Number(10, 30 * 24 * 3600),
+        24 * 3600.0,
+        f"{SECTION}.verify-interval",
+        "Seconds between two inspections of an agent that is complete, which find what an upgrade of DC/OS or a hand "
+        "edit undid.",
+    )

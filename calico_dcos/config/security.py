@@ -1,0 +1,30 @@
+"""Settings of who the scheduler is to the master, and who may command it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .kinds import NO_BLANKS, Text
+from .settings import setting
+
+SECTION = "Security"
+DESCRIPTION = "Who the scheduler is to the Mesos master, and who may command it."
+
+
+@dataclass(frozen=True)
+class SecuritySettings:
+    """Credentials."""
+
+    principal: str = setting(
+        Text("a principal without blanks", NO_BLANKS),
+        "",
+        f"{SECTION}.principal",
+        "Mesos principal of the framework. Empty: none.",
+    )
+    secret: str = setting(
+        Text("a secret"),
+        "",
+        f"{SECTION}.secret",
+        "Secret of the principal, for masters that authenticate frameworks.",
+        is_secret=True,
+    )

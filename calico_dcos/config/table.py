@@ -1,0 +1,39 @@
+"""The table of all settings, and the value that they make."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+from . import cni, docker, etcd, framework, node, rollout, security
+from .cni import CniSettings
+from .docker import DockerSettings
+from .etcd import EtcdSettings
+from .framework import FrameworkSettings
+from .node import NodeSettings
+from .rollout import RolloutSettings
+from .security import SecuritySettings
+from .settings import Setting, build_setting
+
+
+@dataclass(frozen=True)
+class Config(
+    FrameworkSettings,
+    SecuritySettings,
+    RolloutSettings,
+    EtcdSettings,
+    DockerSettings,
+    CniSettings,
+    NodeSettings,
+):
+    """Everything that an operator can choose: one field for each setting."""
+
+
+# In the order in which they are read and shown: what follows from something else comes after it.
+SETTINGS: tuple[Setting, ...] = tuple(
+    build_setting(entry.name, entry.metadata["entry"]) for section in Config.__bases__ for entry in fields(section)
+)
+
+# The package's sections of options, in their order, and what each is about.
+SECTIONS: dict[str, str] = {
+    module.SECTION: module.DESCRIPTION for module in (framework, security, rollout, etcd, docker, cni, node)
+}

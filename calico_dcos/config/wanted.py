@@ -1,0 +1,132 @@
+"""Makes of the configuration what scheduler and installer go by: the wanted state, and the rules of the walk."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from calico_dcos.core.model import StepName
+from calico_dcos.core.steps import Policy, StepSpec
+
+from .table import Config
+
+# The highest cniVersion whose results Mesos can read.
+CNI_VERSION = "0.1.0"
+
+
+def build_wanted(config: Config) -> dict[str, Any]:
+    """Say what hosts are to look like, as the installer reads it."""
+    return {
+        "etcd_endpoints": config.etcd_endpoints,
+        "etcd_proxy": {
+            "enable": config.etcd_run_proxy,
+            "discovery_srv": config.etcd_discovery_srv,
+            "listen": config.etcd_listen,
+            "archive": _build_download(config.etcd_archive_url, config.etcd_archive_sha256),
+            "refresh_s": 60,
+        },
+        "docker_cluster_store": {
+            "enable": config.docker_enable,
+            "cluster_store": config.docker_cluster_store,
+            "timeout_s": config.docker_timeout_s,
+            "replace_existing": config.docker_replace_existing,
+        },
+        "cni": {
+            "enable": config.cni_enable,
+            "plugins": [
+                {"name": "calico", **_build_download(config.cni_calico_url, config.cni_calico_sha256)},
+                {"name": "calico-ipam", **_build_download(config.cni_calico_ipam_url, config.cni_calico_ipam_sha256)},
+            ],
+            "plugins_dir": config.cni_plugins_dir,
+            "config_dir": config.cni_config_dir,
+            "config": {
+                "name": "calico",
+                "cniVersion": CNI_VERSION,
+                "type": "calico",
+                "ipam": {"type": "calico-ipam"},
+                "etcd_endpoints": config.etcd_endpoints,
+            },
+        },
+        "agent_restart": {"enable": config.cni_enable, "timeout_s": config.agent_timeout_s},
+        "calico_node": {
+            "enable": config.node_enable,
+            "image": config.node_image,
+            "environment": _build_node_environment(config),
+            "poll_s": config.node_poll_s,
+        },
+    }
+
+
+def _build_node_environment(config: Config) -> dict[str, str]:
+    return {
+        "ETCD_ENDPOINTS": config.etcd_endpoints,
+        "CALICO_NETWORKING_BACKEND": "bird",
+        "CALICO_LIBNETWORK_ENABLED": "true",
+        # DC/OS sets rp_filter to loose on every interface at each start of its agent, and Felix refuses to run so.
+        "FELIX_IGNORELOOSERPF": "true",
+        **config.node_environment,
+    }
+
+
+def pin_downloads(wanted: Mapping[str, Any], pins: Mapping[str, str]) -> dict[str, Any]:
+    """Fill in the sums of downloads for which no setting gives one, as the first agent reported them."""
+
+    def pin(download: Mapping[str, Any]) -> dict[str, Any]:
+        return {**download, "sha256": download["sha256"] or pins.get(download["url"])}
+
+    proxy, cni = wanted["etcd_proxy"], wanted["cni"]
+    return {
+        **wanted,
+        "etcd_proxy": {**proxy, "archive": pin(proxy["archive"])},
+        "cni": {**cni, "plugins": [pin(plugin) for plugin in cni["plugins"]]},
+    }
+
+
+def build_policy(config: Config, wanted: Mapping[str, Any]) -> Policy:
+    """Make the rules of the walk, with a fingerprint of each step's part of what is wanted."""
+    return Policy(
+        steps=_build_steps(config, wanted),
+        max_concurrent_agents=config.max_concurrent_agents,
+        max_concurrent_restarts=config.max_concurrent_restarts,
+        max_failed_agents=config.max_failed_agents,
+        stability_s=config.stability_period_s,
+        max_attempts=config.max_attempts,
+        backoff_s=config.backoff_s,
+        max_backoff_s=config.max_backoff_s,
+        verify_interval_s=config.verify_interval_s,
+        own_host=config.own_host,
+    )
+
+
+def _build_steps(config: Config, wanted: Mapping[str, Any]) -> tuple[StepSpec, ...]:
+    def build(name: StepName, part: Any, cpus: float, mem_mb: float, *, is_enabled: bool) -> StepSpec:
+        return StepSpec(name=name, settings=_fingerprint(part), cpus=cpus, mem_mb=mem_mb, is_enabled=is_enabled)
+
+    etcd, docker, cni, node = config.etcd_run_proxy, config.docker_enable, config.cni_enable, config.node_enable
+    proxy = build(StepName.ETCD_PROXY, wanted["etcd_proxy"], config.etcd_cpus, config.etcd_mem_mb, is_enabled=etcd)
+    return (
+        build(StepName.INSPECT, "", config.inspect_cpus, config.inspect_mem_mb, is_enabled=True),
+        replace(proxy, ports=(int(config.etcd_listen.rpartition(":")[2]),)),
+        build(
+            StepName.DOCKER_CLUSTER_STORE,
+            wanted["docker_cluster_store"],
+            config.docker_cpus,
+            config.docker_mem_mb,
+            is_enabled=docker,
+        ),
+        build(StepName.CNI, wanted["cni"], config.cni_cpus, config.cni_mem_mb, is_enabled=cni),
+        build(StepName.AGENT_RESTART, wanted["agent_restart"], config.cni_cpus, config.cni_mem_mb, is_enabled=cni),
+        build(StepName.CALICO_NODE, wanted["calico_node"], config.node_cpus, config.node_mem_mb, is_enabled=node),
+    )
+
+
+def _fingerprint(part: Any) -> str:
+    return hashlib.sha256(json.dumps(part, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def _build_download(url: str, sha256: str) -> dict[str, Any]:
+    """A file that agents fetch; without a sum, the first agent's sum counts for all."""
+    return {"url": url, "sha256": sha256 or None}
