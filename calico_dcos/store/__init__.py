@@ -6,7 +6,7 @@ A backend knows nothing of agents, the codec nothing of backends:
 - records: records by key, from and to Memory and Batch; the one class that is a Store to the scheduler
 - staging: batches larger than what a backend writes at once
 - codec: values from and to JSON, pure
-- sqlite, etcd: the backends, which keep the records and the lock
-- etcd_client: how etcd is spoken to
+- sqlite, etcd, zookeeper: the backends, which keep the records and the lock
+- etcd_client, zookeeper_client: how their servers are spoken to
 - srv: how etcd is found by DNS
 """

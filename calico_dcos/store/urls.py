@@ -16,8 +16,10 @@ from .etcd_client import EtcdAddress
 from .records import RecordStore
 from .sqlite import SqliteRecords
 from .srv import resolve_srv
+from .zookeeper import ZooKeeperRecords
+from .zookeeper_client import ZooKeeperAddress
 
-FORMS = "sqlite:///absolute/path/state.db, etcd://host:2379,host:2379/path or etcd+srv://etcd.mesos/path"
+FORMS = "zk://host:2181,host:2181/path, etcd://host:2379/path, etcd+srv://etcd.mesos/path or sqlite:///path/state.db"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,7 @@ def open_store(url: str) -> Store:
         case "etcd" | "etcd+srv":
             return RecordStore(label=parsed.label, records=_build_etcd(parsed))
         case "zk":
-            raise StoreError(f"store {parsed.label}: zk:// is not available in this release; use {FORMS}")
+            return RecordStore(label=parsed.label, records=_build_zookeeper(parsed))
         case _:
             raise StoreError(f"store {parsed.label}: unknown kind of store {parsed.scheme!r}; use {FORMS}")
 
@@ -91,19 +93,37 @@ def _build_sqlite(url: StoreUrl) -> SqliteRecords:
 
 
 def _build_etcd(url: StoreUrl) -> EtcdRecords:
-    if not url.hosts or not url.path:
-        raise StoreError(f"store {url.label}: needs a host and a path, as in {url.scheme}://etcd.mesos/calico")
-    if bool(url.user) is not bool(url.password):
-        raise StoreError(f"store {url.label}: needs both a user and a password, as in etcd://user:password@host/path")
+    _require_parts(url, "etcd.mesos/calico")
     address = EtcdAddress(find_endpoints=_build_finder(url), user=url.user, password=url.password)
     return EtcdRecords(address=address, prefix=url.path, label=url.label)
+
+
+def _build_zookeeper(url: StoreUrl) -> ZooKeeperRecords:
+    _require_parts(url, "zk-1.zk:2181,zk-2.zk:2181/calico")
+    address = ZooKeeperAddress(hosts=",".join(_add_ports(url, 2181)), user=url.user, password=url.password)
+    return ZooKeeperRecords(address=address, prefix=url.path, label=url.label)
+
+
+def _require_parts(url: StoreUrl, example: str) -> None:
+    if not url.hosts or not url.path:
+        raise StoreError(f"store {url.label}: needs a host and a path, as in {url.scheme}://{example}")
+    if "//" in url.path or "," in url.path or ":" in url.path:
+        raise StoreError(f"store {url.label}: {url.path} is no path; all hosts come before it, as in zk://h1,h2/calico")
+    if bool(url.user) is not bool(url.password):
+        form = f"{url.scheme}://user:password@host/path"
+        raise StoreError(f"store {url.label}: needs both a user and a password, as in {form}")
 
 
 def _build_finder(url: StoreUrl) -> Callable[[], tuple[str, ...]]:
     """Say how the endpoints are found: by DNS, each time anew, or in the URL."""
     if url.scheme == "etcd+srv":
         return partial(resolve_srv, url.hosts[0])
-    endpoints = tuple(host if ":" in host else f"{host}:2379" for host in url.hosts)
-    if not all(endpoint.rpartition(":")[2].isdecimal() for endpoint in endpoints):
-        raise StoreError(f"store {url.label}: a port must be a number; use {FORMS}")
+    endpoints = _add_ports(url, 2379)
     return lambda: endpoints
+
+
+def _add_ports(url: StoreUrl, usual_port: int) -> tuple[str, ...]:
+    addresses = tuple(host if ":" in host else f"{host}:{usual_port}" for host in url.hosts)
+    if not all(re.fullmatch(r"[^:]+:\d{1,5}", address) for address in addresses):
+        raise StoreError(f"store {url.label}: each host is a name or IPv4 address, with a number as port; use {FORMS}")
+    return addresses

@@ -20,11 +20,15 @@ from calico_dcos.store.etcd import EtcdRecords
 from calico_dcos.store.etcd_client import EtcdAddress, EtcdClient
 from calico_dcos.store.records import RecordStore
 from calico_dcos.store.urls import open_store
+from calico_dcos.store.zookeeper import ZooKeeperRecords
+from calico_dcos.store.zookeeper_client import ZooKeeperAddress, ZooKeeperClient
 
 if TYPE_CHECKING:
     from tests.contract.real_etcd import RealEtcd
+    from tests.contract.real_zookeeper import RealZooKeeper
 
-LEASE_S = 2
+LEASE_S = 3
+CALL_TIMEOUT_S = 0.5
 
 
 class Backend(Protocol):
@@ -92,14 +96,45 @@ class EtcdBackend:
         self._etcd.resume()
 
 
+class ZooKeeperBackend:
+    """A path in a real ZooKeeper."""
+
+    def __init__(self, zookeeper: RealZooKeeper, path: str) -> None:
+        self._zookeeper = zookeeper
+        self._path = path
+        self.url = f"zk://{zookeeper.endpoint}{path}"
+
+    def open(self) -> Store:
+        return open_short_lease(self.url)
+
+    def break_lock(self) -> None:
+        client = ZooKeeperClient(address=ZooKeeperAddress(self._zookeeper.endpoint), session_s=LEASE_S)
+        client.delete(f"{self._path}/lock")
+        client.close()
+
+    def suspend(self) -> None:
+        self._zookeeper.suspend()
+
+    def resume(self) -> None:
+        self._zookeeper.resume()
+
+
 def open_short_lease(url: str) -> Store:
     """Open a store as the program does, only with a lease that tests have the patience for."""
-    if not url.startswith("etcd:"):
-        return open_store(url)
     parts = urlsplit(url)
+    if parts.scheme == "zk":
+        return RecordStore(label=url, records=build_zookeeper_records(parts.netloc, parts.path, label=url))
+    if parts.scheme != "etcd":
+        return open_store(url)
     address = EtcdAddress(find_endpoints=lambda: [parts.netloc])
-    records = EtcdRecords(address=address, prefix=parts.path, label=url, lease_s=LEASE_S, call_timeout_s=0.5)
+    records = EtcdRecords(address=address, prefix=parts.path, label=url, lease_s=LEASE_S, call_timeout_s=CALL_TIMEOUT_S)
     return RecordStore(label=url, records=records)
+
+
+def build_zookeeper_records(hosts: str, path: str, *, label: str = "x") -> ZooKeeperRecords:
+    return ZooKeeperRecords(
+        address=ZooKeeperAddress(hosts), prefix=path, label=label, session_s=LEASE_S, call_timeout_s=CALL_TIMEOUT_S
+    )
 
 
 def build_agents(count: int, number: int) -> tuple[Agent, ...]:

@@ -61,9 +61,16 @@ def hear(url: str) -> str:
         ("sqlite:///", "needs an absolute path"),
         ("etcd://h1:2379", "needs a host and a path"),
         ("etcd:///calico", "needs a host and a path"),
-        ("etcd://h1:2379,h2:http/calico", "a port must be a number"),
+        ("etcd://h1:2379,h2:http/calico", "with a number as port"),
         ("etcd://root@h1:2379/calico", "needs both a user and a password"),
         ("etcd+srv://etcd.mesos", "needs a host and a path"),
+        ("zk://h1:2181", "needs a host and a path, as in zk://zk-1.zk:2181"),
+        ("zk://h1:2181/", "needs a host and a path"),
+        ("zk:///calico", "needs a host and a path"),
+        ("zk://h1:port/calico", "with a number as port"),
+        ("zk://h1:2181/calico,h2:2181/calico", "all hosts come before it"),
+        ("zk://h1:2181//calico", "is no path"),
+        ("zk://user@h1:2181/calico", "needs both a user and a password, as in zk://user:password@host/path"),
     ],
 )
 def test_a_url_that_names_no_store_is_answered_with_what_it_should_look_like(url: str, said: str) -> None:
@@ -73,8 +80,13 @@ def test_a_url_that_names_no_store_is_answered_with_what_it_should_look_like(url
     assert "://" in message.partition(": ")[2], "the message shows no example"
 
 
-def test_zookeeper_urls_are_known_but_not_there_yet() -> None:
-    assert "zk:// is not available in this release" in hear("zk://zk-1.zk:2181/calico")
+def test_a_zookeeper_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("calico_dcos.store.zookeeper_client.CONNECT_TIMEOUT_S", 0.3)
+
+    message = hear(f"zk://{NOBODY},127.0.0.1:2/calico")
+
+    assert f"store zk://{NOBODY},127.0.0.1:2/calico cannot be reached" in message
+    assert "nothing answers at 127.0.0.1:1,127.0.0.1:2; see that ZooKeeper runs there" in message
 
 
 def test_an_etcd_that_is_not_there_is_named_with_each_endpoint() -> None:
@@ -130,7 +142,7 @@ def test_a_directory_without_permission_is_named(tmp_path: Path) -> None:
         f"etcd://root:s3cr3t@{NOBODY}/calico",
         f"etcd://root:s3cr3t@{NOBODY}",
         "etcd+srv://root:s3cr3t@calico-dcos.invalid/calico",
-        "zk://root:s3cr3t@zk-1.zk:2181/calico",
+        "zk://root:s3cr3t@zk-1.zk:port/calico",
         "mysql://root:s3cr3t@host/calico",
         "etcd://root:s3cr3t/@host/calico",
         "sqlite://root:s3cr3t@/calico",
