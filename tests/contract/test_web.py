@@ -27,7 +27,7 @@ from calico_dcos.web.inbox import MAX_DISCARDED_BYTES, MAX_REPORT_BYTES, Inbox
 from calico_dcos.web.server import WebServer
 from calico_dcos.web.walk import Snapshot, Walk
 
-TIMEOUT_S = 10
+TIMEOUT_S = 60
 TASK = "cni-1"
 TOKEN = {"Authorization": f"Bearer token-of-{TASK}"}
 SHA256 = "0f" * 32
