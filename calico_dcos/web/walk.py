@@ -19,6 +19,7 @@ class Snapshot:
         at: when it was taken.
         agents: by key; each has a phase of that name in the plan, and each phase its agent here.
         master: address of the leading master, for people.
+        notice: what keeps this scheduler from deciding anything, in one line; empty if nothing does.
     """
 
     revision: int
@@ -29,6 +30,7 @@ class Snapshot:
     master: str = ""
     is_connected: bool = False
     max_concurrent_agents: int = 1
+    notice: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +41,16 @@ class Walk:
         read_revision: the revision of the newest state; called a few times a second while somebody looks.
         read_snapshot: takes a snapshot of the newest state; costs in proportion to the number of agents.
         check_health: why the scheduler is not healthy, None if it is.
+        read_notice: what keeps it from deciding anything although it is healthy, None if nothing does.
     """
 
     read_revision: Callable[[], int]
     read_snapshot: Callable[[], Snapshot]
     check_health: Callable[[], str | None]
+    read_notice: Callable[[], str | None] = lambda: None
 
 
-def take_snapshot(state: State, now: float) -> Snapshot:
+def take_snapshot(state: State, now: float, notice: str | None = None) -> Snapshot:
     """Show the state as it is now to the web."""
     return Snapshot(
         revision=state.revision,
@@ -57,4 +61,5 @@ def take_snapshot(state: State, now: float) -> Snapshot:
         master=state.master,
         is_connected=state.is_subscribed,
         max_concurrent_agents=state.policy.max_concurrent_agents,
+        notice=notice or "",
     )
