@@ -7,12 +7,14 @@ import secrets
 import time
 import uuid
 from collections.abc import Callable
+from concurrent.futures import Future
 from queue import Empty, SimpleQueue
 from typing import Protocol, assert_never
 
-from .core.actions import Acknowledge, Action, Call, Decline, Exit, Kill, Launch, Reconcile, Revive
+from .core.actions import Acknowledge, Action, Call, Decline, Exit, Kill, Launch, Reconcile, Reply, Revive
+from .core.command import Command, Verdict
 from .core.decide import decide
-from .core.events import Event, Ticked
+from .core.events import Commanded, Event, Ticked
 from .core.fold import fold
 from .core.memory import Batch, Memory
 from .core.model import Agent, StepName
@@ -97,6 +99,7 @@ class Scheduler:
         self._exit_reason: str | None = None
         self._beat_at = time.monotonic()
         self._trouble: str | None = None
+        self._asked: dict[str, Future[Verdict]] = {}
         self.state = restore(policy, store.load())
         if self.state.secret is None:
             secret = secrets.token_hex(32)
@@ -130,6 +133,19 @@ class Scheduler:
         """Ask the loop to end; from any thread or a signal handler."""
         self._exit_reason = reason
 
+    def submit(self, command: Command) -> Future[Verdict]:
+        """Pass an operator's command on; from any thread.
+
+        Returns:
+            Its answer, there once the command and its line in the audit log are stored. Until the loop takes the
+            command up it can be cancelled, and is then as if never given.
+        """
+        ticket = uuid.uuid4().hex
+        answer: Future[Verdict] = Future()
+        self._asked[ticket] = answer
+        self._queue.put(Commanded(command, ticket))
+        return answer
+
     def describe_trouble(self, max_silence_s: float = 60.0) -> str | None:
         """Say why the scheduler cannot work, None if it can: what a health check asks."""
         silence_s = time.monotonic() - self._beat_at
@@ -161,6 +177,8 @@ class Scheduler:
         before = state = self.state
         actions: list[Action] = []
         for event in events:
+            if isinstance(event, Commanded) and not self._take_up(event):
+                continue
             state, answers = fold(state, event, now)
             actions.extend(answers)
         decision = decide(state, now, make_task_id)
@@ -174,9 +192,24 @@ class Scheduler:
             match action:
                 case Exit():
                     self._exit_reason = action.reason
+                case Reply():
+                    self._reply(action)
                 case _:
                     calls.append(action)
         return calls
+
+    def _take_up(self, event: Commanded) -> bool:
+        """Whether whoever gave the command still waits for its answer."""
+        answer = self._asked.get(event.ticket)
+        if answer is None or answer.set_running_or_notify_cancel():
+            return True
+        del self._asked[event.ticket]
+        return False
+
+    def _reply(self, reply: Reply) -> None:
+        answer = self._asked.pop(reply.ticket, None)
+        if answer is not None:
+            answer.set_result(reply.verdict)
 
     def _save(self, batch: Batch) -> None:
         """Store a batch, waiting for as long as the store is away: nothing is decided on what may be lost."""
@@ -214,6 +247,8 @@ def _log_action(action: Action) -> None:
             log.debug("launches %s on %s: %s", action.task_id, action.agent_key, action.reason)
         case Acknowledge():
             log.debug("acknowledges an update of %s", action.task_id)
+        case Reply():
+            log.info("a command is %s: %s", action.verdict.outcome.value, action.verdict.message)
         case Exit():
             log.warning("ends: %s", action.reason)
         case _:

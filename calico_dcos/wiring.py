@@ -28,6 +28,7 @@ from .scheduler import Scheduler, Store, StoreError
 from .store.urls import open_store
 from .web.application import build_application
 from .web.inbox import Inbox
+from .web.operator import Hands
 from .web.server import WebServer
 from .web.walk import Walk, take_snapshot
 
@@ -90,6 +91,12 @@ def _run(config: Config, store: Store, stack: ExitStack) -> str:
             issue_token=issue_token,
             knows_task=lambda task_id: task_id in scheduler.state.tasks,
             post=queue.put,
+        ),
+        hands=Hands(
+            submit=scheduler.submit,
+            find_trouble=lambda: scheduler.trouble,
+            read_audit=lambda: (scheduler.state.audit, scheduler.state.audit_count),
+            token=config.operator_token,
         ),
         artifacts=map_artifacts([installer]),
     )

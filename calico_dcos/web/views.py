@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-from calico_dcos.core.model import Agent, Change, Status, Step, Task
+from calico_dcos.core.model import Agent, Change, Mark, Status, Step, Task
 from calico_dcos.core.plan import PhaseView, PlanView, StepView
 
 from .walk import Snapshot
@@ -43,6 +43,8 @@ def build_summary(service: str, snapshot: Snapshot) -> Json:
         "is_connected": snapshot.is_connected,
         "status": plan.status.value,
         "errors": list(plan.errors),
+        "message": plan.message,
+        "pause": build_mark(plan.pause),
         "total": len(plan.phases),
         **{counter: counts[counter] for counter in ("complete", "working", "waiting", "failed")},
     }
@@ -62,6 +64,7 @@ def build_row(agent: Agent, phase: PhaseView) -> Json:
         "message": phase.message,
         "since": _find_since(agent, phase),
         "slot_since": agent.slot_since,
+        "pause": build_mark(agent.pause),
         "steps": [_build_step(step) for step in phase.steps],
     }
 
@@ -76,12 +79,18 @@ def build_detail(agent: Agent, phase: PhaseView) -> Json:
         "changed_at": agent.changed_at or None,
         "restart_since": agent.restart_since,
         "complete_since": agent.settled_at,
+        "released": build_mark(agent.release),
         "inspected_at": None if inspection is None else inspection.at,
         "facts": {} if inspection is None else dict(inspection.facts),
         "changes": {} if inspection is None else _build_changes(inspection.changes.items()),
         "refusals": {} if inspection is None else dict(inspection.refusals),
         "history": [{"at": note.at, "text": note.text} for note in agent.history],
     }
+
+
+def build_mark(mark: Mark | None) -> Json | None:
+    """Build an operator's word that is in force, null where there is none."""
+    return None if mark is None else {"at": mark.at, "who": mark.who, "reason": mark.reason}
 
 
 def build_plan_document(plan: PlanView, max_concurrent_agents: int) -> Json:

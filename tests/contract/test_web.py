@@ -9,6 +9,7 @@ import re
 import socket
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -24,6 +25,7 @@ from calico_dcos.core.plan import PhaseView, PlanView, StepView
 from calico_dcos.web.application import build_application
 from calico_dcos.web.events import MAX_CLIENTS
 from calico_dcos.web.inbox import MAX_DISCARDED_BYTES, MAX_REPORT_BYTES, Inbox
+from calico_dcos.web.operator import Hands
 from calico_dcos.web.server import WebServer
 from calico_dcos.web.walk import Snapshot, Walk
 
@@ -114,6 +116,7 @@ def build_server(
             knows_task=lambda task_id: task_id in scene.tasks,
             post=scene.posted.append,
         ),
+        hands=Hands(submit=lambda _: Future(), find_trouble=lambda: None, read_audit=lambda: ({}, 0)),
         artifacts=artifacts,
         heartbeat_s=heartbeat_s,
     )
