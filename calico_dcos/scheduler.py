@@ -6,17 +6,18 @@ import logging
 import secrets
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from queue import Empty, SimpleQueue
 from typing import Protocol, assert_never
 
 from .core.actions import Acknowledge, Action, Call, Decline, Exit, Kill, Launch, Reconcile, Revive
 from .core.decide import decide
-from .core.events import Event, Ticked
+from .core.events import Event, OffersReceived, Ticked
 from .core.fold import fold
 from .core.memory import Batch, Memory
-from .core.model import Agent, StepName
-from .core.state import restore
+from .core.model import Agent, Offer, StepName
+from .core.state import State, restore
 from .core.steps import Policy
 
 log = logging.getLogger(__name__)
@@ -74,6 +75,29 @@ class Driver(Protocol):
         """Disconnect without a teardown."""
 
 
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One turn of the loop, for those who count and tell: it is stored already.
+
+    Attributes:
+        waiting: events in the queue when it ended.
+        took_s: seconds from the first of its events to its end.
+    """
+
+    at: float
+    events: tuple[Event, ...]
+    actions: tuple[Action, ...]
+    before: State
+    state: State
+    waiting: int = 0
+    took_s: float = 0.0
+
+    @property
+    def offers(self) -> tuple[Offer, ...]:
+        """The offers that it brought."""
+        return tuple(offer for event in self.events if isinstance(event, OffersReceived) for offer in event.offers)
+
+
 def make_task_id(step: StepName) -> str:
     """Name a task: never used before, and readable in Mesos' own page."""
     return f"{step.value}.{uuid.uuid4()}"
@@ -89,7 +113,18 @@ class Scheduler:
         store: Store,
         queue: SimpleQueue[Event],
         read_clock: Callable[[], float] = time.time,
+        observers: Sequence[Callable[[Turn], None]] = (),
     ) -> None:
+        """Load what the store remembers.
+
+        Args:
+            policy: how to walk.
+            store: acquired already.
+            queue: where events come from.
+            read_clock: seconds since the epoch.
+            observers: are told of each turn, in the loop's thread; they must not block.
+        """
+        self._observers = tuple(observers)
         self._store = store
         self._queue = queue
         self._read_clock = read_clock
@@ -169,6 +204,7 @@ class Scheduler:
         for agent in decision.state.unsaved.agents:
             _log_notes(before.agents.get(agent.key), agent)
         calls: list[Call] = []
+        self._tell_observers(Turn(now, tuple(events), (*actions, *decision.actions), before, self.state))
         for action in (*actions, *decision.actions):
             _log_action(action)
             match action:
@@ -177,6 +213,11 @@ class Scheduler:
                 case _:
                     calls.append(action)
         return calls
+
+    def _tell_observers(self, turn: Turn) -> None:
+        told = replace(turn, waiting=self._queue.qsize(), took_s=time.monotonic() - self._beat_at)
+        for observe in self._observers:
+            observe(told)
 
     def _save(self, batch: Batch) -> None:
         """Store a batch, waiting for as long as the store is away: nothing is decided on what may be lost."""

@@ -28,8 +28,9 @@ from .scheduler import Scheduler, Store, StoreError
 from .store.urls import open_store
 from .web.application import build_application
 from .web.inbox import Inbox
+from .web.offers import OfferBook
 from .web.server import WebServer
-from .web.walk import Walk, take_snapshot
+from .web.walk import Photographer, Walk
 
 log = logging.getLogger(__name__)
 
@@ -76,14 +77,15 @@ def _run(config: Config, store: Store, stack: ExitStack) -> str:
         check_master(config.master, timeout_s=MASTER_TIMEOUT_S)
     except MasterError as error:
         raise StartError(f"CALICO_DCOS_MASTER={config.master}: {error}") from error
-    scheduler = Scheduler(policy=policy, store=store, queue=queue)
+    offers = OfferBook()
+    scheduler = Scheduler(policy=policy, store=store, queue=queue, observers=[offers.observe])
     issue_token = TokenIssuer(scheduler)
     installer = publish_installer(Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="calico-dcos-"))))
     application = build_application(
         service=config.framework_name,
         walk=Walk(
             read_revision=lambda: scheduler.state.revision,
-            read_snapshot=lambda: take_snapshot(scheduler.state, time.time()),
+            read_snapshot=Photographer(read_state=lambda: scheduler.state, read_clock=time.time),
             check_health=scheduler.describe_trouble,
         ),
         inbox=Inbox(
@@ -92,6 +94,7 @@ def _run(config: Config, store: Store, stack: ExitStack) -> str:
             post=queue.put,
         ),
         artifacts=map_artifacts([installer]),
+        offers=offers,
     )
     web = WebServer(application=application, address=config.bind_address, port=config.port)
     _start_web(web, config)

@@ -68,7 +68,11 @@ class PlanView:
 
 def build_plan(state: State, now: float) -> PlanView:
     """Show the whole walk, one phase for each agent, in the order of their names."""
-    phases = tuple(build_phase(state, state.agents[key], now) for key in sorted(state.agents))
+    return sum_up_plan(tuple(build_phase(state, state.agents[key], now) for key in sorted(state.agents)))
+
+
+def sum_up_plan(phases: tuple[PhaseView, ...]) -> PlanView:
+    """Show the whole of phases that are shown already."""
     errors = tuple(f"{phase.name}: {phase.message}" for phase in phases if phase.status is Status.ERROR)
     return PlanView(phases, _sum_up([phase.status for phase in phases]), errors)
 
