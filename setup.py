@@ -16,7 +16,10 @@ setup(
     python_requires=">=3.11",
     packages=find_packages(include=["calico_dcos", "calico_dcos.*"]),
     include_package_data=True,
-    package_data={"calico_dcos": ["web/static/*", "py.typed"]},
+    package_data={"calico_dcos": ["web/static/*", "package/schemas/*", "py.typed"]},
+    data_files=[
+        ("share/calico-dcos/universe", [str(path.relative_to(HERE)) for path in (HERE / "universe").iterdir()])
+    ],
     install_requires=[
         # Typed, strict conversion of stored records (docs/decisions/0004).
         "cattrs>=23.2",

@@ -22,7 +22,11 @@ from .core.steps import Policy
 
 log = logging.getLogger(__name__)
 
-TICK_S = 1.0
+# How often the walk is looked at when nothing happens: what waits for time alone waits at most so much longer.
+TICK_S = 0.25
+# How long one attempt to become the only scheduler lasts, and the pause before a store that is away is tried again.
+ACQUIRE_S = 2.0
+RETRY_S = 1.0
 # Events folded before one decision and one write: bounds how long the first of them waits for its acknowledgement.
 MAX_EVENTS = 200
 
@@ -132,14 +136,55 @@ class Scheduler:
         self._exit_reason: str | None = None
         self._beat_at = time.monotonic()
         self._trouble: str | None = None
-        self.state = restore(policy, store.load())
-        if self.state.secret is None:
-            secret = secrets.token_hex(32)
-            store.save(Batch(secret=secret))
-            self.state = restore(policy, store.load())
+        self.state = State(policy=policy)
+
+    def take_store(self, holder: str) -> bool:
+        """Wait until this process is the only scheduler, and read what is remembered; nothing is decided before.
+
+        Args:
+            holder: who we are, for the operator of another scheduler that waits.
+
+        Returns:
+            Whether it is; False if its end was asked for while it waited.
+
+        Raises:
+            StoreError: the store cannot be reached at all, or what it holds cannot be read.
+        """
+        is_first_attempt = True
+        while self._exit_reason is None:
+            self._beat_at = time.monotonic()
+            try:
+                self._store.acquire(holder, ACQUIRE_S)
+            except StoreHeldError as error:
+                self._tell_trouble(f"standby: another scheduler is at work, this one waits: {error}")
+            except StoreError as error:
+                if is_first_attempt:
+                    raise
+                self._tell_trouble(f"standby: waits for the store: {error}")
+                time.sleep(RETRY_S)
+            else:
+                self._load()
+                return True
+            is_first_attempt = False
+        return False
+
+    def _load(self) -> None:
+        memory = self._store.load()
+        if memory.secret is None:
+            self._store.save(Batch(secret=secrets.token_hex(32)))
+            memory = self._store.load()
+        self.state = restore(self.state.policy, memory)
+        if self._trouble is not None:
+            log.info("takes over: the store is free")
+        self._trouble = None
+
+    @property
+    def exit_reason(self) -> str | None:
+        """Why the scheduler ends, None while it is not to end."""
+        return self._exit_reason
 
     def run(self, driver: Driver) -> str:
-        """Take events until an exit is decided or asked for.
+        """Take events until an exit is decided or asked for; the store must have been taken.
 
         Args:
             driver: not started yet; its events go to the queue.
@@ -229,16 +274,19 @@ class Scheduler:
             except StoreError as error:
                 if self._exit_reason is not None:
                     raise
-                if self._trouble is None:
-                    log.warning("decisions wait for the store: %s", error)
-                self._trouble = str(error)
+                self._tell_trouble(f"all decisions wait for the store: {error}")
                 self._beat_at = time.monotonic()
-                time.sleep(TICK_S)
+                time.sleep(RETRY_S)
             else:
                 break
         if self._trouble is not None:
             log.info("the store is back: decisions go on")
             self._trouble = None
+
+    def _tell_trouble(self, text: str) -> None:
+        if self._trouble is None:
+            log.warning("%s", text)
+        self._trouble = text
 
 
 def _log_action(action: Action) -> None:

@@ -23,7 +23,9 @@ class Health(Endpoint):
         """Answer whether the scheduler is healthy."""
         reason = self._walk.check_health()
         if reason is None:
-            self.answer_json({"is_healthy": True})
+            # A standby, or a scheduler whose store is away, is healthy: killing it would not help.
+            notice = self._walk.read_notice()
+            self.answer_json({"is_healthy": True, **({"notice": notice} if notice else {})})
         else:
             self.answer_json({"is_healthy": False, "reason": reason}, HTTPStatus.SERVICE_UNAVAILABLE)
 

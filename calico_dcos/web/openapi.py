@@ -96,6 +96,7 @@ _SUMMARY = _object(
     framework_id={"type": "string"},
     master={"type": "string"},
     is_connected={"type": "boolean"},
+    notice={"type": "string", "description": "what keeps the scheduler from deciding anything"},
     status=_STATUS,
     errors=_STRINGS,
     total={"type": "integer"},
@@ -145,7 +146,11 @@ def _describe_ours() -> Json:
     also_503 = {"503": _answer(_OBJECT, "it does not work, and why")}
     follow = "live events: `snapshot`, then `agents` with what changed"
     return {
-        "/health": _get("whether the scheduler works", _object(is_healthy={"type": "boolean"}), also=also_503),
+        "/health": _get(
+            "whether the scheduler works",
+            _object(optional=("notice",), is_healthy={"type": "boolean"}, notice={"type": "string"}),
+            also=also_503,
+        ),
         "/v1/agents": _get("agents", _refer("Listing"), *_LISTING_PARAMETERS, also=_REFUSED),
         "/v1/agents/{name}": _get("one agent, by its key, Mesos id or hostname", _refer("Agent"), _NAME, also=_MISSING),
         "/v1/events": _get(

@@ -51,6 +51,7 @@ def build_summary(service: str, snapshot: Snapshot, rows: Collection[Json]) -> J
         "framework_id": snapshot.framework_id,
         "master": snapshot.master,
         "is_connected": snapshot.is_connected,
+        "notice": snapshot.notice,
         "status": plan.status.value,
         "errors": list(plan.errors),
         "total": len(rows),

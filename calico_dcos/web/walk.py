@@ -21,6 +21,7 @@ class Snapshot:
         agents: by key; each has a phase of that name in the plan, and each phase its agent here.
         master: address of the leading master, for people.
         settings: fingerprint of the wanted configuration.
+        notice: what keeps this scheduler from deciding anything, in one line; empty if nothing does.
     """
 
     revision: int
@@ -32,6 +33,7 @@ class Snapshot:
     is_connected: bool = False
     max_concurrent_agents: int = 1
     settings: str = ""
+    notice: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +44,16 @@ class Walk:
         read_revision: the revision of the newest state; called a few times a second while somebody looks.
         read_snapshot: takes a snapshot of the newest state; costs in proportion to the number of agents.
         check_health: why the scheduler is not healthy, None if it is.
+        read_notice: what keeps it from deciding anything although it is healthy, None if nothing does.
     """
 
     read_revision: Callable[[], int]
     read_snapshot: Callable[[], Snapshot]
     check_health: Callable[[], str | None]
+    read_notice: Callable[[], str | None] = lambda: None
 
 
-def take_snapshot(state: State, now: float, overview: Overview | None = None) -> Snapshot:
+def take_snapshot(state: State, now: float, notice: str | None = None, overview: Overview | None = None) -> Snapshot:
     """Show the state as it is now to the web; the overview is the state's, where somebody worked it out already."""
     shown = refresh_overview(Overview(), state, now) if overview is None else overview
     return Snapshot(
@@ -62,14 +66,22 @@ def take_snapshot(state: State, now: float, overview: Overview | None = None) ->
         is_connected=state.is_subscribed,
         max_concurrent_agents=state.policy.max_concurrent_agents,
         settings=state.policy.settings,
+        notice=notice or "",
     )
 
 
 class Photographer:
     """Takes snapshots one after another, each by what changed since the one before."""
 
-    def __init__(self, *, read_state: Callable[[], State], read_clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        *,
+        read_state: Callable[[], State],
+        read_notice: Callable[[], str | None],
+        read_clock: Callable[[], float],
+    ) -> None:
         self._read_state = read_state
+        self._read_notice = read_notice
         self._read_clock = read_clock
         self._overview = Overview()
 
@@ -77,4 +89,4 @@ class Photographer:
         """Take a snapshot of the newest state."""
         state, now = self._read_state(), self._read_clock()
         self._overview = refresh_overview(self._overview, state, now)
-        return take_snapshot(state, now, self._overview)
+        return take_snapshot(state, now, self._read_notice(), self._overview)

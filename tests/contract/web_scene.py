@@ -20,7 +20,7 @@ from calico_dcos.web.offers import OfferBook
 from calico_dcos.web.server import WebServer
 from calico_dcos.web.walk import Snapshot, Walk
 
-TIMEOUT_S = 30
+TIMEOUT_S = 60
 TASK = "cni-1"
 
 
