@@ -106,10 +106,12 @@ def _fold_subscribed(state: State, event: Subscribed, now: float) -> State:
 
 
 def _fold_rejected(state: State, event: Rejected) -> tuple[State, tuple[Answer, ...]]:
+    reason = f"the master ended the subscription: {event.message}"
     if "removed" in event.message:
         # The id is dead for ever; what is known of the hosts stays true.
         state = replace(state, framework_id=None, unsaved=replace(state.unsaved, framework_id=""))
-    return replace(state, is_subscribed=False), (Exit(f"the master ended the subscription: {event.message}"),)
+        reason += "; starts again as a new framework, and keeps what is known of the hosts"
+    return replace(state, is_subscribed=False, offers=Map()), (Exit(reason),)
 
 
 def _fold_offers(state: State, offers: tuple[Offer, ...], now: float) -> State:

@@ -78,9 +78,18 @@ class PlanView:
 def build_plan(state: State, now: float) -> PlanView:
     """Show the whole walk, one phase for each agent, in the order of their names."""
     phases = tuple(build_phase(state, state.agents[key], now) for key in sorted(state.agents))
-    errors = tuple(f"{phase.name}: {phase.message}" for phase in phases if phase.status is Status.ERROR)
+    return sum_up_plan(phases, describe_plan_hold(state), state.controls.pause)
+
+
+def describe_plan_hold(state: State) -> str:
+    """Say what keeps the whole walk waiting for an operator; empty if nothing does."""
     pause = state.controls.pause
-    message = describe_mark("paused", pause) if pause is not None else ""
+    return "" if pause is None else describe_mark("paused", pause)
+
+
+def sum_up_plan(phases: tuple[PhaseView, ...], message: str = "", pause: Mark | None = None) -> PlanView:
+    """Show the whole of phases that are shown already, and what keeps all of them waiting."""
+    errors = tuple(f"{phase.name}: {phase.message}" for phase in phases if phase.status is Status.ERROR)
     status = _sum_up([phase.status for phase in phases], is_interrupted=bool(message))
     return PlanView(phases, status, errors, message, pause)
 

@@ -79,6 +79,7 @@ def build_inspection(inspection: Inspection, took_s: float) -> Dict[str, Any]:
         "facts": to_json(inspection.facts),
         "changes": {step: [_build_change(change) for change in plan[step].changes] for step in STEPS},
         "refusals": {step: plan[step].refusal for step in STEPS if plan[step].refusal is not None},
+        "warnings": {step: plan[step].warnings for step in STEPS if plan[step].warnings},
     }
 
 

@@ -14,7 +14,7 @@ from http import HTTPStatus
 from typing import Any
 
 Json = dict[str, Any]
-TIMEOUT_S = 15.0
+TIMEOUT_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +28,15 @@ class HttpAnswer:
 
 @dataclass(frozen=True, slots=True)
 class StreamEvent:
-    """An event, and the stream that it came on."""
+    """An event, and the stream that it came on.
+
+    Attributes:
+        is_timed: whether a timer sent it, nothing that happened: each heartbeat of a stream but its first.
+    """
 
     stream: EventStream
     event: Json
+    is_timed: bool = False
 
     @property
     def type(self) -> str:
@@ -84,6 +89,7 @@ class EventStream:
         self._connection.request("POST", path, json.dumps(call), headers)
         self._answer = self._connection.getresponse()
         self._log = log
+        self._has_beaten = False
         self.answer = HttpAnswer(self._answer.status, dict(self._answer.headers), None)
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -111,7 +117,9 @@ class EventStream:
         self._add({"type": "END"})
 
     def _add(self, event: Json) -> None:
-        self._log.add(StreamEvent(self, event))
+        is_beat = event["type"] == "HEARTBEAT"
+        self._log.add(StreamEvent(self, event, is_timed=is_beat and self._has_beaten))
+        self._has_beaten = self._has_beaten or is_beat
 
 
 def send_request(

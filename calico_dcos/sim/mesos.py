@@ -14,7 +14,7 @@ from pathlib import Path
 from calico_dcos.sim.agent.checkpoint import Checkpoint
 from calico_dcos.sim.agent.processes import kill_session
 
-START_TIMEOUT_S = 20.0
+START_TIMEOUT_S = 60.0
 CLAIM_PORT = 5049  # nothing of Mesos or DC/OS uses it
 
 

@@ -171,6 +171,10 @@ class Audit(Endpoint):
 
     def get(self) -> None:
         """Answer a page of the log; `next` is the `before` of the page after it, null on the last."""
+        unknown = sorted(set(self.request.query_arguments) - {"limit", "before"})
+        if unknown:
+            self.answer_error(HTTPStatus.BAD_REQUEST, f"no parameter {clean(unknown[0])}: there are limit and before")
+            return
         try:
             limit = self._read_number("limit", DEFAULT_LIMIT)
             before = self._read_number("before", -1)

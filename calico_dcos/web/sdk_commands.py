@@ -17,7 +17,9 @@ from calico_dcos.core.command import Command, CommandName, Outcome, Verdict
 from calico_dcos.core.model import Status, StepName
 from calico_dcos.core.plan import PhaseView
 
+from .board import Feed
 from .commands import CODES, CommandEndpoint, UnansweredError
+from .operator import Hands
 from .views import DEPLOY, build_id
 
 ALREADY_TEXT = "Command has already been reported or completed"
@@ -37,11 +39,16 @@ PARAMETER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 class SdkCommands(CommandEndpoint):
     """`/v1/plans/<plan>/<command>?phase=&step=`, and the same without a plan's name for the deploy plan."""
 
-    async def post(self, plan: str, word: str) -> None:
+    def initialize(self, *, feed: Feed, hands: Hands, word: str = "") -> None:
+        """Take what the endpoint needs, and the command that it takes."""
+        super().initialize(feed=feed, hands=hands)
+        self._word = word
+
+    async def post(self, plan: str = DEPLOY) -> None:
         """Take a command."""
+        word = self._word
         phase = None if word in UNCONDITIONAL else self.get_query_argument("phase", None)
         step = self.get_query_argument("step", None) if word in {"restart", "forceComplete"} else None
-        plan = plan or DEPLOY
         if plan != DEPLOY:
             self.answer_text(f"Plan {plan} not found", HTTPStatus.NOT_FOUND)
             return

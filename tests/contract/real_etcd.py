@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-START_TIMEOUT_S = 20.0
+START_TIMEOUT_S = 60.0
 
 
 class RealEtcd:

@@ -13,13 +13,13 @@ import pytest
 
 def run_scheduler(tmp_path: Path, **settings: str) -> subprocess.CompletedProcess[str]:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("CALICO_DCOS_")}
-    own = {"STATE_STORE": f"sqlite://{tmp_path}/state.db", "LOG_LEVEL": "ERROR", **settings}
+    own = {"STATE_STORE": f"sqlite://{tmp_path}/state.db", "LOG_LEVEL": "ERROR", "PORT": "0", **settings}
     return subprocess.run(
         [sys.executable, "-m", "calico_dcos", "scheduler"],
         env={**inherited, **{f"CALICO_DCOS_{name}": value for name, value in own.items()}},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
 
@@ -77,10 +77,10 @@ def test_store_that_cannot_be_had_is_named_with_its_setting(tmp_path: Path, url:
 def test_archive_of_the_installer_is_the_same_each_time_and_runs(tmp_path: Path) -> None:
     paths = [tmp_path / "first.pyz", tmp_path / "second.pyz"]
     for path in paths:
-        subprocess.run([sys.executable, "-m", "calico_dcos", "installer-build", str(path)], check=True, timeout=30)
+        subprocess.run([sys.executable, "-m", "calico_dcos", "installer-build", str(path)], check=True, timeout=120)
 
     assert paths[0].read_bytes() == paths[1].read_bytes()
     told = subprocess.run(
-        [sys.executable, str(paths[0]), "--help"], capture_output=True, text=True, check=True, timeout=30
+        [sys.executable, str(paths[0]), "--help"], capture_output=True, text=True, check=True, timeout=120
     )
     assert "inspect" in told.stdout

@@ -66,9 +66,9 @@ class Site:
 
     def start(self) -> None:
         self.store: Store = open_store(f"sqlite://{self.path}/state.db")
-        self.store.acquire("test", 10)
         self.queue: SimpleQueue[Event] = SimpleQueue()
         self.scheduler = Scheduler(policy=self.policy, store=self.store, queue=self.queue)
+        assert self.scheduler.take_store("test")
         self.queue.put(RosterRead(AGENTS))
         application = build_application(
             service="calico",

@@ -27,14 +27,14 @@ from calico_dcos.sim.standins.process_tree import list_descendants
 
 
 def wait_until(is_so: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not is_so():
         assert time.monotonic() < deadline
         time.sleep(0.05)
 
 
 def get_json(address: str, path: str) -> Any:
-    connection = http.client.HTTPConnection(address, timeout=5)
+    connection = http.client.HTTPConnection(address, timeout=30)
     connection.request("GET", path)
     try:
         return json.loads(connection.getresponse().read())
@@ -155,7 +155,7 @@ def test_a_directory_whose_path_is_too_long_is_named(tmp_path: Path) -> None:
     directory.mkdir()
     command = [sys.executable, "-m", "calico_dcos.sim.cluster", "--agents", "1"]
     environment = {**os.environ, "TMPDIR": str(directory)}
-    refused = subprocess.run(command, capture_output=True, text=True, env=environment, check=False, timeout=60)
+    refused = subprocess.run(command, capture_output=True, text=True, env=environment, check=False, timeout=120)
     assert refused.returncode == 1
     assert "choose a shorter directory" in refused.stderr
     assert list(directory.iterdir()) == []

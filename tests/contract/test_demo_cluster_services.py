@@ -57,7 +57,7 @@ def name_server() -> Iterator[DnsServer]:
 
 def query(server: DnsServer, name: str, kind: str) -> dns.message.Message:
     port: int = server.server_address[1]
-    return dns.query.udp(dns.message.make_query(name, kind), LOOPBACK, port=port, timeout=5)
+    return dns.query.udp(dns.message.make_query(name, kind), LOOPBACK, port=port, timeout=30)
 
 
 def test_a_service_is_answered_with_its_targets_and_their_addresses(name_server: DnsServer) -> None:
@@ -84,7 +84,7 @@ def test_members_that_move_are_found_where_they_are_now(name_server: DnsServer) 
 
 def build_ask(address: tuple[str, int]) -> Ask:
     def ask(method: str, path: str, form: str = "") -> tuple[int, Any]:
-        connection = http.client.HTTPConnection(*address, timeout=5)
+        connection = http.client.HTTPConnection(*address, timeout=30)
         connection.request(method, path, form, {"Content-Type": "application/x-www-form-urlencoded"})
         response = connection.getresponse()
         text = response.read().decode()
@@ -199,7 +199,7 @@ def packages(tmp_path: Path) -> Iterator[PackageServer]:
 
 
 def fetch(packages: PackageServer, name: str) -> bytes:
-    connection = http.client.HTTPConnection(LOOPBACK, packages.server_port, timeout=5)
+    connection = http.client.HTTPConnection(LOOPBACK, packages.server_port, timeout=30)
     connection.request("GET", urlsplit(packages.packages[name].url).path)
     content = connection.getresponse().read()
     connection.close()
@@ -280,6 +280,6 @@ def test_the_gateway_passes_over_a_member_that_is_away(etcd_program: Path) -> No
 def test_the_gateway_takes_a_connection_and_drops_it_when_all_members_are_away(etcd_program: Path) -> None:
     with (
         run_gateway(etcd_program, f"--endpoints={LOOPBACK}:{find_free_port()}") as listen,
-        socket.create_connection(listen, timeout=5) as client,
+        socket.create_connection(listen, timeout=30) as client,
     ):
         assert client.recv(1) == b""

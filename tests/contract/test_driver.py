@@ -304,7 +304,7 @@ def test_an_address_where_nobody_is_is_tried_again(address: str) -> None:
 
     with run_driver(address, timing=replace(QUICK, jitter=count)):
         for _ in range(3):
-            assert pauses.acquire(timeout=10)
+            assert pauses.acquire(timeout=60)
 
 
 def test_stopping_does_not_wait_for_a_pause_to_end() -> None:

@@ -128,7 +128,7 @@ def supervise(host: FakeHost) -> Iterator[Callable[[str], subprocess.Popen[str]]
 def end(process: subprocess.Popen[str], *, after: Callable[[], bool]) -> None:
     wait_until(after)
     process.send_signal(signal.SIGTERM)
-    assert process.wait(timeout=10) == 0
+    assert process.wait(timeout=60) == 0
 
 
 def find_port() -> int:
@@ -192,7 +192,7 @@ def test_the_proxy_leads_to_the_members_behind_the_name_and_follows_them(
     wait_until(lambda: has_told(host, f"members moved from 127.0.0.1:{first[0]} to 127.0.0.1:{second[0]}"))
     wait_until(lambda: is_answering(port))
     process.send_signal(signal.SIGTERM)
-    assert process.wait(timeout=10) == 0
+    assert process.wait(timeout=60) == 0
     assert not is_answering(port)
 
 
@@ -285,7 +285,7 @@ def test_calico_node_is_run_watched_and_left_running(
     assert [call[1] for call in host.acts] == ["pull", "run"]
     assert host.run("supervise", "calico-node", "--health").returncode == 0
     process.send_signal(signal.SIGTERM)
-    assert process.wait(timeout=10) == 0
+    assert process.wait(timeout=60) == 0
     assert host.state["containers"]["calico-node"]["State"]["Running"]
 
 

@@ -95,7 +95,7 @@ def test_the_roster_is_read_again_and_again_even_if_the_master_is_away_meanwhile
     poller = RosterPoller(master=master.address, interval_s=0.02, post=posted.put)
     poller.start()
 
-    rosters = [posted.get(timeout=10), posted.get(timeout=10)]
+    rosters = [posted.get(timeout=60), posted.get(timeout=60)]
     poller.stop()
 
     assert [len(roster.agents) for roster in rosters if isinstance(roster, RosterRead)] == [1, 2]

@@ -167,7 +167,7 @@ def test_an_unreachable_agent_of_mesos_1_0_is_shut_down_when_it_returns(mesos: M
     lost = scheduler.take_update()
     assert (lost["state"], lost["reason"]) == ("TASK_LOST", "REASON_AGENT_REMOVED")
     agent.start()
-    assert agent.wait(timeout_s=10) == 1
+    assert agent.wait(timeout_s=60) == 1
     wait_until(lambda: any(deed["event"] == "killed" for deed in mesos.deeds()))
     agent.start()
     wait_until(lambda: scheduler.take_offer()["agent_id"] != first["agent_id"])
@@ -238,7 +238,7 @@ def test_before_mesos_1_2_a_bad_network_config_keeps_the_agent_from_starting(
     if starts:
         agent.wait_until_listening()
     else:
-        assert agent.wait(timeout_s=10) == 1
+        assert agent.wait(timeout_s=60) == 1
 
 
 def cni_options(directory: Path, plugins: list[str], configs: dict[str, str]) -> tuple[str, ...]:
@@ -281,7 +281,7 @@ def test_an_agent_whose_resources_changed_does_not_start_unless_they_may_grow(me
     stop(agent)
     changed = mesos.add_agent("1.9.0", resources=RESOURCES + ";gpus:1")
     changed.start()
-    assert changed.wait(timeout_s=10) == 1
+    assert changed.wait(timeout_s=60) == 1
     grown = mesos.add_agent("1.9.0", "--reconfiguration-policy", "additive", resources=RESOURCES + ";gpus:1")
     grown.start()
     grown.wait_until_listening()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -234,6 +235,25 @@ def test_a_killed_holder_frees_the_store(backend: Backend, open_one: Callable[[]
 
     second.acquire("the second", 60)
     second.save(Batch(framework_id="f-1"))
+
+
+# A file stays locked as long as its process is there, asleep or not: nobody else can come.
+@pytest.mark.parametrize("backend", ["etcd", "zookeeper"], indirect=True)
+def test_a_scheduler_that_was_asleep_while_another_one_came_writes_nothing_when_it_wakes(
+    backend: Backend, open_one: Callable[[], Store]
+) -> None:
+    with start_writer(backend.url, 2) as writer:
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == "1\n"
+        writer.send_signal(signal.SIGSTOP)
+        second = open_one()
+        second.acquire("the second", 60)
+        second.save(Batch(framework_id="f-2", agents=build_agents(2, 1_000_000)))
+        writer.send_signal(signal.SIGCONT)
+
+        assert writer.wait(60) != 0
+
+    assert second.load() == Memory(framework_id="f-2", agents=build_agents(2, 1_000_000))
 
 
 def test_a_store_that_is_away_for_a_while_raises_then_works_again(store: Store, backend: Backend) -> None:

@@ -30,7 +30,7 @@ OURS = (
     CNI_CONFIG_DIR,
     "/var/lib/calico-dcos",
 )
-WALK_TIMEOUT_S = 200
+WALK_TIMEOUT_S = 600
 
 each_agent = pytest.mark.parametrize("agent", AGENTS, ids=lambda agent: agent.host.name)
 

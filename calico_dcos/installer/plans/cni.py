@@ -29,7 +29,7 @@ def plan_cni(cni: Cni, agent: Union[AgentState, Unknown], wanted: WantedCni) -> 
         for reason in [_find_fault(plugin, _find_file(cni, plugin.name))]
         if reason is not None
     ]
-    return Decision(changes + _plan_config(cni.configs, wanted), None)
+    return Decision(changes + _plan_config(cni.configs, wanted), None, [])
 
 
 def _find_refusal(

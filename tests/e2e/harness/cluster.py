@@ -91,7 +91,7 @@ def start_master(site: Site, *, mesos_version: str) -> None:
         log=site.directory / "master.log",
         environment={"PYTHONPATH": str(REPOSITORY)},
     )
-    wait_until(lambda: servers.answers(site, f"http://{MASTER}/version"), what="the master answers", timeout_s=10)
+    wait_until(lambda: servers.answers(site, f"http://{MASTER}/version"), what="the master answers", timeout_s=60)
 
 
 _UNIT = f"""[Unit]

@@ -15,8 +15,8 @@ from tests.e2e.harness.site import ADDRESS, BRIDGE, PREFIX_BITS, Site
 if TYPE_CHECKING:
     import subprocess
 
-BOOT_TIMEOUT_S = 60
-STOP_TIMEOUT_S = 30
+BOOT_TIMEOUT_S = 180
+STOP_TIMEOUT_S = 90
 
 
 class Cgroups(Enum):

@@ -70,7 +70,7 @@ def start_files(site: Site, directory: Path) -> None:
         [sys.executable, "-m", "http.server", "--bind", ADDRESS, "--directory", str(directory), "8000"],
         log=site.directory / "files.log",
     )
-    wait_until(lambda: answers(site, FILES_URL), what="files are served", timeout_s=10)
+    wait_until(lambda: answers(site, FILES_URL), what="files are served", timeout_s=60)
 
 
 def fetch(site: Site, url: str) -> str:

@@ -5,6 +5,7 @@ the namespaces go with their last process: nothing outlives a test run, however 
 can be left then; the next site sweeps them away.
 """
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -113,7 +114,7 @@ def _wait_for_namespaces(holder: subprocess.Popen[bytes]) -> None:
     wait_until(
         lambda: command.read_text() == "sleep\n",
         what="namespaces of the site",
-        timeout_s=5,
+        timeout_s=60,
         poll_s=0.01,
     )
 
@@ -129,7 +130,7 @@ def _remove_cgroup(cgroup: str) -> None:
 
 
 def _remove_directories(cgroup: Path) -> None:
-    wait_until(lambda: _is_empty(cgroup), what=f"no process in {cgroup}", timeout_s=10)
+    wait_until(lambda: _is_empty(cgroup), what=f"no process in {cgroup}", timeout_s=60)
     for directory, _, _ in os.walk(cgroup, topdown=False):
         Path(directory).rmdir()
 
@@ -139,10 +140,12 @@ def _is_empty(cgroup: Path) -> bool:
 
 
 def _sweep(sites: Path) -> None:
-    """Remove what sites left whose process was killed."""
-    for directory in sites.iterdir():
-        owner = directory.name.split("-")[2]
-        if not Path("/proc", owner).exists():
-            for cgroup in {path.name for path in _CGROUPS.glob(f"*/{directory.name}-*")}:
-                _remove_cgroup(cgroup)
-            shutil.rmtree(directory)
+    """Remove what sites left whose process was killed; one test run at a time sweeps."""
+    with (sites.parent / "sweep.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for directory in sites.iterdir():
+            owner = directory.name.split("-")[2]
+            if not Path("/proc", owner).exists():
+                for cgroup in {path.name for path in _CGROUPS.glob(f"*/{directory.name}-*")}:
+                    _remove_cgroup(cgroup)
+                shutil.rmtree(directory)
