@@ -35,16 +35,6 @@ def inspect(host: Host, wanted: Wanted, reporter: Reporter) -> int:
     return EXIT_DONE
 
 
-def show_step(step: str, host: Host, wanted: Wanted, reporter: Reporter) -> int:
-    """Tell what apply_step would do, and do nothing."""
-    inspection = read_inspection(host, wanted)
-    for change in inspection.plan[step].changes:
-        reporter.progress("would {} ({}); {}".format(change.message, change.reason, change.impact))
-    status = _tell_settled(inspection.plan[step], reporter)
-    reporter.inspection(inspection)
-    return EXIT_DONE if status is None else status
-
-
 def apply_step(step: str, host: Host, wanted: Wanted, reporter: Reporter) -> int:
     """Do what is still to do for one step, and prove it by inspecting again.
 
