@@ -36,9 +36,10 @@ def take_out(text: str, settings: Dict[str, str], original: Optional[str]) -> Op
     """
     content = parse_daemon_json(text)
     before = parse_daemon_json(original) if original is not None else OrderedDict()
-    for key, value in settings.items():
-        if content.get(key) != value:
-            continue
+    ours = [key for key, value in settings.items() if content.get(key) == value]
+    if not ours:
+        return text
+    for key in ours:
         if key in before:
             content[key] = before[key]
         else:

@@ -4,16 +4,19 @@ Only a file that we wrote is put back or taken away. One that somebody else wrot
 others edit as well, our keys are taken out.
 """
 
-from typing import List, Tuple
+from typing import Callable, List, NamedTuple, Optional, Tuple
 
 from .backups import DONE, OPEN, UNDONE, Backup, Entry, Identity, find_origin, list_backups, read_identity
 from .daemon_edits import take_out
-from .files import read_file, remove_directory, remove_file, sweep_temporaries, write_file, write_whole
+from .files import FileError, read_file, remove_directory, remove_file, sweep_temporaries, write_file, write_whole
 from .host import Host
 
 STORE_BACKUP = "docker-cluster-store"
 NETWORK_BACKUP = "cni-config"
 PLUGIN_BACKUP = "cni-plugin-"
+
+# What is done to undo something: told in the past, planned before.
+Deed = NamedTuple("Deed", [("message", str), ("do", Callable[[], None])])
 
 
 def find_backups(host: Host, step: str) -> List[str]:
@@ -47,7 +50,11 @@ def undo_step(host: Host, step: str) -> List[str]:
     Raises:
         FileError: something cannot be put back; run again, it goes on.
     """
-    return [line for change in find_backups(host, step) for line in undo_change(host, change, states=(OPEN,))]
+    changes = find_backups(host, step)
+    told = [line for change in changes for line in undo_change(host, change, states=(OPEN,))]
+    if told:
+        remove_made_directories(host, changes)
+    return told
 
 
 def undo_change(host: Host, change: str, states: Tuple[str, ...] = (OPEN, DONE)) -> List[str]:
@@ -56,72 +63,102 @@ def undo_change(host: Host, change: str, states: Tuple[str, ...] = (OPEN, DONE))
     told = []
     for entry in backup.find_last():
         if entry.state in states:
-            told.append(_put_back(host, backup, entry, entry, entry.written))
+            deed = _plan(host, backup, entry, entry, entry.written)
+            deed.do()
             backup.mark(entry, UNDONE)
+            told.append(deed.message)
     return told
 
 
-def undo_all(host: Host, change: str) -> List[str]:
-    """Undo every change to the files of a backup, and tell what was done; FileError as above."""
+def plan_undo_all(host: Host, change: str) -> List[Deed]:
+    """Plan what undoes every change to the files of a backup.
+
+    Raises:
+        FileError: something cannot be read.
+    """
     backup = Backup(host, change)
     entries = backup.read_entries()
-    told = []
-    for path in sorted({entry.path for entry in entries}):
-        same = [entry for entry in entries if entry.path == path]
-        origin = find_origin(same)
-        if origin is None:
-            sweep_temporaries(host, host.path(path))
-            continue
-        standing = [entry for entry in same if entry.state != UNDONE]
-        written = [identity for entry in standing for identity in entry.written]
-        told.append(_put_back(host, backup, standing[-1], origin, written))
-        # The directories that earlier changes made, whether they stand or not.
-        for entry in same:
-            _remove_made_directories(host, entry)
-    return told
+    paths = sorted({entry.path for entry in entries})
+    plans = [_plan_path(host, backup, [entry for entry in entries if entry.path == path]) for path in paths]
+    return [deed for deed in plans if deed is not None]
 
 
-def _put_back(host: Host, backup: Backup, last: Entry, origin: Entry, written: List[Identity]) -> str:
+def remove_made_directories(host: Host, changes: List[str]) -> None:
+    """Remove the directories that were made for files that are gone, as far as nobody else uses them by now.
+
+    Raises:
+        FileError: one cannot be removed.
+    """
+    made = {
+        directory
+        for change in changes
+        for entry in Backup(host, change).read_entries()
+        for directory in entry.made_directories
+    }
+    for directory in sorted(made, key=len, reverse=True):
+        remove_directory(host.path(directory))
+
+
+def _plan_path(host: Host, backup: Backup, entries: List[Entry]) -> Optional[Deed]:
+    origin = find_origin(entries)
+    if origin is None:
+        return None
+    standing = [entry for entry in entries if entry.state != UNDONE]
+    written = [identity for entry in standing for identity in entry.written]
+    return _plan(host, backup, standing[-1], origin, written)
+
+
+def _plan(host: Host, backup: Backup, last: Entry, origin: Entry, written: List[Identity]) -> Deed:
+    """Plan what is done with one file: the ladder goes from what needs no change to what must be put back."""
     path = host.path(last.path)
-    sweep_temporaries(host, path)
-    current = read_identity(path)
-    if current is None:
-        _remove_made_directories(host, last)
-        return "{} is not there".format(path) if origin.kept is None else "{} stays away, as it was found".format(path)
-    if current == origin.kept:
-        return "{} is as it was before".format(path)
-    if current not in written:
-        return _take_out(host, backup, path, last, origin)
-    if origin.kept is None or origin.attributes is None:
+
+    def leave() -> None:
+        sweep_temporaries(host, path)
+
+    def take_away() -> None:
+        sweep_temporaries(host, path)
         remove_file(path)
-        _remove_made_directories(host, origin)
-        return "{} was taken away: there was none before".format(path)
-    write_whole(host, path, backup.read_kept(origin), origin.attributes, origin.kept.mtime_ns)
-    return "{} was put back".format(path)
+
+    current = read_identity(path)
+    if current == origin.kept:
+        return Deed("{} is as it was before".format(path), leave)
+    if current is None:
+        return Deed("{} was removed by somebody else, and stays away".format(path), leave)
+    if current not in written:
+        return _plan_take_out(host, backup, last, origin, Deed("left {}".format(path), leave))
+    if origin.kept is None or origin.attributes is None:
+        return Deed("took {} away: there was none before".format(path), take_away)
+    content, attributes, mtime_ns = backup.read_kept(origin), origin.attributes, origin.kept.mtime_ns
+
+    def put_back() -> None:
+        sweep_temporaries(host, path)
+        write_whole(host, path, content, attributes, mtime_ns)
+
+    return Deed("put {} back as it was before".format(path), put_back)
 
 
-def _take_out(host: Host, backup: Backup, path: str, last: Entry, origin: Entry) -> str:
-    """Undo what can be undone of a change to a file that somebody else has changed since."""
-    left = "{} was left as it is: somebody else has changed it since".format(path)
+def _plan_take_out(host: Host, backup: Backup, last: Entry, origin: Entry, leave: Deed) -> Deed:
+    """Plan what is done with a file that somebody else has changed since."""
+    left = leave._replace(message="{}: somebody else has changed it since".format(leave.message))
     if not last.settings:
         return left
+    path = host.path(last.path)
     text = (read_file(path) or b"").decode("utf-8", "replace")
     original = backup.read_kept(origin).decode("utf-8", "replace") if origin.kept is not None else None
     try:
         edited = take_out(text, last.settings, original)
     except ValueError as error:
-        return "{} ({})".format(left, error)
-    if edited is None:
-        remove_file(path)
-        _remove_made_directories(host, origin)
-        return "{} was taken away: nothing but our keys was in it".format(path)
-    if not write_file(host, path, edited.encode("utf-8")):
+        raise FileError("our keys cannot be taken out of {}: {}".format(path, error)) from error
+    if edited == text:
         return left
-    return "our keys were taken out of {}, which somebody else has changed since".format(path)
 
+    def edit() -> None:
+        sweep_temporaries(host, path)
+        if edited is None:
+            remove_file(path)
+        else:
+            write_file(host, path, edited.encode("utf-8"))
 
-def _remove_made_directories(host: Host, entry: Entry) -> None:
-    """Remove the directories that were made for a file, as far as nobody else uses them by now."""
-    for directory in entry.made_directories:
-        if not remove_directory(host.path(directory)):
-            return
+    if edited is None:
+        return Deed("took {} away: only our keys were in it".format(path), edit)
+    return Deed("took our keys out of {}, which somebody else has changed since".format(path), edit)
