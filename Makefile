@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 IMAGE ?= calico-dcos
 DEMO_ARGS ?=
 
-.PHONY: help demo test check format e2e bench image packages clean
+.PHONY: help demo test check format e2e bench docs image packages clean
 
 help:
 	@echo 'make demo     walk a simulated cluster on this machine   (DEMO_ARGS="--agents 10 --once")'
@@ -15,6 +15,7 @@ help:
 	@echo 'make check    lint, types, imports between layers'
 	@echo 'make e2e      the tests on hosts with real systemd and Docker (root, Debian)'
 	@echo 'make bench    speed and memory, as ratios measured in one run'
+	@echo 'make docs     write anew what follows from the table of settings: options in universe/, pages in docs/'
 	@echo 'make image    the Docker image of the scheduler          (IMAGE=calico-dcos)'
 
 $(VENV)/.ready: setup.py third_party/http-parser/setup.py $(wildcard third_party/http-parser/http_parser/*.py)
@@ -48,6 +49,9 @@ check: $(VENV)/.ready
 
 format: $(VENV)/.ready
 	$(BIN)/ruff format .
+
+docs: $(VENV)/.ready
+	@$(BIN)/python -m calico_dcos.package
 
 image:
 	docker build --tag $(IMAGE) .

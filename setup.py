@@ -16,7 +16,10 @@ setup(
     python_requires=">=3.11",
     packages=find_packages(include=["calico_dcos", "calico_dcos.*"]),
     include_package_data=True,
-    package_data={"calico_dcos": ["web/static/*", "py.typed"]},
+    package_data={"calico_dcos": ["web/static/*", "package/schemas/*", "py.typed"]},
+    data_files=[
+        ("share/calico-dcos/universe", [str(path.relative_to(HERE)) for path in (HERE / "universe").iterdir()])
+    ],
     install_requires=[
         # Typed, strict conversion of stored records (docs/decisions/0004).
         "cattrs>=23.2",
@@ -50,6 +53,10 @@ setup(
             "pytest>=8.0",
             "pytest-timeout>=2.3",
             "ruff>=0.5",
+            # Holds the API against its OpenAPI document.
+            "schemathesis>=4.0",
+            # Drives Debian's Chromium in the tests of the page.
+            "selenium>=4.20",
             "types-PyYAML",
             "types-jsonschema",
             "types-requests",

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 from rich.console import Console
+
+if TYPE_CHECKING:
+    from .package.render import Rendered
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -79,6 +83,46 @@ def installer_build(path: Path) -> None:
         path.write_bytes(build_installer_archive())
     except OSError as error:
         _fail([f"{path}: {error.strerror}"])
+
+
+@main.command()
+@click.option("--options", "path", type=click.Path(path_type=Path), help="YAML or JSON; the defaults if not given.")
+@click.option("--output", type=click.Choice(["json", "env"]), default="json", show_default=True)
+@click.option("--package", "directory", type=click.Path(path_type=Path), help="Other package files than the own ones.")
+def render(*, path: Path | None, output: str, directory: Path | None) -> None:
+    """Print what Cosmos would send to Marathon for an options file, without a cluster."""
+    from .package.render import build_environment  # noqa: PLC0415
+
+    rendered = _render(path, directory)
+    if output == "json":
+        click.echo(json.dumps(rendered.app, indent=2))
+        return
+    for name, value in build_environment(rendered.app).items():
+        click.echo(f"{name}={value}")
+
+
+@main.command()
+@click.option("--options", "path", type=click.Path(path_type=Path), help="YAML or JSON; the defaults if not given.")
+@click.option("--package", "directory", type=click.Path(path_type=Path), help="Other package files than the own ones.")
+def check(*, path: Path | None, directory: Path | None) -> None:
+    """Explain an options file: which steps will run, what may restart, where state goes."""
+    from .package.explain import explain  # noqa: PLC0415
+
+    for line in explain(_render(path, directory).config):
+        click.echo(line)
+
+
+def _render(path: Path | None, directory: Path | None) -> Rendered:
+    from .package.files import PackageError, find_directory, load_package  # noqa: PLC0415
+    from .package.options import load_options  # noqa: PLC0415
+    from .package.render import RenderError, render  # noqa: PLC0415
+
+    try:
+        return render(load_package(directory or find_directory()), load_options(path) if path else {})
+    except PackageError as error:
+        _fail([str(error)])
+    except RenderError as error:
+        _fail(error.faults)
 
 
 def _interrupt(*_: object) -> NoReturn:

@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import logging
 import os
+import secrets
 import signal
 import socket
 import sys
@@ -24,18 +25,18 @@ from .mesos.master import MasterError, check_master
 from .mesos.roster import RosterPoller
 from .mesos.tasks import TaskTemplate
 from .mesos.translate import FrameworkSettings
-from .scheduler import Scheduler, Store, StoreError
+from .scheduler import Scheduler, StoreError
 from .store.urls import open_store
 from .web.application import build_application
 from .web.inbox import Inbox
+from .web.offers import OfferBook
+from .web.operator import Hands
 from .web.server import WebServer
-from .web.walk import Walk, take_snapshot
+from .web.walk import Photographer, Walk
 
 log = logging.getLogger(__name__)
 
 LOG_FORMAT = "%(asctime)s %(levelname)-7s %(message)s"
-# A scheduler that was killed holds its lock until it expires; its successor has to sit that out.
-ACQUIRE_TIMEOUT_S = 60.0
 MASTER_TIMEOUT_S = 15.0
 
 
@@ -55,47 +56,56 @@ def run_scheduler(config: Config) -> str:
     logging.basicConfig(level=config.log_level, format=LOG_FORMAT, stream=sys.stderr)
     with ExitStack() as stack:
         try:
-            store = _open_store(config, stack)
-            return _run(config, store, stack)
+            return _run(config, stack)
         except StoreError as error:
             raise StartError(f"CALICO_DCOS_STATE_STORE: {error}") from error
 
 
-def _open_store(config: Config, stack: ExitStack) -> Store:
+def _run(config: Config, stack: ExitStack) -> str:
     store = open_store(config.state_store)
     stack.callback(store.close)
-    store.acquire(f"{socket.gethostname()} pid {os.getpid()}", ACQUIRE_TIMEOUT_S)
-    return store
-
-
-def _run(config: Config, store: Store, stack: ExitStack) -> str:
     queue: SimpleQueue[Event] = SimpleQueue()
     wanted = build_wanted(config)
     policy = build_policy(config, wanted)
-    try:
-        check_master(config.master, timeout_s=MASTER_TIMEOUT_S)
-    except MasterError as error:
-        raise StartError(f"CALICO_DCOS_MASTER={config.master}: {error}") from error
-    scheduler = Scheduler(policy=policy, store=store, queue=queue)
+    offers = OfferBook()
+    scheduler = Scheduler(policy=policy, store=store, queue=queue, observers=[offers.observe])
     issue_token = TokenIssuer(scheduler)
     installer = publish_installer(Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="calico-dcos-"))))
     application = build_application(
         service=config.framework_name,
         walk=Walk(
             read_revision=lambda: scheduler.state.revision,
-            read_snapshot=lambda: take_snapshot(scheduler.state, time.time()),
+            read_snapshot=Photographer(
+                read_state=lambda: scheduler.state,
+                read_notice=lambda: scheduler.trouble,
+                read_clock=time.time,
+            ),
             check_health=scheduler.describe_trouble,
+            read_notice=lambda: scheduler.trouble,
         ),
         inbox=Inbox(
             issue_token=issue_token,
             knows_task=lambda task_id: task_id in scheduler.state.tasks,
             post=queue.put,
         ),
+        hands=Hands(
+            submit=scheduler.submit,
+            find_trouble=lambda: scheduler.trouble,
+            read_audit=lambda: (scheduler.state.audit, scheduler.state.audit_count),
+            token=config.operator_token,
+        ),
         artifacts=map_artifacts([installer]),
+        offers=offers,
     )
     web = WebServer(application=application, address=config.bind_address, port=config.port)
     _start_web(web, config)
     stack.callback(web.stop)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda received, _frame: scheduler.stop(signal.Signals(received).name))
+    # From here on there is a page: a standby says on it that it waits, and Marathon sees that it is healthy.
+    if not scheduler.take_store(f"{socket.gethostname()} pid {os.getpid()}"):
+        return scheduler.exit_reason or ""
+    _check_master(config)
     base_url = f"http://{config.advertised_address or find_own_address(config.master)}:{web.port}"
     page_url = f"http://{config.status_dns}:{web.port}" if config.status_dns else base_url
     log.info("status page: %s/", page_url)
@@ -126,9 +136,14 @@ def _run(config: Config, store: Store, stack: ExitStack) -> str:
         ),
         post=queue.put,
     )
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda received, _frame: scheduler.stop(signal.Signals(received).name))
     return scheduler.run(driver)
+
+
+def _check_master(config: Config) -> None:
+    try:
+        check_master(config.master, timeout_s=MASTER_TIMEOUT_S)
+    except MasterError as error:
+        raise StartError(f"CALICO_DCOS_MASTER={config.master}: {error}") from error
 
 
 def _start_web(web: WebServer, config: Config) -> None:
@@ -147,7 +162,8 @@ class TokenIssuer:
 
     def __call__(self, task_id: str) -> str:
         """The token that a task's reports carry."""
-        secret = self._scheduler.state.secret or ""
+        # A standby has not read the secret yet: no token is right.
+        secret = self._scheduler.state.secret or secrets.token_hex(32)
         return hmac.new(secret.encode(), task_id.encode(), hashlib.sha256).hexdigest()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from .kinds import Flag, Number, Text
+from .kinds import CLUSTER_STORE, Flag, Number, Text
 from .settings import Derived, Known, setting
 
 SECTION = "Configure Docker Cluster-Store"
@@ -34,7 +34,7 @@ class DockerSettings:
         "restarted. Off: agents are inspected, and the status page says whether they have it.",
     )
     docker_cluster_store: str = setting(
-        Text("etcd://host:port,host:port", r"^((etcd|consul|zk)://\S+)?$"),
+        Text("etcd://host:port,host:port", CLUSTER_STORE),
         Derived("etcd:// with the hosts of etcd-endpoints", _derive),
         f"{SECTION}.override-docker-cluster-store",
         "Docker's cluster store. Empty: the etcd of etcd-endpoints.",

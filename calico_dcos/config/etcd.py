@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .kinds import NO_BLANKS, Flag, Number, Sha256, Text, Url, Urls
+from .kinds import DNS_NAME, HOST_AND_PORT, Flag, Number, Sha256, Text, Url, Urls
 from .settings import Derived, Known, setting
 
 SECTION = "Etcd Settings"
@@ -32,13 +32,13 @@ class EtcdSettings:
         "Universe package of etcd; switch it off for an etcd of your own, and give etcd-endpoints.",
     )
     etcd_discovery_srv: str = setting(
-        Text("a DNS name", NO_BLANKS),
+        Text("a DNS name", DNS_NAME),
         "etcd.mesos",
         f"{SECTION}.etcd-discovery-url",
         "DNS name whose SRV records lead to the members of etcd.",
     )
     etcd_listen: str = setting(
-        Text("host:port", r"^(\S+:[0-9]+)?$"),
+        Text("host:port", HOST_AND_PORT),
         "127.0.0.1:2379",
         f"{SECTION}.listen",
         "Where the proxy listens on each agent.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .kinds import NO_BLANKS, ZK_PATTERN, Choice, MasterAddress, Number, StoreUrl, Text, Url, Whole
+from .kinds import ADDRESS, DNS_NAME, NAME, WORD, ZK, Choice, MasterAddress, Number, StoreUrl, Text, Url, Whole
 from .settings import Derived, Known, setting
 
 SECTION = "Framework Settings"
@@ -28,7 +28,7 @@ class FrameworkSettings:
     """The scheduler's own settings."""
 
     framework_name: str = setting(
-        Text("a name without blanks", NO_BLANKS),
+        Text("lower-case letters, digits and hyphens", NAME),
         "calico-install-framework",
         f"{SECTION}.framework-name",
         "Name of the framework, of its Marathon app and of its service in DC/OS. Do not change it after the install.",
@@ -40,7 +40,7 @@ class FrameworkSettings:
         "Where the Mesos master is: host:port, http://host:port, or zk://host:port,host:port/mesos.",
     )
     zk: str = setting(
-        Text("zk://host:port,host:port/path", ZK_PATTERN),
+        Text("zk://host:port,host:port/path", ZK),
         f"zk://{ZK_HOSTS}/calico",
         f"{SECTION}.zk",
         "ZooKeeper, where the scheduler's state goes unless state-store says otherwise.",
@@ -54,7 +54,7 @@ class FrameworkSettings:
         package_default="",
     )
     role: str = setting(
-        Text("a role without blanks", NO_BLANKS),
+        Text("a role without blanks", WORD),
         "slave_public",
         f"{SECTION}.role",
         "Mesos role. With slave_public the framework is offered private and public agents alike.",
@@ -66,7 +66,7 @@ class FrameworkSettings:
         "Seconds that Mesos keeps the framework's tasks while no scheduler is connected.",
     )
     bind_address: str = setting(
-        Text("an address of this machine", NO_BLANKS),
+        Text("an address of this machine", ADDRESS),
         "0.0.0.0",  # noqa: S104 - agents fetch from it and report to it
         f"{SECTION}.bind-address",
         "Address on which the scheduler listens.",
@@ -79,21 +79,21 @@ class FrameworkSettings:
         package_default=0,
     )
     advertised_address: str = setting(
-        Text("an address", NO_BLANKS),
+        Text("an address", ADDRESS),
         _from_marathon("LIBPROCESS_IP"),
         f"{SECTION}.advertised-address",
         "Address under which agents reach the scheduler. Empty: the address of its host that faces the master.",
         package_default="",
     )
     status_dns: str = setting(
-        Text("a DNS name", r"^[A-Za-z0-9.-]*$"),
+        Text("a DNS name", DNS_NAME),
         "",
         f"{SECTION}.status-dns",
         "DNS name for links to the status page, such as calico-install-framework.marathon.mesos. Empty: the "
         "advertised address.",
     )
     own_host: str = setting(
-        Text("a host name or address", NO_BLANKS),
+        Text("a host name or address", ADDRESS),
         _from_marathon("HOST"),
         f"{SECTION}.own-host",
         "Host name or address of the agent that runs the scheduler, which is walked last. Empty: what Marathon says.",

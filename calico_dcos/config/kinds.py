@@ -10,16 +10,25 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-# Patterns are for JSON schemas: what Cosmos can refuse before anything runs. All of them take the empty text, which
-# stands for "not given", because an option cannot be taken back in a form once it has been typed.
-NO_BLANKS = r"^\S*$"
-URL_PATTERN = r"^(https?://\S+)?$"
-URLS_PATTERN = r"^(https?://[^\s,]+(,https?://[^\s,]+)*)?$"
-PATH_PATTERN = r"^(/\S*)?$"
-SHA256_PATTERN = r"^([0-9A-Fa-f]{64})?$"
-MASTER_PATTERN = r"^(zk://\S+|https?://\S+|[^\s/]+:[0-9]+)?$"
-STORE_PATTERN = r"^((sqlite|etcd|etcd\+srv|zk)://\S+)?$"
-ZK_PATTERN = r"^(zk://[^\s/]+/\S+)?$"
+# Patterns are also those of the package's options: what Cosmos can refuse before anything runs. All of them take the
+# empty text, which stands for "not given", because a form cannot take an option back once it has been typed. None takes
+# a quotation mark or a backslash: the package's template puts options into JSON as they are.
+TEXT = r'^[^"\\\x00-\x1f]*$'
+WORD = r'^[^\s"\\]*$'
+NAME = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"
+ADDRESS = r"^([A-Za-z0-9.:_-]+)?$"
+DNS_NAME = r"^[A-Za-z0-9._-]*$"
+HOST_AND_PORT = r'^([^\s"\\/]+:[0-9]+)?$'
+URL = r'^(https?://[^\s"\\]+)?$'
+URLS = r'^(https?://[^\s,"\\]+(,https?://[^\s,"\\]+)*)?$'
+PATH = r'^(/[^\s"\\]*)?$'
+SHA256 = r"^([0-9A-Fa-f]{64})?$"
+MASTER = r'^(zk://[^\s"\\]+|https?://[^\s"\\]+|[^\s/"\\]+:[0-9]+)?$'
+STORE = r'^((sqlite|etcd|etcd\+srv|zk)://[^\s"\\]+)?$'
+ZK = r'^(zk://[^\s/"\\]+/[^\s"\\]+)?$'
+CLUSTER_STORE = r'^((etcd|consul|zk)://[^\s"\\]+)?$'
+CIDR = r"^([0-9A-Fa-f.:]+/[0-9]+)?$"
+PAIRS = r'^([A-Za-z_][A-Za-z0-9_]*=[^";\\\x00-\x1f]*(;[A-Za-z_][A-Za-z0-9_]*=[^";\\\x00-\x1f]*)*;?)?$'
 
 
 class Kind(Protocol):
@@ -55,7 +64,7 @@ class Text:
 
     def describe(self) -> Mapping[str, Any]:
         """A string."""
-        return {"type": "string", "pattern": self.pattern} if self.pattern else {"type": "string"}
+        return {"type": "string", "pattern": self.pattern or TEXT}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +79,7 @@ class StoreUrl:
 
     def describe(self) -> Mapping[str, Any]:
         """A string that looks like the URL of a store."""
-        return {"type": "string", "pattern": STORE_PATTERN}
+        return {"type": "string", "pattern": STORE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +91,7 @@ class Choice:
     @property
     def allowed(self) -> str:
         """The words."""
-        return f"one of {', '.join(self.words)}"
+        return f"one of {', '.join(word for word in self.words if word)}"
 
     def parse(self, text: str) -> str:
         """Take one of the words."""
@@ -175,7 +184,7 @@ class AbsolutePath:
 
     def describe(self) -> Mapping[str, Any]:
         """A string that begins with a slash."""
-        return {"type": "string", "pattern": PATH_PATTERN}
+        return {"type": "string", "pattern": PATH}
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +201,7 @@ class Url:
 
     def describe(self) -> Mapping[str, Any]:
         """A string that looks like a URL."""
-        return {"type": "string", "pattern": URL_PATTERN}
+        return {"type": "string", "pattern": URL}
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +218,7 @@ class Urls:
 
     def describe(self) -> Mapping[str, Any]:
         """A string that looks like URLs."""
-        return {"type": "string", "pattern": URLS_PATTERN}
+        return {"type": "string", "pattern": URLS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +236,7 @@ class Sha256:
 
     def describe(self) -> Mapping[str, Any]:
         """A string of so many digits, or none."""
-        return {"type": "string", "pattern": SHA256_PATTERN}
+        return {"type": "string", "pattern": SHA256}
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,25 +254,33 @@ class MasterAddress:
 
     def describe(self) -> Mapping[str, Any]:
         """A string that looks like an address."""
-        return {"type": "string", "pattern": MASTER_PATTERN}
+        return {"type": "string", "pattern": MASTER}
 
 
 @dataclass(frozen=True, slots=True)
 class Texts:
-    """A mapping of names to texts, as a JSON object."""
+    """A mapping of names to texts: pairs that a package option can hold, or JSON where a value needs more."""
 
-    allowed: str = "a JSON object of strings"
+    allowed: str = 'NAME=value pairs separated by ";", or a JSON object of strings'
 
     def parse(self, text: str) -> Mapping[str, str]:
-        """Take a JSON object whose values are strings."""
+        """Take pairs, or a JSON object whose values are strings."""
+        if not text.startswith(("{", "[")):
+            return self._parse_pairs(text)
         parsed = json.loads(text)
         if not isinstance(parsed, dict) or not all(isinstance(item, str) for item in parsed.values()):
             raise ValueError(text)
         return parsed
 
+    def _parse_pairs(self, text: str) -> Mapping[str, str]:
+        if re.search(PAIRS, text) is None:
+            raise ValueError(text)
+        pairs = [pair.partition("=") for pair in text.split(";") if pair]
+        return {name: value for name, _, value in pairs}
+
     def describe(self) -> Mapping[str, Any]:
-        """A string: Marathon's environment holds nothing else, and forms of DC/OS show objects of any keys badly."""
-        return {"type": "string", "pattern": r"^(\s*\{[\s\S]*\}\s*)?$"}
+        """A string of pairs: JSON in an option would need quotation marks, which the template cannot carry."""
+        return {"type": "string", "pattern": PAIRS}
 
 
 def format_number(number: float) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from .kinds import NO_BLANKS, Flag, Number, Text, Texts
+from .kinds import CIDR, WORD, Choice, Flag, Number, Text, Texts
 from .settings import setting
 
 SECTION = "Run Calico-Node"
@@ -25,19 +25,51 @@ class NodeSettings:
         "whether they have it.",
     )
     node_image: str = setting(
-        Text("a Docker image", NO_BLANKS),
+        Text("a Docker image", WORD),
         NODE_IMAGE,
         f"{SECTION}.override-node-image",
         "Docker image of calico-node. Empty: the one that this package names.",
         package_default="",
         resource="assets.container.docker.calico-node",
     )
+    node_ip_pool: str = setting(
+        Text("a network, such as 192.168.0.0/16", CIDR),
+        "",
+        f"{SECTION}.ip-pool",
+        "Network out of which containers get addresses, made if Calico has none. Empty: calico-node's own default, "
+        "192.168.0.0/16.",
+    )
+    node_ipip: str = setting(
+        Choice(("", "off", "always", "cross-subnet")),
+        "",
+        f"{SECTION}.ipip",
+        "IP-in-IP of that network: off, always or cross-subnet. Empty: calico-node's own default, off.",
+    )
+    node_nat_outgoing: str = setting(
+        Choice(("", "true", "false")),
+        "",
+        f"{SECTION}.nat-outgoing",
+        "Whether containers reach the world outside through NAT. Empty: calico-node's own default, true.",
+    )
+    node_ip_autodetection: str = setting(
+        Text("a method, such as can-reach=10.0.0.1 or interface=eth0", WORD),
+        "",
+        f"{SECTION}.ip-autodetection-method",
+        "How calico-node finds its host's address where there are several, such as interface=eth0. Empty: the first.",
+    )
+    node_ignore_loose_rpf: bool = setting(
+        Flag(),
+        default=True,
+        option=f"{SECTION}.ignore-loose-rp-filter",
+        help_text="Let Felix run although DC/OS sets rp_filter to loose on interfaces. Off: Felix refuses to run on "
+        "such a host.",
+    )
     node_environment: Mapping[str, str] = setting(
         Texts(),
         {},
         f"{SECTION}.extra-environment",
-        'More variables of calico-node, as a JSON object in a string: {"FELIX_LOGSEVERITYSCREEN": "debug"}. They win '
-        "over everything else.",
+        "More variables of calico-node, as NAME=value pairs separated by semicolons, such as "
+        "FELIX_LOGSEVERITYSCREEN=debug. They win over everything else.",
         package_default="",
     )
     node_poll_s: float = setting(

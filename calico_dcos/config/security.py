@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .kinds import NO_BLANKS, Text
+from .kinds import WORD, Text
 from .settings import setting
 
 SECTION = "Security"
@@ -16,15 +16,23 @@ class SecuritySettings:
     """Credentials."""
 
     principal: str = setting(
-        Text("a principal without blanks", NO_BLANKS),
+        Text("a principal without blanks", WORD),
         "",
         f"{SECTION}.principal",
         "Mesos principal of the framework. Empty: none.",
     )
     secret: str = setting(
-        Text("a secret"),
+        Text(),
         "",
         f"{SECTION}.secret",
         "Secret of the principal, for masters that authenticate frameworks.",
+        is_secret=True,
+        vault_key="service-account-secret",
+    )
+    operator_token: str = setting(
+        Text("a token without blanks, of at least 16 characters", r"^(\S{16,})?$"),
+        "",
+        f"{SECTION}.operator-token",
+        "What an operator has to show to pause, resume, retry or skip. Empty: the page and the API are read-only.",
         is_secret=True,
     )

@@ -41,6 +41,7 @@ class Setting:
         section: of the package's options.
         key: of the option in its section.
         help: one sentence or more, for operators.
+        vault_key: of the option that names a secret of DC/OS Enterprise with the value; "" for what is none.
         package_default: what the package has as the option's default; None where it is the setting's own.
         resource: where the package's resource.json says what to take if the option is not given, or "".
     """
@@ -52,6 +53,7 @@ class Setting:
     key: str
     help: str
     is_secret: bool
+    vault_key: str
     package_default: Any
     resource: str
 
@@ -80,6 +82,7 @@ class Entry:
     option: str
     help: str
     is_secret: bool
+    vault_key: str
     package_default: Any
     resource: str
 
@@ -91,6 +94,7 @@ def setting(  # noqa: PLR0913 - an entry of the table has many columns
     help_text: str,
     *,
     is_secret: bool = False,
+    vault_key: str = "",
     package_default: Any = None,
     resource: str = "",
 ) -> Any:
@@ -101,11 +105,13 @@ def setting(  # noqa: PLR0913 - an entry of the table has many columns
         default: a value, or how it is derived.
         option: "Section.key" of the package.
         help_text: what it means, and its unit.
-        is_secret: its value appears in no message, no log and no listing.
+        is_secret: its value appears in no message, no log and no listing; the package has a second option for it, with
+            the path of a secret of DC/OS Enterprise that holds the value.
+        vault_key: the key of that second option, if not the first one's with "-secret" behind it.
         package_default: the option's default where it cannot be the setting's: where that one is derived.
         resource: a dotted name in the package's resource.json that stands in for an option that is not given.
     """
-    entry = Entry(kind, default, option, help_text, is_secret, package_default, resource)
+    entry = Entry(kind, default, option, help_text, is_secret, vault_key, package_default, resource)
     return field(metadata={"entry": entry}, repr=not is_secret)
 
 
@@ -120,6 +126,7 @@ def build_setting(name: str, entry: Entry) -> Setting:
         key=key,
         help=entry.help,
         is_secret=entry.is_secret,
+        vault_key=entry.vault_key or (f"{key}-secret" if entry.is_secret else ""),
         package_default=entry.package_default,
         resource=entry.resource,
     )

@@ -61,12 +61,19 @@ def build_wanted(config: Config) -> dict[str, Any]:
 
 
 def _build_node_environment(config: Config) -> dict[str, str]:
+    given = {
+        "CALICO_IPV4POOL_CIDR": config.node_ip_pool,
+        "CALICO_IPV4POOL_IPIP": config.node_ipip,
+        "CALICO_IPV4POOL_NAT_OUTGOING": config.node_nat_outgoing,
+        "IP_AUTODETECTION_METHOD": config.node_ip_autodetection,
+        # DC/OS sets rp_filter to loose on every interface at each start of its agent, and Felix refuses to run so.
+        "FELIX_IGNORELOOSERPF": "true" if config.node_ignore_loose_rpf else "",
+    }
     return {
         "ETCD_ENDPOINTS": config.etcd_endpoints,
         "CALICO_NETWORKING_BACKEND": "bird",
         "CALICO_LIBNETWORK_ENABLED": "true",
-        # DC/OS sets rp_filter to loose on every interface at each start of its agent, and Felix refuses to run so.
-        "FELIX_IGNORELOOSERPF": "true",
+        **{name: value for name, value in given.items() if value},
         **config.node_environment,
     }
 

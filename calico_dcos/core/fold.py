@@ -6,8 +6,10 @@ from dataclasses import replace
 
 from immutables import Map
 
-from .actions import Acknowledge, Exit
+from .actions import Acknowledge, Exit, Reply
+from .controls import obey
 from .events import (
+    Commanded,
     Disconnected,
     Downloaded,
     Event,
@@ -27,14 +29,14 @@ from .model import Agent, Inspection, Offer, Step, StepName, Task, TaskState, bu
 from .phase import advance, is_settled
 from .state import HeldOffer, Question, State
 
-Answer = Acknowledge | Exit
+Answer = Acknowledge | Exit | Reply
 
 # Ends in which the task's command was never at fault.
 _EXECUTOR_TERMINATED = "REASON_EXECUTOR_TERMINATED"
 _BLAMELESS = frozenset({TaskState.GONE, TaskState.GONE_BY_OPERATOR, TaskState.DROPPED})
 
 
-def fold(  # noqa: C901 - one case for each event
+def fold(  # noqa: C901, PLR0912 - one case for each event
     state: State, event: Event, now: float
 ) -> tuple[State, tuple[Answer, ...]]:
     """Take one event in.
@@ -66,6 +68,9 @@ def fold(  # noqa: C901 - one case for each event
             return _fold_failed(state, event, now), ()
         case Downloaded():
             return _fold_downloaded(state, event), ()
+        case Commanded():
+            state, verdict = obey(state, event.command, now)
+            return state, (Reply(event.ticket, verdict),)
         case Ticked():
             return _fold_ticked(state, now), ()
 
@@ -101,10 +106,12 @@ def _fold_subscribed(state: State, event: Subscribed, now: float) -> State:
 
 
 def _fold_rejected(state: State, event: Rejected) -> tuple[State, tuple[Answer, ...]]:
+    reason = f"the master ended the subscription: {event.message}"
     if "removed" in event.message:
         # The id is dead for ever; what is known of the hosts stays true.
         state = replace(state, framework_id=None, unsaved=replace(state.unsaved, framework_id=""))
-    return replace(state, is_subscribed=False), (Exit(f"the master ended the subscription: {event.message}"),)
+        reason += "; starts again as a new framework, and keeps what is known of the hosts"
+    return replace(state, is_subscribed=False, offers=Map()), (Exit(reason),)
 
 
 def _fold_offers(state: State, offers: tuple[Offer, ...], now: float) -> State:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from .report import Reporter
 
 STEPS = ("docker-cluster-store", "cni", "agent-restart")
+ALL = "all"
 SERVICES = ("etcd-proxy", "calico-node")
 EXIT_USAGE = 2
 
@@ -22,8 +23,9 @@ def build_parser() -> argparse.ArgumentParser:
     commands.required = True
     inspect = commands.add_parser("inspect", help="report facts and what is still to do; changes nothing")
     apply_ = commands.add_parser("apply", help="do what is still to do for one step, and verify it")
-    apply_.add_argument("step", choices=STEPS)
-    apply_.add_argument("--dry-run", action="store_true", help="tell the changes, and do nothing")
+    apply_.add_argument("step", choices=(*STEPS, *SERVICES, ALL), help="services and all: with --dry-run only")
+    apply_.add_argument("--dry-run", action="store_true", help="tell the changes, their reason and impact; do nothing")
+    apply_.add_argument("--json", action="store_true", help="with --dry-run: tell them as JSON")
     supervise = commands.add_parser("supervise", help="run a service and watch over it")
     supervise.add_argument("service", choices=SERVICES)
     supervise.add_argument("--health", action="store_true", help="exit with 0 if it is healthy, with 1 if not")
@@ -34,12 +36,23 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def parse_arguments(arguments: List[str]) -> argparse.Namespace:
+    """Parse the arguments, and what of them argparse cannot check: a service is supervised, not applied."""
+    parser = build_parser()
+    options = parser.parse_args(arguments)
+    if options.command == "apply" and not options.dry_run and options.step not in STEPS:
+        parser.error("{} is applied with --dry-run only".format(options.step))
+    if options.command == "apply" and options.json and not options.dry_run:
+        parser.error("--json goes with --dry-run")
+    return options
+
+
 def run(arguments: List[str], out: TextIO, err: TextIO) -> int:
     """Run one command, and return its exit status.
 
     0: nothing is left to do, 1: failed, 2: wrong usage or wanted state, 3: refused, an operator must act.
     """
-    options = build_parser().parse_args(arguments)
+    options = parse_arguments(arguments)
     environment = dict(os.environ)
     host = Host(
         options.root or environment.get("CALICO_DCOS_ROOT") or "/",
@@ -70,6 +83,11 @@ def _dispatch(options: argparse.Namespace, host: Host, wanted: Wanted, out: Text
         from .services.health import check_health  # noqa: PLC0415
 
         return check_health(options.service, host, wanted, err)
+    if options.command == "apply" and options.dry_run:
+        from .dry_run import show_plan  # noqa: PLC0415
+        from .inspection import read_inspection  # noqa: PLC0415
+
+        return show_plan(options.step, read_inspection(host, wanted), wanted, out, as_json=options.json)
     from . import steps  # noqa: PLC0415
 
     reporter = _build_reporter(host, out, err)
@@ -79,6 +97,4 @@ def _dispatch(options: argparse.Namespace, host: Host, wanted: Wanted, out: Text
         from .services.supervise import supervise  # noqa: PLC0415
 
         return supervise(options.service, host, wanted, reporter)
-    if options.dry_run:
-        return steps.show_step(options.step, host, wanted, reporter)
     return steps.apply_step(options.step, host, wanted, reporter)

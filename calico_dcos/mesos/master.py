@@ -50,11 +50,12 @@ def find_master(address: str, *, timeout_s: float) -> str:
     parsed = parse_master(address)
     if not parsed.startswith("zk://"):
         return parsed
+    path = f"/{parsed.removeprefix('zk://').partition('/')[2]}"
     with _connect_zookeeper(parsed, timeout_s) as zookeeper:
         try:
-            names = sorted(name for name in zookeeper.get_children("/") if name.startswith("json.info_"))
+            names = sorted(name for name in zookeeper.get_children(path) if name.startswith("json.info_"))
             # The oldest candidate leads: ZooKeeper numbers them.
-            leader = json.loads(zookeeper.get(f"/{names[0]}")[0])["address"]
+            leader = json.loads(zookeeper.get(f"{path}/{names[0]}")[0])["address"]
         except NoNodeError as error:
             raise MasterError(f"ZooKeeper has no such path: {parsed}; DC/OS and Mesos use /mesos") from error
         except (KazooException, IndexError, ValueError, KeyError, TypeError) as error:
@@ -87,7 +88,11 @@ def open_session() -> requests.Session:
 
 @contextmanager
 def _connect_zookeeper(url: str, timeout_s: float) -> Iterator[Any]:
-    zookeeper = KazooClient(hosts=url.removeprefix("zk://"), timeout=timeout_s)
+    logger = logging.getLogger(f"{__name__}.kazoo")
+    # It tells of each connection, and one is made whenever the agents are read.
+    logger.setLevel(logging.WARNING)
+    hosts = url.removeprefix("zk://").partition("/")[0]
+    zookeeper = KazooClient(hosts=hosts, timeout=timeout_s, logger=logger)
     try:
         zookeeper.start(timeout=timeout_s)
         yield zookeeper

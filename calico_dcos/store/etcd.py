@@ -70,7 +70,7 @@ class EtcdRecords:
                     return
                 if time.monotonic() >= deadline:
                     self._drop_lease()
-                    raise StoreHeldError(f"store {self._label} is held by {lock.holder}; stop it first")
+                    raise StoreHeldError(f"store {self._label} is held by {lock.holder}")
                 time.sleep(POLL_S)
 
     def read(self) -> Mapping[str, bytes]:

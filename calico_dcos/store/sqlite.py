@@ -88,7 +88,7 @@ class SqliteRecords:
                 fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
                 if time.monotonic() >= deadline:
-                    message = f"store {self._label} is held by {self._read_holder()}; stop it first"
+                    message = f"store {self._label} is held by {self._read_holder()}"
                     raise StoreHeldError(message) from error
                 time.sleep(POLL_S)
             else:

@@ -67,7 +67,7 @@ class ZooKeeperRecords:
                 self._client.ensure_path(path)
             while (other := self._client.create_lock(self._lock_path, holder)) is not None:
                 if time.monotonic() >= deadline:
-                    raise StoreHeldError(f"store {self._label} is held by {other}; stop it first")
+                    raise StoreHeldError(f"store {self._label} is held by {other}")
                 time.sleep(POLL_S)
             seal = self._client.break_seal(self._seal_path, str(uuid.uuid4()))
             # The session may have expired in between, and another scheduler have come.

@@ -14,7 +14,7 @@ from calico_dcos.mesos.subscription import Subscription, Timing
 from calico_dcos.mesos.tasks import TaskTemplate
 from calico_dcos.mesos.translate import FrameworkSettings
 
-PATIENCE_S = 10.0
+PATIENCE_S = 60.0
 QUICK = Timing(call_timeout_s=0.3, first_pause_s=0.02, max_pause_s=0.1, jitter=lambda: 0.0)
 
 _Event = TypeVar("_Event", bound=Event)

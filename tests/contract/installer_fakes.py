@@ -173,6 +173,12 @@ class FakeHost:
         path = self.root / "fake/reports.jsonl"
         return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
+    @property
+    def docker_calls(self) -> list[str]:
+        """The calls of Docker's API: method and path."""
+        path = self.root / "fake/docker-calls"
+        return path.read_text().splitlines() if path.exists() else []
+
     def environment(self) -> dict[str, str]:
         """The environment of a task on this host; LD_LIBRARY_PATH is there to be dropped."""
         return {
@@ -315,6 +321,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
 class _DockerHandler(_Handler):
     def do_GET(self) -> None:
+        with (self.root / "fake/docker-calls").open("a") as file:
+            file.write(f"GET {self.path}\n")
         state = self.state
         if state["units"]["docker.service"]["ActiveState"] != "active":
             self.answer(500, {"message": "dockerd is down"})
@@ -393,7 +401,16 @@ def _build_state() -> dict[str, Any]:
             },
             "dcos-mesos-slave.service": {"LoadState": "loaded", "ActiveState": "active", "MainPID": "2000"},
         },
-        "agent": {"version": "1.9.0", "start_time": 1.0, "flags": {}, "frameworks": []},
+        "agent": {
+            "version": "1.9.0",
+            "start_time": 1.0,
+            "flags": {
+                "isolation": "cgroups/cpu,network/cni",
+                "network_cni_config_dir": "/opt/mesosphere/etc/dcos/network/cni",
+                "network_cni_plugins_dir": "/opt/mesosphere/active/cni",
+            },
+            "frameworks": [],
+        },
         "agent_status": 200,
         "agent_is_stuck": False,
         "reload_is_ignored": False,

@@ -13,7 +13,7 @@ import pytest
 
 def run_scheduler(tmp_path: Path, **settings: str) -> subprocess.CompletedProcess[str]:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("CALICO_DCOS_")}
-    own = {"STATE_STORE": f"sqlite://{tmp_path}/state.db", "LOG_LEVEL": "ERROR", **settings}
+    own = {"STATE_STORE": f"sqlite://{tmp_path}/state.db", "LOG_LEVEL": "ERROR", "PORT": "0", **settings}
     return subprocess.run(
         [sys.executable, "-m", "calico_dcos", "scheduler"],
         env={**inherited, **{f"CALICO_DCOS_{name}": value for name, value in own.items()}},

@@ -83,6 +83,7 @@ def run(store: FakeStore, story: Story, *events: Event) -> str:
     for event in (*events, Rejected("Framework failed over")):
         queue.put(event)
     scheduler = Scheduler(policy=build_policy(), store=store, queue=queue, read_clock=lambda: 1000.0)
+    assert scheduler.take_store("a test")
     return scheduler.run(FakeDriver(story))
 
 
@@ -125,7 +126,7 @@ def test_framework_id_is_stored_when_the_master_gives_it_and_used_again() -> Non
 
 
 def test_store_that_is_away_keeps_everything_waiting_and_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("calico_dcos.scheduler.TICK_S", 0.01)
+    monkeypatch.setattr("calico_dcos.scheduler.RETRY_S", 0.01)
     story: Story = []
     store = FakeStore(story)
     store.memory = Memory(secret="s")

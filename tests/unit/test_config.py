@@ -47,6 +47,19 @@ def test_operator_settings_win_over_the_node_defaults() -> None:
     assert build_wanted(config)["calico_node"]["environment"]["FELIX_LOGSEVERITYSCREEN"] == "debug"
 
 
+def test_pairs_set_the_nodes_environment_like_json() -> None:
+    config = read_config({"CALICO_DCOS_NODE_ENVIRONMENT": "FELIX_LOGSEVERITYSCREEN=debug;A=b=c"})
+
+    assert config.node_environment == {"FELIX_LOGSEVERITYSCREEN": "debug", "A": "b=c"}
+
+
+def test_secrets_show_neither_in_faults_nor_in_text() -> None:
+    config = read_config({"CALICO_DCOS_SECRET": "hush"})
+
+    assert config.secret == "hush"
+    assert "hush" not in repr(config)
+
+
 @pytest.mark.parametrize(
     ("name", "value", "fault"),
     [
@@ -60,7 +73,8 @@ def test_operator_settings_win_over_the_node_defaults() -> None:
         ("CNI_PLUGINS_DIR", "active/cni", "it takes an absolute path"),
         ("CNI_CALICO_URL", "ftp://x/calico", "it takes an http:// or https:// URL"),
         ("CNI_CALICO_SHA256", "abc", "it takes 64 hexadecimal digits"),
-        ("NODE_ENVIRONMENT", "[1]", "it takes a JSON object of strings"),
+        ("NODE_ENVIRONMENT", "[1]", 'it takes NAME=value pairs separated by ";", or a JSON object of strings'),
+        ("NODE_ENVIRONMENT", "A", 'it takes NAME=value pairs separated by ";", or a JSON object of strings'),
         ("LOG_LEVEL", "LOUD", "it takes one of DEBUG, INFO, WARNING, ERROR"),
     ],
 )

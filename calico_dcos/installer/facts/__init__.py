@@ -1,41 +1,90 @@
 """Facts: what this host is, has and runs; each module asks (``read_``) and reads the answers (``parse_``)."""
 
-from typing import List, NamedTuple, Union
+from concurrent.futures import ThreadPoolExecutor
+from typing import List, NamedTuple, Tuple, Union
 
-from ..host import Host
+from ..host import STATE_DIR, Host
 from ..unknown import Unknown
 from ..wanted import Wanted
+from ..web import split_address
 from .calico_node import Container, read_calico_node
+from .clock import Clock, read_clock
 from .cni import Cni, read_cni
-from .docker import Docker, read_docker
+from .disk import Disk, read_disks
+from .docker import Docker, Engine, read_docker
 from .etcd import Endpoint, Listener, read_endpoints, read_listener
-from .mesos_agent import MesosAgent, read_mesos_agent
-from .system import Dcos, System, read_clock, read_dcos, read_system
+from .felix import Felix, read_felix
+from .mesos_agent import AgentState, MesosAgent, read_mesos_agent
+from .network import Port, RpFilter, read_port, read_rp_filter
+from .system import Dcos, System, read_dcos, read_system
+
+WRITTEN_DIRS = (STATE_DIR, "/etc/docker")
 
 Facts = NamedTuple(
     "Facts",
     [
         ("system", System),
+        ("clock", Clock),
+        ("disks", List[Disk]),
+        ("rp_filter", Union[RpFilter, Unknown]),
         ("dcos", Dcos),
         ("docker", Docker),
         ("mesos_agent", MesosAgent),
         ("cni", Cni),
         ("calico_node", Union[Container, None, Unknown]),
+        ("felix", Felix),
         ("etcd", List[Endpoint]),
         ("etcd_listener", Listener),
+        ("etcd_port", Port),
     ],
 )
 
 
 def read_facts(host: Host, wanted: Wanted) -> Facts:
-    """Read all facts of this host; nothing on it is changed."""
-    return Facts(
-        system=read_system(host, read_clock()),
-        dcos=read_dcos(host),
-        docker=read_docker(host),
-        mesos_agent=read_mesos_agent(host),
-        cni=read_cni(host, wanted.cni),
-        calico_node=read_calico_node(host, wanted.calico_node),
-        etcd=read_endpoints(host, wanted.etcd_endpoints),
-        etcd_listener=read_listener(host, wanted.etcd_proxy.listen),
-    )
+    """Read all facts of this host; nothing on it is changed.
+
+    All at once: nearly all of the time is spent in waiting, and so a look takes as long as its slowest part.
+    """
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        docker = pool.submit(_read_docker, host, wanted)
+        agent = pool.submit(_read_agent, host, wanted)
+        node = pool.submit(_read_node, host, wanted)
+        etcd = pool.submit(read_endpoints, host, wanted.etcd_endpoints)
+        listener = pool.submit(read_listener, host, wanted.etcd_proxy.listen)
+        dcos = pool.submit(read_dcos, host)
+        clock = pool.submit(read_clock, host)
+        port = pool.submit(read_port, host, split_address(wanted.etcd_proxy.listen)[1])
+        return Facts(
+            system=read_system(host),
+            clock=clock.result(),
+            disks=docker.result()[1],
+            rp_filter=read_rp_filter(),
+            dcos=dcos.result(),
+            docker=docker.result()[0],
+            mesos_agent=agent.result()[0],
+            cni=agent.result()[1],
+            calico_node=node.result()[0],
+            felix=node.result()[1],
+            etcd=etcd.result(),
+            etcd_listener=listener.result(),
+            etcd_port=port.result(),
+        )
+
+
+def _read_docker(host: Host, wanted: Wanted) -> Tuple[Docker, List[Disk]]:
+    docker = read_docker(host)
+    root = docker.engine.root_dir if isinstance(docker.engine, Engine) else Unknown("")
+    roots = [] if isinstance(root, Unknown) else [root]
+    written = [*WRITTEN_DIRS, wanted.cni.plugins_dir, wanted.cni.config_dir]
+    return docker, read_disks(host, written + roots)
+
+
+def _read_agent(host: Host, wanted: Wanted) -> Tuple[MesosAgent, Cni]:
+    agent = read_mesos_agent(host)
+    searched = agent.state.cni_plugins_dirs if isinstance(agent.state, AgentState) else []
+    return agent, read_cni(host, wanted.cni, searched)
+
+
+def _read_node(host: Host, wanted: Wanted) -> Tuple[Union[Container, None, Unknown], Felix]:
+    node = read_calico_node(host, wanted.calico_node)
+    return node, read_felix(host, node, wanted.etcd_endpoints)

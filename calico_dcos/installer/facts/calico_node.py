@@ -1,9 +1,10 @@
 """Facts: the container calico-node."""
 
-from typing import Any, NamedTuple, Optional, Union
+from typing import Any, Dict, List, NamedTuple, Optional, Union
 
 from ..docker_api import DockerAwayError, NoSuchObjectError, read_container
 from ..host import Host
+from ..redaction import HIDDEN, is_secret_name
 from ..unknown import Unknown
 from ..wanted import CalicoNode, compute_settings_hash
 
@@ -21,6 +22,10 @@ Container = NamedTuple(
         ("pid", int),
         ("started_at", str),
         ("restarts", int),
+        ("exit_code", int),
+        ("error", str),
+        ("settings", Dict[str, str]),
+        ("differing", List[str]),
     ],
 )
 
@@ -39,6 +44,7 @@ def parse_container(answer: Any, wanted: CalicoNode) -> Union[Container, Unknown
     """Read the answer of ``/containers/calico-node/json``."""
     try:
         state, config = answer["State"], answer["Config"]
+        environment = parse_environment(config.get("Env"))
         is_running, is_restarting = bool(state.get("Running")), bool(state.get("Restarting"))
         return Container(
             image=config["Image"],
@@ -50,9 +56,23 @@ def parse_container(answer: Any, wanted: CalicoNode) -> Union[Container, Unknown
             pid=int(state.get("Pid") or 0),
             started_at=state.get("StartedAt") or "",
             restarts=int(answer.get("RestartCount") or 0),
+            exit_code=int(state.get("ExitCode") or 0),
+            error="it ran out of memory" if state.get("OOMKilled") else state.get("Error") or "",
+            settings=hide_settings(environment),
+            differing=sorted(name for name, value in wanted.environment.items() if environment.get(name) != value),
         )
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         return Unknown("Docker's answer is not understood: {!r}".format(error))
+
+
+def parse_environment(variables: Any) -> Dict[str, str]:
+    """Read the variables of a container."""
+    return dict(variable.partition("=")[::2] for variable in variables or [])
+
+
+def hide_settings(environment: Dict[str, str]) -> Dict[str, str]:
+    """Hide the values that may be secrets; which settings there are is told of all."""
+    return {name: HIDDEN if is_secret_name(name) else value for name, value in environment.items()}
 
 
 def _hash_foreign(answer: Any, wanted: CalicoNode) -> Optional[str]:
@@ -61,6 +81,6 @@ def _hash_foreign(answer: Any, wanted: CalicoNode) -> Optional[str]:
     policy = (options.get("RestartPolicy") or {}).get("Name")
     if options.get("NetworkMode") != "host" or not options.get("Privileged") or policy != "always":
         return None
-    environment = dict(variable.partition("=")[::2] for variable in answer["Config"].get("Env") or [])
+    environment = parse_environment(answer["Config"].get("Env"))
     present = {name: environment[name] for name in wanted.environment if name in environment}
     return compute_settings_hash(answer["Config"]["Image"], present)

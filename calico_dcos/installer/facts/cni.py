@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+from collections import OrderedDict
 from typing import Any, Dict, List, NamedTuple, Optional, Union
 
 from ..host import Host, ToolError, run_program
@@ -30,34 +31,58 @@ ConfigFile = NamedTuple(
         ("file", str),
         ("network", Union[str, Unknown]),
         ("type", Optional[str]),
+        ("ipam", Optional[str]),
         ("is_wanted", bool),
         ("mtime_epoch_s", float),
     ],
 )
+PluginDir = NamedTuple("PluginDir", [("path", str), ("files", Union[List[str], Unknown])])
+Duplicate = NamedTuple("Duplicate", [("network", str), ("files", List[str])])
+# plugins: those that are wanted, there or not; plugin_dirs: every file of every directory that is searched for plugins;
+# broken: the files of which Mesos cannot make a network.
 Cni = NamedTuple(
     "Cni",
     [
         ("plugins_dir", str),
         ("plugins", List[PluginFile]),
-        ("other_plugins", Union[List[str], Unknown]),
+        ("plugin_dirs", List[PluginDir]),
         ("config_dir", str),
         ("configs", Union[List[ConfigFile], Unknown]),
+        ("duplicates", List[Duplicate]),
+        ("broken", List[str]),
     ],
 )
 
 
-def read_cni(host: Host, wanted: WantedCni) -> Cni:
-    """Read both directories."""
+def read_cni(host: Host, wanted: WantedCni, searched: List[str]) -> Cni:
+    """Read the configuration directory and those for plugins: the wanted one, and those that the agent searches."""
     pins = read_pins(host)
     names = [plugin.name for plugin in wanted.plugins]
-    found = list_files(host.path(wanted.plugins_dir))
+    directories = [wanted.plugins_dir] + [path for path in searched if path.rstrip("/") != wanted.plugins_dir]
+    configs = read_configs(host.path(wanted.config_dir), wanted.config)
     return Cni(
         plugins_dir=wanted.plugins_dir,
         plugins=[read_plugin(host, wanted.plugins_dir, name, pins.get(name)) for name in names],
-        other_plugins=found if isinstance(found, Unknown) else [name for name in found if name not in names],
+        plugin_dirs=[PluginDir(path, list_files(host.path(path))) for path in directories],
         config_dir=wanted.config_dir,
-        configs=read_configs(host.path(wanted.config_dir), wanted.config),
+        configs=configs,
+        duplicates=find_duplicates(configs),
+        broken=find_broken(configs),
     )
+
+
+def find_duplicates(configs: Union[List[ConfigFile], Unknown]) -> List[Duplicate]:
+    """Find the networks that several files configure: of these Mesos uses one, or none."""
+    files = OrderedDict()  # type: OrderedDict[str, List[str]]
+    for config in [] if isinstance(configs, Unknown) else configs:
+        if not isinstance(config.network, Unknown):
+            files.setdefault(config.network, []).append(config.file)
+    return [Duplicate(network, names) for network, names in files.items() if len(names) > 1]
+
+
+def find_broken(configs: Union[List[ConfigFile], Unknown]) -> List[str]:
+    """Find the files that are no network configuration."""
+    return [] if isinstance(configs, Unknown) else [one.file for one in configs if isinstance(one.network, Unknown)]
 
 
 def list_files(directory: str) -> Union[List[str], Unknown]:
@@ -137,14 +162,32 @@ def read_config(directory: str, name: str, wanted: Dict[str, Any]) -> ConfigFile
         mtime = os.stat(path).st_mtime
         with open(path, "rb") as file:
             content = json.loads(file.read().decode("utf-8"))
-        return _build_config(name, mtime, str(content["name"]), str(content["type"]), is_wanted=content == wanted)
+        return parse_config(name, content, mtime, wanted)
     except OSError as error:
-        return _build_config(name, 0.0, Unknown(error.strerror or str(error)))
-    except (ValueError, KeyError, TypeError) as error:
-        return _build_config(name, mtime, Unknown("no network configuration: {!r}".format(error)))
+        return _build_broken(name, 0.0, error.strerror or str(error))
+    except ValueError as error:
+        return _build_broken(name, mtime, "no network configuration: {}".format(error))
 
 
-def _build_config(
-    name: str, mtime: float, network: Union[str, Unknown], plugin: Optional[str] = None, *, is_wanted: bool = False
-) -> ConfigFile:
-    return ConfigFile(file=name, network=network, type=plugin, is_wanted=is_wanted, mtime_epoch_s=mtime)
+def parse_config(name: str, content: Any, mtime: float, wanted: Dict[str, Any]) -> ConfigFile:
+    """Read the JSON of one file; a ``.conflist`` has no ``type``, and Mesos knows no lists."""
+    if not isinstance(content, dict):
+        return _build_broken(name, mtime, "no network configuration: it is no JSON object")
+    lacking = [key for key in ("name", "type") if not isinstance(content.get(key), str)]
+    ipam = content.get("ipam", {})
+    if ipam != {} and not (isinstance(ipam, dict) and isinstance(ipam.get("type"), str)):
+        lacking.append("ipam.type")
+    if lacking:
+        return _build_broken(name, mtime, "no network configuration: it lacks {}".format(" and ".join(lacking)))
+    return ConfigFile(
+        file=name,
+        network=content["name"],
+        type=content["type"],
+        ipam=ipam.get("type"),
+        is_wanted=content == wanted,
+        mtime_epoch_s=mtime,
+    )
+
+
+def _build_broken(name: str, mtime: float, reason: str) -> ConfigFile:
+    return ConfigFile(name, Unknown(reason), None, None, is_wanted=False, mtime_epoch_s=mtime)

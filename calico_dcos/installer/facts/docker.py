@@ -1,5 +1,6 @@
 """Facts: Docker, as its API and systemd tell; the command line of the daemon is read where it can be."""
 
+import os
 import re
 from typing import Any, Dict, List, NamedTuple, Optional, Union
 
@@ -11,6 +12,7 @@ from .daemon_json import DEFAULT_PATH, DaemonJson, read_daemon_json
 from .system import read_text
 
 UNIT = "docker.service"
+PROGRAMS = ("/usr/bin/dockerd", "/usr/sbin/dockerd", "/usr/local/bin/dockerd", "/usr/bin/docker")
 DAEMON_NAMES = ("dockerd", "docker", "dockerd-current", "docker-current")
 
 Running = NamedTuple("Running", [("name", str), ("image", str)])
@@ -22,12 +24,15 @@ Engine = NamedTuple(
         ("cluster_advertise", Optional[str]),
         ("swarm", str),
         ("is_live_restore_on", bool),
+        ("root_dir", Union[str, Unknown]),
         ("running", List[Running]),
     ],
 )
+# is_installed: a daemon that does not run is another matter than none.
 Docker = NamedTuple(
     "Docker",
     [
+        ("is_installed", bool),
         ("engine", Union[Engine, Unknown]),
         ("unit", Union[systemd.Unit, Unknown]),
         ("flags", Union[List[str], Unknown]),
@@ -41,7 +46,20 @@ def read_docker(host: Host) -> Docker:
     unit = read_unit(host, UNIT)
     flags = read_flags(host, unit)
     path = find_config_path(flags)
-    return Docker(engine=read_engine(host), unit=unit, flags=flags, daemon_json=read_daemon_json(host, path))
+    return Docker(
+        is_installed=is_installed(host, unit),
+        engine=read_engine(host),
+        unit=unit,
+        flags=flags,
+        daemon_json=read_daemon_json(host, path),
+    )
+
+
+def is_installed(host: Host, unit: Union[systemd.Unit, Unknown]) -> bool:
+    """Whether there is a Docker at all: its unit, or one of its programs."""
+    if isinstance(unit, systemd.Unit) and unit.load_state == "loaded":
+        return True
+    return any(os.path.exists(host.path(path)) for path in PROGRAMS)
 
 
 def read_unit(host: Host, name: str) -> Union[systemd.Unit, Unknown]:
@@ -71,6 +89,7 @@ def parse_engine(version: Any, info: Any, containers: Any) -> Union[Engine, Unkn
             # Absent before Docker 1.12, which had no swarm mode.
             swarm=(info.get("Swarm") or {}).get("LocalNodeState") or "inactive",
             is_live_restore_on=bool(info.get("LiveRestoreEnabled")),
+            root_dir=info.get("DockerRootDir") or Unknown("Docker does not tell"),
             running=[Running(entry["Names"][0].lstrip("/"), entry.get("Image", "")) for entry in containers],
         )
     except (KeyError, IndexError, TypeError, AttributeError) as error:

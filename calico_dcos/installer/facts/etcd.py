@@ -7,12 +7,26 @@ from urllib.parse import urlsplit
 
 from ..host import Host
 from ..unknown import Unknown
-from ..web import NOT_FOUND, OK, NotHttpError, UnreachableError, fetch, split_address
+from ..versions import parse_version
+from ..web import NOT_FOUND, OK, NotHttpError, UnreachableError, call, fetch, open_connection, split_address
 
 TIMEOUT_S = 2
+UNAUTHORIZED, FORBIDDEN = 401, 403
+
+# The v3 API's JSON gateway moved with the versions of etcd: 3.4, 3.3, 3.0 to 3.2.
+V3_PATHS = ("/v3/maintenance/status", "/v3beta/maintenance/status", "/v3alpha/maintenance/status")
+FIRST_WITH_V3 = (3, 0)
 
 EtcdAnswer = NamedTuple("EtcdAnswer", [("version", str), ("is_healthy", bool), ("latency_ms", float)])
-Endpoint = NamedTuple("Endpoint", [("url", str), ("etcd", Union[EtcdAnswer, Unknown])])
+Endpoint = NamedTuple(
+    "Endpoint",
+    [
+        ("url", str),
+        ("etcd", Union[EtcdAnswer, Unknown]),
+        ("has_v2", Union[bool, Unknown]),
+        ("has_v3", Union[bool, Unknown]),
+    ],
+)
 # answers: "etcd", "nothing", or "something else"
 Listener = NamedTuple("Listener", [("address", str), ("answers", str), ("detail", str)])
 
@@ -22,19 +36,56 @@ class NotEtcdError(UnreachableError):
 
 
 def read_endpoints(host: Host, urls: List[str]) -> List[Endpoint]:
-    """Ask each endpoint for its version and health."""
-    return [Endpoint(url, read_endpoint(host, url)) for url in urls]
+    """Ask each endpoint for its version, its health and its APIs."""
+    return [read_endpoint(host, url) for url in urls]
 
 
-def read_endpoint(host: Host, url: str) -> Union[EtcdAnswer, Unknown]:
+def read_endpoint(host: Host, url: str) -> Endpoint:
     """Ask one endpoint; one with TLS is not asked, its certificates are not ours."""
+    address = find_address(host, url)
+    if isinstance(address, Unknown):
+        return Endpoint(url, address, address, address)
+    try:
+        etcd = ask_etcd(address)
+    except UnreachableError as error:
+        unknown = Unknown(str(error))
+        return Endpoint(url, unknown, unknown, unknown)
+    return Endpoint(url, etcd, ask_v2(address), ask_v3(address, etcd.version))
+
+
+def find_address(host: Host, url: str) -> Union[str, Unknown]:
+    """Find the ``host:port`` to dial for an endpoint."""
     parts = urlsplit(url)
     if parts.scheme != "http":
         return Unknown("an endpoint with {} is not asked".format(parts.scheme))
+    return "{}:{}".format(host.dial(parts.hostname or ""), parts.port or 2379)
+
+
+def ask_v2(address: str) -> Union[bool, Unknown]:
+    """Find out whether the v2 API is on: without it, etcd 3.4 and later know no ``/v2``."""
     try:
-        return ask_etcd("{}:{}".format(host.dial(parts.hostname or ""), parts.port or 2379))
+        status = fetch(address, "/v2/keys/", TIMEOUT_S).status
     except UnreachableError as error:
         return Unknown(str(error))
+    if status in (OK, UNAUTHORIZED, FORBIDDEN):
+        return True
+    return False if status == NOT_FOUND else Unknown("it answers /v2/keys/ with status {}".format(status))
+
+
+def ask_v3(address: str, version: str) -> Union[bool, Unknown]:
+    """Find out whether the v3 API is on, through its JSON gateway, which an operator may have switched off."""
+    statuses = []
+    try:
+        for path in V3_PATHS:
+            connection = open_connection(address, TIMEOUT_S)
+            statuses.append(call(connection, "POST", path, b"{}", {"Content-Type": "application/json"}).status)
+            if statuses[-1] in (OK, UNAUTHORIZED, FORBIDDEN):
+                return True
+    except UnreachableError as error:
+        return Unknown(str(error))
+    if (parse_version(version) or FIRST_WITH_V3) < FIRST_WITH_V3:
+        return False
+    return Unknown("its JSON gateway does not answer (status {})".format(", ".join(str(one) for one in statuses)))
 
 
 def ask_etcd(address: str) -> EtcdAnswer:

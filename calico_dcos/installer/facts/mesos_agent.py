@@ -19,6 +19,7 @@ AgentState = NamedTuple(
         ("version", str),
         ("start_time_epoch_s", float),
         ("isolation", str),
+        ("is_cni_isolator_on", bool),
         ("cni_config_dir", Optional[str]),
         ("cni_plugins_dirs", List[str]),
         ("running_tasks", int),
@@ -80,10 +81,17 @@ def parse_agent_state(state: Any) -> AgentState:
         version=str(state["version"]),
         start_time_epoch_s=float(state["start_time"]),
         isolation=flags.get("isolation") or "",
+        is_cni_isolator_on=is_cni_isolator_on(flags.get("isolation") or ""),
         cni_config_dir=flags.get("network_cni_config_dir") or None,
         cni_plugins_dirs=[path for path in plugins.split(":") if path],
         running_tasks=count_tasks(state),
     )
+
+
+def is_cni_isolator_on(isolation: str) -> bool:
+    """Whether containers get networks from CNI: Mesos takes network/cni where no other network isolator is named."""
+    networks = [name.strip() for name in isolation.split(",") if name.strip().startswith("network/")]
+    return not networks or "network/cni" in networks
 
 
 def name_directories(host: Host, state: AgentState) -> AgentState:

@@ -3,7 +3,6 @@
 import json
 import os
 import platform
-import time
 from typing import List, NamedTuple, Union
 
 from .. import systemd
@@ -25,14 +24,13 @@ System = NamedTuple(
         ("init", str),
         ("cgroups", str),
         ("boot_id", Union[str, Unknown]),
-        ("clock_epoch_s", float),
         ("uptime_s", Union[float, Unknown]),
     ],
 )
 Dcos = NamedTuple("Dcos", [("version", Union[str, None, Unknown]), ("native_calico", List[str])])
 
 
-def read_system(host: Host, now_epoch_s: float) -> System:
+def read_system(host: Host) -> System:
     """Read what the host runs on."""
     kernel = platform.uname()
     os_release = read_text(host.path("/etc/os-release"))
@@ -44,7 +42,6 @@ def read_system(host: Host, now_epoch_s: float) -> System:
         init="systemd" if os.path.isdir(host.path("/run/systemd/system")) else "not systemd",
         cgroups=parse_cgroups(read_text("/proc/self/mountinfo")),
         boot_id=read_text("/proc/sys/kernel/random/boot_id"),
-        clock_epoch_s=round(now_epoch_s, 3),
         uptime_s=uptime if isinstance(uptime, Unknown) else float(uptime.split()[0]),
     )
 
@@ -111,8 +108,3 @@ def read_text(path: str) -> Union[str, Unknown]:
             return file.read().strip()
     except OSError as error:
         return Unknown("{}: {}".format(path, error.strerror))
-
-
-def read_clock() -> float:
-    """Read the clock, in seconds of the epoch."""
-    return time.time()

@@ -33,18 +33,24 @@ Change = NamedTuple(
     ],
 )
 # refusal: why the step must not be done on this host, and what an operator can do about it; then there are no changes.
-Decision = NamedTuple("Decision", [("changes", List[Change]), ("refusal", Optional[str])])
+# warnings: what does not keep the step from being done, and an operator should know.
+Decision = NamedTuple("Decision", [("changes", List[Change]), ("refusal", Optional[str]), ("warnings", List[str])])
 
-DONE = Decision([], None)
+DONE = Decision([], None, [])
 
 
 def refuse(reason: str, remedy: str) -> Decision:
     """Build a refusal."""
-    return Decision([], "{}: {}".format(reason, remedy))
+    return Decision([], "{}: {}".format(reason, remedy), [])
 
 
 def change(
     action: Action, message: str, reason: str, impact: str, restarts: Optional[str] = None, subject: str = ""
 ) -> Decision:
     """Build a decision of one change."""
-    return Decision([Change(action, subject, message, reason, restarts, impact)], None)
+    return Decision([Change(action, subject, message, reason, restarts, impact)], None, [])
+
+
+def warn(decision: Decision, warnings: List[str]) -> Decision:
+    """Add warnings to a decision."""
+    return decision._replace(warnings=decision.warnings + warnings)

@@ -36,16 +36,6 @@ def inspect(host: Host, wanted: Wanted, reporter: Reporter) -> int:
     return EXIT_DONE
 
 
-def show_step(step: str, host: Host, wanted: Wanted, reporter: Reporter) -> int:
-    """Tell what apply_step would do, and do nothing."""
-    inspection = read_inspection(host, wanted)
-    for change in inspection.plan[step].changes:
-        reporter.progress("would {} ({}); {}".format(change.message, change.reason, change.impact))
-    status = _tell_settled(inspection.plan[step], reporter)
-    reporter.inspection(inspection)
-    return EXIT_DONE if status is None else status
-
-
 def apply_step(step: str, host: Host, wanted: Wanted, reporter: Reporter) -> int:
     """Do what is still to do for one step, and prove it by inspecting again.
 
@@ -82,28 +72,24 @@ def _do_changes(step: str, host: Host, wanted: Wanted, reporter: Reporter) -> Tu
     """Do the changes under the lock, by facts read under the lock; undo what is not verified."""
     before = read_inspection(host, wanted)
     status = _tell_settled(before.plan[step], reporter)
-    if status is None:
-        try:
-            _check_leave(before.plan[step], wanted)
-            for change in before.plan[step].changes:
-                reporter.progress("{} ({})".format(change.message, change.reason))
-                ACTIONS[change.action](Work(host, wanted, before.facts, reporter), change)
-        except StepError as error:
-            _tell_failure(step, host, reporter, error.reason, error.detail)
-            return read_inspection(host, wanted), EXIT_FAILED
-        except (FileError, ToolError, OSError) as error:
-            _tell_failure(step, host, reporter, str(error))
-            return read_inspection(host, wanted), EXIT_FAILED
-    after = read_inspection(host, wanted) if status is None else before
-    fault = _find_fault(after.plan[step])
-    if fault is not None and status != EXIT_REFUSED:
-        _tell_failure(step, host, reporter, "not done after all: {}".format(fault))
-        return read_inspection(host, wanted), EXIT_FAILED
-    if status != EXIT_REFUSED:
-        _settle(step, host, reporter)
-    if status is None:
-        reporter.progress("done and verified")
-    return after, status or EXIT_DONE
+    if status is not None:
+        if status == EXIT_DONE:
+            _settle(step, host, reporter)
+        return before, status
+    try:
+        _check_leave(before.plan[step], wanted)
+        for change in before.plan[step].changes:
+            reporter.progress("{} ({})".format(change.message, change.reason))
+            ACTIONS[change.action](Work(host, wanted, before.facts, reporter), change)
+        after = read_inspection(host, wanted)
+        _verify(after.plan[step])
+    except StepError as error:
+        return _undo(step, host, wanted, reporter, error)
+    except (FileError, ToolError, OSError) as error:
+        return _undo(step, host, wanted, reporter, StepError(str(error)))
+    _settle(step, host, reporter)
+    reporter.progress("done and verified")
+    return after, EXIT_DONE
 
 
 def _check_leave(decision: Decision, wanted: Wanted) -> None:
@@ -113,9 +99,10 @@ def _check_leave(decision: Decision, wanted: Wanted) -> None:
             raise StepError("needs leave to restart {}: {}".format(change.restarts, change.reason))
 
 
-def _find_fault(decision: Decision) -> Optional[str]:
+def _verify(decision: Decision) -> None:
     left = [change.message for change in decision.changes]
-    return decision.refusal or ("; ".join(left) if left else None)
+    if decision.refusal is not None or left:
+        raise StepError("not done after all: {}".format(decision.refusal or "; ".join(left)))
 
 
 def _settle(step: str, host: Host, reporter: Reporter) -> None:
@@ -126,11 +113,12 @@ def _settle(step: str, host: Host, reporter: Reporter) -> None:
         reporter.progress("that this is verified cannot be noted: {}".format(error))
 
 
-def _tell_failure(step: str, host: Host, reporter: Reporter, reason: str, detail: str = "") -> None:
+def _undo(step: str, host: Host, wanted: Wanted, reporter: Reporter, failure: StepError) -> Tuple[Inspection, int]:
     """Undo what the step has changed and not verified, and tell of both."""
-    told = [reason]
+    told = [failure.reason]
     try:
         told += undo_step(host, step)
     except (FileError, OSError) as error:
         told.append("putting things back failed: {}".format(error))
-    reporter.failure("; ".join(told), detail)
+    reporter.failure("; ".join(told), failure.detail)
+    return read_inspection(host, wanted), EXIT_FAILED

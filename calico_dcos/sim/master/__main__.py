@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import signal
+import threading
 import time
 import uuid
 from pathlib import Path
 
+from calico_dcos.sim.master.election import Candidate
 from calico_dcos.sim.master.registry import Registry
 from calico_dcos.sim.master.server import MasterServer
 from calico_dcos.sim.master.state import MasterOptions, MasterState
+from calico_dcos.sim.master.subscriptions import master_info
 from calico_dcos.sim.versions import MesosVersion
 from calico_dcos.sim.wire import serve
 
@@ -34,12 +38,17 @@ def main(argv: list[str] | None = None) -> None:
     work_dir: Path = arguments.work_dir
     work_dir.mkdir(parents=True, exist_ok=True)
     registry = Registry(work_dir / "registry.json" if arguments.registry == "replicated_log" else None)
-    asyncio.run(run(options, registry))
+    asyncio.run(run(options, registry, arguments.zk))
 
 
-async def run(options: MasterOptions, registry: Registry) -> None:
-    """Serve until a signal says to stop."""
+async def run(options: MasterOptions, registry: Registry, zk: str) -> None:
+    """Serve until a signal says to stop; with a ZooKeeper, from the moment in which this master leads."""
     state = MasterState(options, str(uuid.uuid4()), started_at=time.time())
+    candidate = Candidate(zk, master_info(state)) if zk else None
+    if candidate is not None:
+        # Signals end the process meanwhile: there is nothing to close.
+        await asyncio.to_thread(candidate.lead)
+        threading.Thread(target=_end_when_deposed, args=(candidate,), daemon=True).start()
     registry.load(state)
     server = MasterServer(state, registry)
     listener = await serve(server.handle, options.ip, options.port)
@@ -51,8 +60,15 @@ async def run(options: MasterOptions, registry: Registry) -> None:
     waiter = asyncio.ensure_future(stopped.wait())
     done, _ = await asyncio.wait({waiter, timekeeper}, return_when=asyncio.FIRST_COMPLETED)
     listener.close()
+    if candidate is not None:
+        candidate.resign()
     if timekeeper in done:
         timekeeper.result()  # raises what ended it
+
+
+def _end_when_deposed(candidate: Candidate) -> None:
+    candidate.wait_until_deposed()
+    os._exit(1)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -68,6 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--agent-reregister-timeout", default=600.0, type=float, metavar="SECONDS")
     parser.add_argument("--allocation-interval", default=1.0, type=float, metavar="SECONDS")
     parser.add_argument("--heartbeat-interval", default=15.0, type=float, metavar="SECONDS")
+    parser.add_argument("--zk", default="", metavar="URL", help="stand for election at zk://hosts/path")
     parser.add_argument("--offer-timeout", type=float, metavar="SECONDS")
     return parser
 

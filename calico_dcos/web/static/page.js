@@ -150,9 +150,12 @@ function showSummary(summary) {
     byId(name).textContent = summary[name];
     byId(name).parentElement.dataset.count = summary[name];
   }
-  const troubles = summary.is_connected
-    ? summary.errors
-    : ["Not connected to the Mesos master: nothing new is started.", ...summary.errors];
+  const notConnected = "Not connected to the Mesos master: nothing new is started.";
+  const troubles = [
+    ...(summary.notice ? [summary.notice] : []),
+    ...(summary.is_connected || summary.notice ? [] : [notConnected]),
+    ...summary.errors,
+  ];
   byId("trouble").textContent = troubles.join("\n");
   byId("trouble").hidden = troubles.length === 0;
 }

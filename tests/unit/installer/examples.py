@@ -7,11 +7,15 @@ from typing import Any
 
 from calico_dcos.installer.facts import Facts
 from calico_dcos.installer.facts.calico_node import Container
-from calico_dcos.installer.facts.cni import Cni, ConfigFile, PluginFile
+from calico_dcos.installer.facts.clock import Clock
+from calico_dcos.installer.facts.cni import Cni, ConfigFile, PluginDir, PluginFile, find_broken, find_duplicates
 from calico_dcos.installer.facts.daemon_json import ABSENT, DaemonJson
+from calico_dcos.installer.facts.disk import Disk, Room
 from calico_dcos.installer.facts.docker import Docker, Engine, Running
 from calico_dcos.installer.facts.etcd import Endpoint, EtcdAnswer, Listener
+from calico_dcos.installer.facts.felix import Felix
 from calico_dcos.installer.facts.mesos_agent import AgentState, MesosAgent
+from calico_dcos.installer.facts.network import Port, RpFilter
 from calico_dcos.installer.facts.system import Dcos, System
 from calico_dcos.installer.systemd import Unit
 from calico_dcos.installer.unknown import Unknown
@@ -61,8 +65,16 @@ def build_unit(name: str = "docker.service", **values: Any) -> Unit:
 
 
 def build_engine(**values: Any) -> Engine:
-    running = [Running("web", "nginx:1"), Running("db", "postgres:9")]
-    return Engine("20.10.24", None, None, "inactive", is_live_restore_on=False, running=running)._replace(**values)
+    engine = Engine(
+        version="20.10.24",
+        cluster_store=None,
+        cluster_advertise=None,
+        swarm="inactive",
+        is_live_restore_on=False,
+        root_dir="/var/lib/docker",
+        running=[Running("web", "nginx:1"), Running("db", "postgres:9")],
+    )
+    return engine._replace(**values)
 
 
 def build_daemon_json(**values: Any) -> DaemonJson:
@@ -77,6 +89,7 @@ def build_docker(
     flags: list[str] | Unknown | None = None,
 ) -> Docker:
     return Docker(
+        is_installed=True,
         engine=engine or build_engine(),
         unit=unit or build_unit(),
         flags=["/usr/bin/dockerd"] if flags is None else flags,
@@ -85,7 +98,16 @@ def build_docker(
 
 
 def build_agent_state(**values: Any) -> AgentState:
-    return AgentState("1.9.0", 1000.0, "cgroups/cpu,network/cni", CONFIG_DIR, [PLUGINS_DIR], 3)._replace(**values)
+    state = AgentState(
+        version="1.9.0",
+        start_time_epoch_s=1000.0,
+        isolation="cgroups/cpu,network/cni",
+        is_cni_isolator_on=True,
+        cni_config_dir=CONFIG_DIR,
+        cni_plugins_dirs=[PLUGINS_DIR],
+        running_tasks=3,
+    )
+    return state._replace(**values)
 
 
 def build_plugin(**values: Any) -> PluginFile:
@@ -94,16 +116,20 @@ def build_plugin(**values: Any) -> PluginFile:
 
 
 def build_config(**values: Any) -> ConfigFile:
-    return ConfigFile("calico.conf", "calico", "calico", is_wanted=True, mtime_epoch_s=600.0)._replace(**values)
+    config = ConfigFile("calico.conf", "calico", "calico", "calico-ipam", is_wanted=True, mtime_epoch_s=600.0)
+    return config._replace(**values)
 
 
 def build_cni(plugins: list[PluginFile] | None = None, configs: list[ConfigFile] | Unknown | None = None) -> Cni:
+    configs = [build_config()] if configs is None else configs
     return Cni(
         plugins_dir=PLUGINS_DIR,
         plugins=[build_plugin()] if plugins is None else plugins,
-        other_plugins=["mesos-cni-port-mapper"],
+        plugin_dirs=[PluginDir(PLUGINS_DIR, ["calico", "calico-ipam", "mesos-cni-port-mapper", "noop"])],
         config_dir=CONFIG_DIR,
-        configs=[build_config()] if configs is None else configs,
+        configs=configs,
+        duplicates=find_duplicates(configs),
+        broken=find_broken(configs),
     )
 
 
@@ -117,21 +143,40 @@ def build_container(**values: Any) -> Container:
         pid=77,
         started_at="2026-11-23T17:27:11.570819261Z",
         restarts=0,
+        exit_code=0,
+        error="",
+        settings={"A": "1"},
+        differing=[],
     )
     return container._replace(**values)
+
+
+def build_disk(path: str = "/var/lib/calico-dcos", **values: Any) -> Disk:
+    room = Room(free_bytes=10**10, total_bytes=10**11, free_inodes=10**6, is_read_only=False)
+    return Disk(path, path, room._replace(**values))
+
+
+def build_endpoint(**values: Any) -> Endpoint:
+    etcd = EtcdAnswer("3.3.12", is_healthy=True, latency_ms=1.0)
+    return Endpoint("http://localhost:2379", etcd, has_v2=True, has_v3=True)._replace(**values)
 
 
 def build_facts(**values: Any) -> Facts:
     """A host on which everything is as wanted."""
     listener = Listener("127.0.0.1:2379", "etcd", "etcd 3.3.12")
     facts = Facts(
-        system=System("Debian", "4.9", "x86_64", "systemd", "v1", "b00t", 2000.0, 100.0),
+        system=System("Debian", "4.9", "x86_64", "systemd", "v1", "b00t", 100.0),
+        clock=Clock(2000.0, 0),
+        disks=[build_disk()],
+        rp_filter=RpFilter(1, 1, {"eth0": 0}),
         dcos=Dcos("1.9.0", []),
         docker=build_docker(build_engine(cluster_store=STORE), build_daemon_json(cluster_store=STORE)),
         mesos_agent=MesosAgent(build_unit("dcos-mesos-slave.service"), "10.0.0.2:5051", build_agent_state()),
         cni=build_cni(),
         calico_node=build_container(),
-        etcd=[Endpoint("http://localhost:2379", EtcdAnswer("3.3.12", is_healthy=True, latency_ms=1.0))],
+        felix=Felix(is_ready=True, asked="etcd", detail="reported up"),
+        etcd=[build_endpoint()],
         etcd_listener=listener,
+        etcd_port=Port(2379, []),
     )
     return facts._replace(**values)

@@ -128,6 +128,7 @@ def test_an_engine_is_read() -> None:
         "Swarm": {"NodeID": "", "LocalNodeState": "inactive", "ControlAvailable": False},
         "LiveRestoreEnabled": True,
         "ContainersRunning": 1,
+        "DockerRootDir": "/var/lib/docker",
     }
     containers = [{"Id": "9f", "Names": ["/web", "/alias/web"], "Image": "nginx:1", "State": "running"}]
     assert parse_engine({"Version": "20.10.24+dfsg1"}, info, containers) == Engine(
@@ -136,6 +137,7 @@ def test_an_engine_is_read() -> None:
         cluster_advertise="10.0.0.1:2376",
         swarm="inactive",
         is_live_restore_on=True,
+        root_dir="/var/lib/docker",
         running=[Running("web", "nginx:1")],
     )
 

@@ -34,7 +34,15 @@ def read_recorded_states() -> list[Any]:
 def test_the_state_of_real_agents_is_read() -> None:
     states = [parse_agent_state(state) for state in read_recorded_states() if state["pid"].startswith("slave")]
     assert len(states) == 2
-    assert states[0] == AgentState("1.12.0", 1795457052.269432, "posix/cpu,posix/mem", None, [], 0)
+    assert states[0] == AgentState(
+        version="1.12.0",
+        start_time_epoch_s=1795457052.269432,
+        isolation="posix/cpu,posix/mem",
+        is_cni_isolator_on=True,
+        cni_config_dir=None,
+        cni_plugins_dirs=[],
+        running_tasks=0,
+    )
 
 
 def test_cni_flags_and_tasks_of_an_agent_are_read() -> None:
