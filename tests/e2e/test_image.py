@@ -19,6 +19,9 @@ pytestmark = pytest.mark.timeout(1200)  # the first run builds the base
 
 AGENTS = 2
 WALK_TIMEOUT_S = 300
+BUNDLE = "/opt/calico-dcos/share/calico-dcos/bundle"
+CARRIER = "no-proxy"
+PINS = "var/lib/calico-dcos/pins.json"
 CNI_CONFIG = "opt/mesosphere/etc/dcos/network/cni/calico.conf"
 CNI_PLUGIN = "opt/mesosphere/active/cni/calico"
 
@@ -116,8 +119,16 @@ def start_walk(host: Host, name: str, port: int, cluster: str) -> Walk:
         ]
     )
     host.run(["tee", f"/root/{name}.env"], stdin=rendered.encode())
+    # One of the schedulers carries the downloads itself, as an image that was built with BUNDLE does.
+    carries = f"calico-dcos bundle {BUNDLE} {' '.join(downloads.values())} &&" if name == CARRIER else ""
     host.run(
         [
+            *("docker", "run", "--detach", "--network", "host", "--name", f"scheduler-{name}", "--user", "root"),
+            *("--env-file", f"/root/{name}.env", "--entrypoint", "sh", packed.IMAGE),
+            *("-euc", f"{carries} exec setpriv --reuid 10001 --regid 10001 --clear-groups calico-dcos scheduler"),
+        ]
+        if carries
+        else [
             *("docker", "run", "--detach", "--network", "host", "--name", f"scheduler-{name}"),
             *("--env-file", f"/root/{name}.env", packed.IMAGE),
         ]
@@ -195,3 +206,12 @@ def test_without_proxy_everything_talks_to_the_given_etcd(walks: Mapping[str, Wa
         assert json.loads(walk.read(root, CNI_CONFIG) or "{}")["etcd_endpoints"] == walk.etcd
         stores = json.loads(walk.read(root, "etc/docker/daemon.json") or "{}")
         assert stores["cluster-store"] == walk.etcd.replace("http://", "etcd://")
+
+
+def test_downloads_that_the_scheduler_carries_come_from_it(walks: Mapping[str, Walk]) -> None:
+    for walk in walks.values():
+        for root in walk.roots:
+            pins = json.loads(walk.read(root, PINS) or "{}")
+            fetched = [pin["url"] for pin in pins.values()]
+            assert [f":{walk.port}/artifacts/" in url for url in fetched] == [walk.name == CARRIER] * len(fetched)
+    assert json.loads(walks[CARRIER].read(walks[CARRIER].roots[0], PINS) or "{}")
