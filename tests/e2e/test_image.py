@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.harness import packed
+from tests.e2e.harness import packed, servers
 from tests.e2e.harness.command import CommandError, wait_until
 from tests.e2e.harness.host import Host, HostSpec
 from tests.e2e.harness.site import open_site
@@ -20,6 +20,7 @@ pytestmark = pytest.mark.timeout(1200)  # the first run builds the base
 AGENTS = 2
 WALK_TIMEOUT_S = 300
 BUNDLE = "/opt/calico-dcos/share/calico-dcos/bundle"
+BUNDLED_URL = f"{servers.FILES_URL}/calico"
 CARRIER = "no-proxy"
 PINS = "var/lib/calico-dcos/pins.json"
 CNI_CONFIG = "opt/mesosphere/etc/dcos/network/cni/calico.conf"
@@ -62,7 +63,11 @@ def host(cache: Path, image: Path) -> Iterator[Host]:
         host = Host(HostSpec("builder", "10.77.0.21"), site=site, image=image, read_only_binds=binds)
         host.prepare(lambda _root: None)
         host.boot()
-        packed.build_image(host, cache=cache)
+        files = site.directory / "files"
+        files.mkdir()
+        (files / "calico").write_text("a download")
+        servers.start_files(site, files)
+        packed.build_image(host, cache=cache, bundle=BUNDLED_URL)
         yield host
 
 
@@ -177,6 +182,14 @@ def test_image_runs_without_root_compiler_and_pip(host: Host) -> None:
     assert described["Healthcheck"]["Test"] == ["CMD", "calico-dcos", "health"]
     look = "ls /usr/bin/cc /usr/bin/gcc /usr/local/bin/gcc /opt/calico-dcos/bin/pip 2>/dev/null || true"
     assert host.run(["docker", "run", "--rm", "--entrypoint", "sh", packed.IMAGE, "-c", look]) == ""
+
+
+def test_image_carries_the_downloads_that_it_was_built_with(host: Host) -> None:
+    look = ["docker", "run", "--rm", "--entrypoint", "cat", packed.IMAGE]
+
+    (place,) = json.loads(host.run([*look, f"{BUNDLE}/manifest.json"])).items()
+    assert place[0] == BUNDLED_URL
+    assert host.run([*look, f"{BUNDLE}/{place[1]}"]) == "a download"
 
 
 def test_health_check_of_the_image_finds_its_scheduler(walks: Mapping[str, Walk], host: Host) -> None:
