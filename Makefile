@@ -30,7 +30,7 @@ demo: $(VENV)/.ready
 	@$(BIN)/calico-dcos demo $(DEMO_ARGS)
 
 test: $(VENV)/.ready packages
-	$(BIN)/pytest tests/unit tests/contract tests/e2e
+	$(BIN)/pytest tests/unit tests/contract tests/page tests/e2e
 
 packages:
 	@tests/install-packages test

@@ -167,7 +167,8 @@ def restore(policy: Policy, memory: Memory) -> State:
         pins=Map(memory.pins),
     )
     for agent in memory.agents:
-        state = state.with_agent(agent)
+        # Saved one by one: a list of thousands that grows would be copied thousands of times.
+        state = state.with_agent(agent).saved()
     return state.saved()
 
 

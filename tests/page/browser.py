@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from selenium import webdriver
+from selenium.webdriver import Chrome
 from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
-from selenium.webdriver.remote.webdriver import WebDriver
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.wait import WebDriverWait
 
@@ -39,7 +38,7 @@ def require_browser() -> None:
         pytest.skip(f"not installed: {', '.join(missing)} (see tests/install-packages)")
 
 
-def start_chromium(profile: Path) -> webdriver.Chrome:
+def start_chromium(profile: Path) -> Chrome:
     """Start a browser with a profile of its own."""
     options = Options()
     options.binary_location = shutil.which(CHROMIUM) or CHROMIUM
@@ -62,13 +61,13 @@ def start_chromium(profile: Path) -> webdriver.Chrome:
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     options.set_capability("timeouts", {"pageLoad": 1000 * DEADLINE_S, "script": 1000 * DEADLINE_S})
     # A path to the driver keeps Selenium from looking for one on the Internet.
-    return webdriver.Chrome(options=options, service=Service(shutil.which(DRIVER)))
+    return Chrome(options=options, service=Service(shutil.which(DRIVER)))
 
 
 class Page:
     """The status page in a browser."""
 
-    def __init__(self, driver: WebDriver, url: str) -> None:
+    def __init__(self, driver: Chrome, url: str) -> None:
         self.driver = driver
         self.url = url
 
@@ -105,7 +104,11 @@ class Page:
 
     def click(self, selector: str) -> None:
         """Click as soon as it is possible."""
-        self.wait(lambda: self.find(selector).click() or True, f"a click on {selector}")
+        self.wait(lambda: self._click(selector), f"a click on {selector}")
+
+    def _click(self, selector: str) -> bool:
+        self.find(selector).click()
+        return True
 
     def list_keys(self) -> list[str]:
         """The agents of the rows that are shown."""
@@ -121,10 +124,10 @@ class Page:
 
     def list_complaints(self) -> list[str]:
         """What the browser complains of: errors, refused resources."""
-        logs: list[dict[str, Any]] = self.driver.get_log("browser")  # type: ignore[attr-defined]
+        logs: list[dict[str, Any]] = self.driver.get_log("browser")  # type: ignore[no-untyped-call]
         return [entry["message"] for entry in logs if entry["level"] == "SEVERE"]
 
     def set_theme(self, theme: str) -> None:
         """Switch between light and dark."""
         features = [{"name": "prefers-color-scheme", "value": theme}]
-        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})  # type: ignore[attr-defined]
+        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})

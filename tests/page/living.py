@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from calico_dcos.core.memory import Memory
-from calico_dcos.core.model import Agent, Change, Inspection, Note, StepName
+from calico_dcos.core.model import Agent, Change, Inspection, Note, Step, StepName, Task, TaskState
 from calico_dcos.core.state import State, restore
 from calico_dcos.core.steps import Policy
 from calico_dcos.web.application import build_application
@@ -88,6 +88,24 @@ def build_living_walk(agents: int, policy: Policy | None = None) -> Living:
     return Living(cluster, cluster.state)
 
 
+def build_services(number: int, policy: Policy) -> dict[StepName, Step]:
+    """The services of a complete agent."""
+    return {
+        name: Step(
+            task=Task(
+                id=f"{name.value}.{number}",
+                agent_id=f"S{number}",
+                launched_at=NOW - 80,
+                settings=policy.by_name[name].settings,
+                state=TaskState.RUNNING,
+                healthy_since=NOW - 70,
+            ),
+            completed_as=policy.by_name[name].settings,
+        )
+        for name in (StepName.ETCD_PROXY, StepName.CALICO_NODE)
+    }
+
+
 def build_large_walk(agents: int) -> Living:
     """A large cluster in the middle of its walk: a tenth complete, one agent at work, all others wait for its slot."""
     policy = build_policy()
@@ -108,6 +126,7 @@ def build_large_walk(agents: int) -> Living:
             slot_since=NOW - 20 if number == 1 else None,
             first_seen_at=NOW - 90,
             history=(Note(NOW - 90, "first seen"),),
+            steps=build_services(number, policy) if number % 10 == 0 else {},
         )
         for number in range(agents)
     ]
@@ -124,4 +143,3 @@ def serve(living: Living, **options: Any) -> Iterator[str]:
         yield f"http://127.0.0.1:{server.port}/"
     finally:
         server.stop()
-

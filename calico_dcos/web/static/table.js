@@ -105,7 +105,7 @@ export class Table {
   showRange(listing, page) {
     const first = page.offset + 1;
     const last = Math.min(page.offset + page.limit, listing.matching);
-    const range = `${describeCount(first)}–${describeCount(last)} of ${describeCount(listing.matching)}`;
+    const range = `${describeCount(first)} to ${describeCount(last)} of ${describeCount(listing.matching)}`;
     setText("range", listing.matching === 0 ? "0 agents" : range);
     setText("empty", listing.summary.total === 0 ? "No agent is known yet." : "No agent is like that.");
     show("empty", listing.matching === 0);
