@@ -53,6 +53,10 @@ setup(
             "pytest>=8.0",
             "pytest-timeout>=2.3",
             "ruff>=0.5",
+            # Holds the API against its OpenAPI document.
+            "schemathesis>=4.0",
+            # Drives Debian's Chromium in the tests of the page.
+            "selenium>=4.20",
             "types-PyYAML",
             "types-jsonschema",
             "types-requests",

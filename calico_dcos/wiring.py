@@ -29,8 +29,10 @@ from .scheduler import Scheduler, StoreError
 from .store.urls import open_store
 from .web.application import build_application
 from .web.inbox import Inbox
+from .web.offers import OfferBook
+from .web.operator import Hands
 from .web.server import WebServer
-from .web.walk import Walk, take_snapshot
+from .web.walk import Photographer, Walk
 
 log = logging.getLogger(__name__)
 
@@ -65,14 +67,19 @@ def _run(config: Config, stack: ExitStack) -> str:
     queue: SimpleQueue[Event] = SimpleQueue()
     wanted = build_wanted(config)
     policy = build_policy(config, wanted)
-    scheduler = Scheduler(policy=policy, store=store, queue=queue)
+    offers = OfferBook()
+    scheduler = Scheduler(policy=policy, store=store, queue=queue, observers=[offers.observe])
     issue_token = TokenIssuer(scheduler)
     installer = publish_installer(Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="calico-dcos-"))))
     application = build_application(
         service=config.framework_name,
         walk=Walk(
             read_revision=lambda: scheduler.state.revision,
-            read_snapshot=lambda: take_snapshot(scheduler.state, time.time(), scheduler.trouble),
+            read_snapshot=Photographer(
+                read_state=lambda: scheduler.state,
+                read_notice=lambda: scheduler.trouble,
+                read_clock=time.time,
+            ),
             check_health=scheduler.describe_trouble,
             read_notice=lambda: scheduler.trouble,
         ),
@@ -81,7 +88,14 @@ def _run(config: Config, stack: ExitStack) -> str:
             knows_task=lambda task_id: task_id in scheduler.state.tasks,
             post=queue.put,
         ),
+        hands=Hands(
+            submit=scheduler.submit,
+            find_trouble=lambda: scheduler.trouble,
+            read_audit=lambda: (scheduler.state.audit, scheduler.state.audit_count),
+            token=config.operator_token,
+        ),
         artifacts=map_artifacts([installer]),
+        offers=offers,
     )
     web = WebServer(application=application, address=config.bind_address, port=config.port)
     _start_web(web, config)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from http import HTTPStatus
 
 from .board import Feed, build_listing, build_whole
-from .endpoint import Endpoint
-from .views import DEPLOY, build_detail, build_plan_document, choose_plan_code, find_keys
+from .endpoint import Endpoint, ListingEndpoint
+from .listing import select_view
+from .openapi import build_openapi
+from .views import build_detail, find_keys
 from .walk import Walk
 
 
@@ -28,16 +30,18 @@ class Health(Endpoint):
             self.answer_json({"is_healthy": False, "reason": reason}, HTTPStatus.SERVICE_UNAVAILABLE)
 
 
-class Agents(Endpoint):
-    """`/v1/agents`: a row for each agent, and the summary."""
+class Agents(ListingEndpoint):
+    """`/v1/agents`: a row for each agent, and the summary; filtered, sorted and paged as asked."""
 
     def initialize(self, *, feed: Feed) -> None:
         """Take what the endpoint needs."""
         self._feed = feed
 
     def get(self) -> None:
-        """Answer all rows: the first message of the live events, for whom those do not reach."""
-        self.answer_json(build_listing(build_whole(self._feed.read())))
+        """Answer rows: the first message of the live events, for whom those do not reach."""
+        query = self.read_query()
+        if query is not None:
+            self.answer_json(build_listing(build_whole(select_view(self._feed.read(), query))))
 
 
 class AgentDetail(Endpoint):
@@ -59,29 +63,12 @@ class AgentDetail(Endpoint):
             self.answer_json(build_detail(board.snapshot.agents[keys[0]], board.phases[keys[0]]))
 
 
-class Plans(Endpoint):
-    """`/v1/plans`: the names of the plans, as the DC/OS SDK gives them."""
+class OpenApi(Endpoint):
+    """`/v1/openapi.json`: what there is to ask for, for machines."""
 
     def get(self) -> None:
-        """Answer the names."""
-        self.answer_json([DEPLOY])
-
-
-class Plan(Endpoint):
-    """`/v1/plans/<plan>`: 200 complete, 202 not yet, 417 with errors, as the DC/OS SDK does."""
-
-    def initialize(self, *, feed: Feed) -> None:
-        """Take what the endpoint needs."""
-        self._feed = feed
-
-    def get(self, name: str) -> None:
-        """Answer the plan, whatever its state."""
-        if name != DEPLOY:
-            self.answer_text(f"Plan {name} not found", HTTPStatus.NOT_FOUND)
-            return
-        snapshot = self._feed.read().snapshot
-        document = build_plan_document(snapshot.plan, snapshot.max_concurrent_agents)
-        self.answer_json(document, choose_plan_code(snapshot.plan))
+        """Answer the document."""
+        self.answer_json(build_openapi())
 
 
 class Unknown(Endpoint):

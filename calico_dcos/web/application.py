@@ -10,22 +10,29 @@ from pathlib import Path
 from tornado.routing import URLSpec
 from tornado.web import Application, RequestHandler
 
-from .api import AgentDetail, Agents, Health, Plan, Plans, Unknown
+from . import sdk
+from .api import AgentDetail, Agents, Health, OpenApi, Unknown
 from .board import Feed
+from .commands import AgentCommands, Audit, PlanCommands
 from .events import HEARTBEAT_S, Audience, Events
 from .files import Files, list_artifacts, list_assets
 from .inbox import Inbox, Reports
+from .offers import OfferBook
+from .operator import Hands
+from .sdk_commands import COMMANDS, SdkCommands
 from .walk import Walk
 
 logger = logging.getLogger(__name__)
 
 
-def build_application(
+def build_application(  # noqa: PLR0913 - what is served has many parts
     *,
     service: str,
     walk: Walk,
     inbox: Inbox,
+    hands: Hands,
     artifacts: Mapping[str, Path],
+    offers: OfferBook | None = None,
     heartbeat_s: float = HEARTBEAT_S,
 ) -> Application:
     """Put the endpoints at their paths.
@@ -34,7 +41,9 @@ def build_application(
         service: name of the framework, for people.
         walk: what is shown.
         inbox: where reports go.
+        hands: where commands go.
         artifacts: files by `<sha256>/<name>`.
+        offers: what became of offers.
         heartbeat_s: a live connection on which nothing happens shows so often that it lives.
     """
     feed = Feed(service=service, walk=walk, read_clock=time.monotonic)
@@ -47,13 +56,52 @@ def build_application(
             URLSpec(r"/v1/agents", Agents, {"feed": feed}),
             URLSpec(r"/v1/agents/([^/]+)", AgentDetail, {"feed": feed}),
             URLSpec(r"/v1/events", Events, {"feed": feed, "audience": Audience(), "heartbeat_s": heartbeat_s}),
-            URLSpec(r"/v1/plans", Plans),
-            URLSpec(r"/v1/plans/([^/]+)", Plan, {"feed": feed}),
+            URLSpec(r"/v1/openapi\.json", OpenApi),
             URLSpec(r"/v1/reports/([^/]+)", Reports, {"inbox": inbox}),
+            *_list_sdk_endpoints(service, feed, walk, offers or OfferBook()),
+            *_list_commands(feed, hands),
         ],
         default_handler_class=Unknown,
         log_function=_log_request,
     )
+
+
+def _list_commands(feed: Feed, hands: Hands) -> list[URLSpec]:
+    commanding = {"feed": feed, "hands": hands}
+    own = [
+        URLSpec(r"/v1/agents/([^/]+)/commands", AgentCommands, commanding),
+        URLSpec(r"/v1/plans/([^/]+)/commands", PlanCommands, commanding),
+        URLSpec(r"/v1/audit", Audit, {"hands": hands}),
+    ]
+    of_plans = [URLSpec(rf"/v1/plans/([^/]+)/{word}", SdkCommands, {**commanding, "word": word}) for word in COMMANDS]
+    of_the_plan = [URLSpec(rf"/v1/plan/{word}", SdkCommands, {**commanding, "word": word}) for word in COMMANDS]
+    return [*own, *of_plans, *of_the_plan]
+
+
+def _list_sdk_endpoints(service: str, feed: Feed, walk: Walk, offers: OfferBook) -> list[URLSpec]:
+    shown = {"feed": feed}
+    writer = sdk.PlanWriter()
+    return [
+        URLSpec(r"/v1/health", sdk.SdkHealth, {"feed": feed, "walk": walk}),
+        URLSpec(r"/v1/plans", sdk.Plans),
+        URLSpec(r"/v1/plans/([^/]+)", sdk.Plan, {"feed": feed, "writer": writer}),
+        # The SDK's name for the only plan of old services.
+        URLSpec(r"/v1/plan", sdk.DeployPlan, {"feed": feed, "writer": writer}),
+        URLSpec(r"/v1/state/frameworkId", sdk.FrameworkId, shown),
+        URLSpec(r"/v1/endpoints", sdk.Endpoints),
+        URLSpec(r"/v1/endpoints/([^/]+)", sdk.EndpointDetail, {"service": service}),
+        URLSpec(r"/v1/pod", sdk.Pods, shown),
+        URLSpec(r"/v1/pod/status", sdk.PodStatuses, {"feed": feed, "service": service}),
+        URLSpec(r"/v1/pod/([^/]+)/status", sdk.PodStatus, shown),
+        URLSpec(r"/v1/pod/([^/]+)/info", sdk.PodInfo, shown),
+        URLSpec(r"/v1/configurations", sdk.Configurations, shown),
+        URLSpec(r"/v1/configurations/targetId", sdk.Configurations, shown),
+        URLSpec(r"/v1/debug/plans", sdk.DebugPlans, shown),
+        URLSpec(r"/v1/debug/taskStatuses", sdk.TaskStatuses, shown),
+        URLSpec(r"/v1/debug/reservations", sdk.Reservations),
+        URLSpec(r"/v1/debug/threads", sdk.Threads),
+        URLSpec(r"/v2/debug/offers", sdk.Offers, {"offers": offers}),
+    ]
 
 
 def _log_request(endpoint: RequestHandler) -> None:

@@ -34,49 +34,108 @@ class Board:
 
 
 @dataclass(frozen=True, slots=True)
+class View:
+    """The part of a board that one client looks at.
+
+    Attributes:
+        rows: by agent key, in the order in which they are shown.
+        matching: how many rows there are that the client asked for, on this page or on others.
+        is_paged: whether the client asked for a page, and so has to be told the order of its rows.
+    """
+
+    board: Board
+    rows: Mapping[str, Json]
+    matching: int
+    is_paged: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Delta:
-    """What somebody who saw one board has to be told to see another.
+    """What somebody who saw one view has to be told to see another.
 
     Attributes:
         is_whole: whether it replaces everything that was shown.
         gone: keys of agents that are there no more.
+        order: keys of all rows of a page; None where it did not change, or was not asked for.
     """
 
     at: float
     is_whole: bool
     summary: Json
+    matching: int
     rows: tuple[Json, ...]
     gone: tuple[str, ...] = ()
+    order: tuple[str, ...] | None = None
 
 
 def build_board(service: str, snapshot: Snapshot, before: Board | None = None) -> Board:
     """Build the board of a snapshot, with the rows of the board before where they are the same."""
     phases = {phase.name: phase for phase in snapshot.plan.phases}
-    rows = {key: build_row(snapshot.agents[key], phase) for key, phase in phases.items()}
-    if before is not None:
-        rows = {key: known if (known := before.rows.get(key)) == row else row for key, row in rows.items()}
-    return Board(snapshot, build_summary(service, snapshot), phases, rows)
+    rows = {key: _choose_row(key, snapshot, phase, before) for key, phase in phases.items()}
+    return Board(snapshot, build_summary(service, snapshot, rows.values()), phases, rows)
 
 
-def build_whole(board: Board) -> Delta:
+def _choose_row(key: str, snapshot: Snapshot, phase: PhaseView, before: Board | None) -> Json:
+    agent = snapshot.agents[key]
+    if before is None or key not in before.rows:
+        return build_row(agent, phase)
+    known = before.rows[key]
+    if before.phases[key] is phase and before.snapshot.agents[key] is agent:
+        return known
+    row = build_row(agent, phase)
+    return known if known == row else row
+
+
+def view_all(board: Board) -> View:
+    """Look at the whole board."""
+    return View(board, board.rows, len(board.rows))
+
+
+def build_whole(view: View) -> Delta:
     """Tell everything."""
-    return Delta(board.snapshot.at, is_whole=True, summary=board.summary, rows=tuple(board.rows.values()))
+    board = view.board
+    return Delta(
+        board.snapshot.at,
+        is_whole=True,
+        summary=board.summary,
+        matching=view.matching,
+        rows=tuple(view.rows.values()),
+        order=tuple(view.rows) if view.is_paged else None,
+    )
 
 
-def build_delta(shown: Board | None, board: Board) -> Delta | None:
-    """Compare two boards; None if they look the same. With none shown yet, everything is new."""
+def build_delta(shown: View | None, view: View) -> Delta | None:
+    """Compare two views; None if they look the same. With none shown yet, everything is new."""
     if shown is None:
-        return build_whole(board)
-    rows = tuple(row for key, row in board.rows.items() if shown.rows.get(key) is not row)
-    gone = tuple(key for key in shown.rows if key not in board.rows)
-    if not rows and not gone and shown.summary == board.summary:
+        return build_whole(view)
+    board = view.board
+    rows = tuple(row for key, row in view.rows.items() if shown.rows.get(key) is not row)
+    gone = tuple(key for key in shown.rows if key not in view.rows)
+    order = tuple(view.rows) if view.is_paged and list(view.rows) != list(shown.rows) else None
+    is_same = not rows and not gone and order is None and shown.matching == view.matching
+    if is_same and shown.board.summary == board.summary:
         return None
-    return Delta(board.snapshot.at, is_whole=False, summary=board.summary, rows=rows, gone=gone)
+    return Delta(
+        board.snapshot.at,
+        is_whole=False,
+        summary=board.summary,
+        matching=view.matching,
+        rows=rows,
+        gone=gone,
+        order=order,
+    )
 
 
 def build_listing(delta: Delta) -> Json:
     """Build the document that tells a delta."""
-    return {"now": delta.at, "summary": delta.summary, "agents": list(delta.rows), "gone": list(delta.gone)}
+    listing: Json = {
+        "now": delta.at,
+        "summary": delta.summary,
+        "matching": delta.matching,
+        "agents": list(delta.rows),
+        "gone": list(delta.gone),
+    }
+    return listing if delta.order is None else {**listing, "order": list(delta.order)}
 
 
 def format_messages(delta: Delta) -> Iterator[str]:
@@ -87,8 +146,10 @@ def format_messages(delta: Delta) -> Iterator[str]:
             at=delta.at,
             is_whole=delta.is_whole and is_first,
             summary=delta.summary,
+            matching=delta.matching,
             rows=delta.rows[start : start + ROWS_PER_MESSAGE],
             gone=delta.gone if is_first else (),
+            order=delta.order if start + ROWS_PER_MESSAGE >= len(delta.rows) else None,
         )
         name = "snapshot" if part.is_whole else "agents"
         yield f"event: {name}\ndata: {json.dumps(build_listing(part), separators=(',', ':'))}\n\n"

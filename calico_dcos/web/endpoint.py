@@ -8,6 +8,7 @@ from typing import Any
 
 from tornado.web import RequestHandler
 
+from .listing import Query, QueryError, parse_query
 from .views import Json
 
 HEADERS = {
@@ -38,9 +39,13 @@ class Endpoint(RequestHandler):
 
     def answer_json(self, document: Json | list[Any], status: int = HTTPStatus.OK) -> None:
         """End the request with a JSON document."""
+        self.answer_json_text(json.dumps(document, separators=(",", ":")), status)
+
+    def answer_json_text(self, text: str, status: int = HTTPStatus.OK) -> None:
+        """End the request with a JSON document that is written already."""
         self.set_status(status)
         self.set_header("Content-Type", "application/json; charset=utf-8")
-        self.finish(json.dumps(document, separators=(",", ":")))
+        self.finish(text)
 
     def answer_text(self, text: str, status: int = HTTPStatus.OK) -> None:
         """End the request with a line of plain text."""
@@ -61,3 +66,16 @@ class Endpoint(RequestHandler):
     def _has_method(self, method: str) -> bool:
         name = method.lower()
         return getattr(type(self), name) is not getattr(RequestHandler, name)
+
+
+class ListingEndpoint(Endpoint):
+    """A path that tells rows of the table, and takes the parameters that choose them."""
+
+    def read_query(self) -> Query | None:
+        """Read the parameters; None if they mean nothing, which is answered with 400."""
+        arguments = {name: values[-1].decode("utf-8", "replace") for name, values in self.request.arguments.items()}
+        try:
+            return parse_query(arguments)
+        except QueryError as error:
+            self.answer_error(HTTPStatus.BAD_REQUEST, str(error))
+            return None

@@ -7,8 +7,9 @@ from http import HTTPStatus
 
 from tornado.iostream import StreamClosedError
 
-from .board import Board, Feed, build_delta, format_messages
-from .endpoint import Endpoint
+from .board import Feed, View, build_delta, format_messages
+from .endpoint import ListingEndpoint
+from .listing import Query, select_view
 
 # Clients at a time; the page of one more asks for the rows every few seconds instead.
 MAX_CLIENTS = 100
@@ -31,11 +32,12 @@ class Audience:
         return self.size >= self.limit
 
 
-class Events(Endpoint):
+class Events(ListingEndpoint):
     """`/v1/events`: server-sent events. `snapshot` comes first, then `agents` with what changed.
 
-    Nothing is queued for a client: what is sent is the difference between the board that it was shown and the newest
-    one, and nothing is sent before it has read the last.
+    The parameters are those of `/v1/agents`: a client is told of the rows that it asked for. Nothing is queued for it:
+    what is sent is the difference between what it was shown and the newest board, and nothing is sent before it has
+    read the last.
     """
 
     def initialize(self, *, feed: Feed, audience: Audience, heartbeat_s: float) -> None:
@@ -54,25 +56,31 @@ class Events(Endpoint):
         if self._audience.is_full:
             self.answer_error(HTTPStatus.SERVICE_UNAVAILABLE, f"{self._audience.limit} clients follow already")
             return
+        query = self.read_query()
+        if query is None:
+            return
         self.set_header("Content-Type", "text/event-stream; charset=utf-8")
         # The proxy of DC/OS keeps events back without this.
         self.set_header("X-Accel-Buffering", "no")
         self._audience.size += 1
         try:
             await self._send(f"retry: {RETRY_MS}\n\n")
-            await self._follow()
+            await self._follow(query)
         except StreamClosedError:
             return
         finally:
             self._audience.size -= 1
 
-    async def _follow(self) -> None:
-        shown: Board | None = None
+    async def _follow(self, query: Query) -> None:
+        shown: View | None = None
         quiet_s = 0.0
         while not self._gone.is_set():
             board = self._feed.read()
-            delta = None if board is shown else build_delta(shown, board)
-            shown = board
+            delta = None
+            if shown is None or shown.board is not board:
+                view = select_view(board, query)
+                delta = build_delta(shown, view)
+                shown = view
             if delta is not None:
                 for message in format_messages(delta):
                     await self._send(message)

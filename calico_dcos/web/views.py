@@ -5,22 +5,29 @@ Times are seconds since the epoch, null where there is none.
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from functools import lru_cache
 from typing import Any
 
-from calico_dcos.core.model import Agent, Change, Status, Step, Task
+from calico_dcos.core.model import Agent, Change, Mark, Status, Step, Task
 from calico_dcos.core.plan import PhaseView, PlanView, StepView
 
+from .forecast import estimate_left_s, measure_walk_s
 from .walk import Snapshot
 
 Json = dict[str, Any]
 
 DEPLOY = "deploy"
-
 # The four counters of the summary: every agent is in exactly one.
-_COUNTERS = {
+GROUPS = ("complete", "working", "waiting", "failed")
+# Of the agents in a slot, and of the reasons why others wait, so many are told in the summary.
+MAX_ACTIVE = 20
+MAX_REASONS = 5
+
+_GROUPS = {
     Status.COMPLETE: "complete",
     Status.ERROR: "failed",
     Status.IN_PROGRESS: "working",
@@ -30,12 +37,15 @@ _COUNTERS = {
     Status.WAITING: "waiting",
     Status.DELAYED: "waiting",
 }
+_DURATION = re.compile(r"(?:: none)? for [0-9]+ (?:s|min|h)$| \([0-9]+ s to go\)$")
 
 
-def build_summary(service: str, snapshot: Snapshot) -> Json:
-    """Build what one look at the walk should tell."""
+def build_summary(service: str, snapshot: Snapshot, rows: Collection[Json]) -> Json:
+    """Build what one look at the walk should tell: how far, what now, why not, how long."""
     plan = snapshot.plan
-    counts = Counter(_COUNTERS[phase.status] for phase in plan.phases)
+    counts = Counter(row["group"] for row in rows)
+    # Whoever waits for a slot waits for one of these.
+    active = sorted((row for row in rows if row["slot_since"] is not None), key=lambda row: float(row["slot_since"]))
     return {
         "service": service,
         "framework_id": snapshot.framework_id,
@@ -44,9 +54,25 @@ def build_summary(service: str, snapshot: Snapshot) -> Json:
         "notice": snapshot.notice,
         "status": plan.status.value,
         "errors": list(plan.errors),
-        "total": len(plan.phases),
-        **{counter: counts[counter] for counter in ("complete", "working", "waiting", "failed")},
+        "message": plan.message,
+        "pause": build_mark(plan.pause),
+        "total": len(rows),
+        **{group: counts[group] for group in GROUPS},
+        "left_s": estimate_left_s(rows, snapshot.max_concurrent_agents, snapshot.at),
+        "slots": snapshot.max_concurrent_agents,
+        "slots_held": len(active),
+        "active": active[:MAX_ACTIVE],
+        "reasons": _count_reasons(rows),
     }
+
+
+def _count_reasons(rows: Iterable[Json]) -> list[Json]:
+    reasons = Counter(row["message"] for row in rows if row["group"] == "waiting")
+    alike: Counter[str] = Counter()
+    for reason, agents in reasons.items():
+        # Agents that wait for the same thing for different times wait for the same thing.
+        alike[_DURATION.sub("", reason)] += agents
+    return [{"reason": reason, "agents": agents} for reason, agents in alike.most_common(MAX_REASONS)]
 
 
 def build_row(agent: Agent, phase: PhaseView) -> Json:
@@ -60,9 +86,12 @@ def build_row(agent: Agent, phase: PhaseView) -> Json:
         "is_public": agent.is_public,
         "mesos_version": agent.mesos_version,
         "status": phase.status.value,
+        "group": _GROUPS[phase.status],
         "message": phase.message,
         "since": _find_since(agent, phase),
         "slot_since": agent.slot_since,
+        "pause": build_mark(agent.pause),
+        "walk_s": measure_walk_s(agent),
         "steps": [_build_step(step) for step in phase.steps],
     }
 
@@ -77,6 +106,7 @@ def build_detail(agent: Agent, phase: PhaseView) -> Json:
         "changed_at": agent.changed_at or None,
         "restart_since": agent.restart_since,
         "complete_since": agent.settled_at,
+        "released": build_mark(agent.release),
         "inspected_at": None if inspection is None else inspection.at,
         "facts": {} if inspection is None else dict(inspection.facts),
         "changes": {} if inspection is None else _build_changes(inspection.changes.items()),
@@ -85,10 +115,15 @@ def build_detail(agent: Agent, phase: PhaseView) -> Json:
     }
 
 
+def build_mark(mark: Mark | None) -> Json | None:
+    """Build an operator's word that is in force, null where there is none."""
+    return None if mark is None else {"at": mark.at, "who": mark.who, "reason": mark.reason}
+
+
 def build_plan_document(plan: PlanView, max_concurrent_agents: int) -> Json:
     """Build the plan in the shape of the DC/OS SDK, so that its command line and page understand it."""
     return {
-        "phases": [_build_phase(phase) for phase in plan.phases],
+        "phases": [build_phase_document(phase) for phase in plan.phases],
         "errors": list(plan.errors),
         "strategy": "serial" if max_concurrent_agents == 1 else "parallel",
         "status": plan.status.value,
@@ -102,6 +137,7 @@ def choose_plan_code(plan: PlanView) -> int:
     return 200 if plan.status is Status.COMPLETE else 202
 
 
+@lru_cache(maxsize=131_072)
 def build_id(*names: str) -> str:
     """Name a part of a plan by a UUID which is the same after a restart."""
     return str(uuid.uuid5(uuid.NAMESPACE_URL, "calico-dcos:" + "/".join(names)))
@@ -171,7 +207,8 @@ def _build_changes(changes: Iterable[tuple[str, tuple[Change, ...]]]) -> Json:
     }
 
 
-def _build_phase(phase: PhaseView) -> Json:
+def build_phase_document(phase: PhaseView) -> Json:
+    """Build a phase in the shape of the DC/OS SDK."""
     return {
         "id": build_id(DEPLOY, phase.name),
         "name": phase.name,

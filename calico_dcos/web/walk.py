@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from calico_dcos.core.model import Agent
-from calico_dcos.core.plan import PlanView, build_plan
+from calico_dcos.core.overview import Overview, refresh_overview
+from calico_dcos.core.plan import PlanView
 from calico_dcos.core.state import State
 
 
@@ -19,6 +20,7 @@ class Snapshot:
         at: when it was taken.
         agents: by key; each has a phase of that name in the plan, and each phase its agent here.
         master: address of the leading master, for people.
+        settings: fingerprint of the wanted configuration.
         notice: what keeps this scheduler from deciding anything, in one line; empty if nothing does.
     """
 
@@ -30,6 +32,7 @@ class Snapshot:
     master: str = ""
     is_connected: bool = False
     max_concurrent_agents: int = 1
+    settings: str = ""
     notice: str = ""
 
 
@@ -50,16 +53,40 @@ class Walk:
     read_notice: Callable[[], str | None] = lambda: None
 
 
-def take_snapshot(state: State, now: float, notice: str | None = None) -> Snapshot:
-    """Show the state as it is now to the web."""
+def take_snapshot(state: State, now: float, notice: str | None = None, overview: Overview | None = None) -> Snapshot:
+    """Show the state as it is now to the web; the overview is the state's, where somebody worked it out already."""
+    shown = refresh_overview(Overview(), state, now) if overview is None else overview
     return Snapshot(
         revision=state.revision,
         at=now,
         agents=state.agents,
-        plan=build_plan(state, now),
+        plan=shown.plan,
         framework_id=state.framework_id or "",
         master=state.master,
         is_connected=state.is_subscribed,
         max_concurrent_agents=state.policy.max_concurrent_agents,
+        settings=state.policy.settings,
         notice=notice or "",
     )
+
+
+class Photographer:
+    """Takes snapshots one after another, each by what changed since the one before."""
+
+    def __init__(
+        self,
+        *,
+        read_state: Callable[[], State],
+        read_notice: Callable[[], str | None],
+        read_clock: Callable[[], float],
+    ) -> None:
+        self._read_state = read_state
+        self._read_notice = read_notice
+        self._read_clock = read_clock
+        self._overview = Overview()
+
+    def __call__(self) -> Snapshot:
+        """Take a snapshot of the newest state."""
+        state, now = self._read_state(), self._read_clock()
+        self._overview = refresh_overview(self._overview, state, now)
+        return take_snapshot(state, now, self._read_notice(), self._overview)

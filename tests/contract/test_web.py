@@ -9,115 +9,23 @@ import re
 import socket
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
-from immutables import Map
 
 from calico_dcos.core.events import Failed, Inspected, Progressed, Report
-from calico_dcos.core.model import Agent, Inspection, Note, Status, StepName
-from calico_dcos.core.plan import PhaseView, PlanView, StepView
-from calico_dcos.web.application import build_application
+from calico_dcos.core.model import Inspection, Status
 from calico_dcos.web.events import MAX_CLIENTS
-from calico_dcos.web.inbox import MAX_DISCARDED_BYTES, MAX_REPORT_BYTES, Inbox
-from calico_dcos.web.server import WebServer
-from calico_dcos.web.walk import Snapshot, Walk
+from calico_dcos.web.inbox import MAX_DISCARDED_BYTES, MAX_REPORT_BYTES
+from tests.contract.web_scene import TASK, TIMEOUT_S, Scene, Site, build_server
 
-TIMEOUT_S = 60
-TASK = "cni-1"
 TOKEN = {"Authorization": f"Bearer token-of-{TASK}"}
 SHA256 = "0f" * 32
 STEPS = ("etcd-proxy", "docker-cluster-store", "cni", "agent-restart", "calico-node")
 INSPECTION = {"kind": "inspection", "facts": {}, "changes": {step: [] for step in STEPS}, "refusals": {}}
-
-
-@dataclass
-class Scene:
-    """A scheduler that shows and takes what a test wants."""
-
-    revision: int = 1
-    statuses: dict[str, Status] = field(default_factory=lambda: {"a1": Status.COMPLETE, "a2:5052": Status.PENDING})
-    plan_status: Status = Status.IN_PROGRESS
-    errors: tuple[str, ...] = ()
-    ill: str | None = None
-    tasks: set[str] = field(default_factory=lambda: {TASK})
-    posted: list[Report] = field(default_factory=list)
-
-    def set_status(self, key: str, status: Status) -> None:
-        """Change one agent, as the scheduler's thread does."""
-        self.statuses = {**self.statuses, key: status}
-        self.revision += 1
-
-    def read_snapshot(self) -> Snapshot:
-        """Take a snapshot."""
-        agents = {key: self._build_agent(key) for key in self.statuses}
-        phases = tuple(
-            PhaseView(key, status, f"<b>{key}</b>", tuple(StepView(name, status, "") for name in StepName))
-            for key, status in self.statuses.items()
-        )
-        plan = PlanView(phases, self.plan_status, self.errors)
-        return Snapshot(self.revision, 1000.0, Map(agents), plan, framework_id="f1", master="m:5050", is_connected=True)
-
-    def _build_agent(self, key: str) -> Agent:
-        found = Inspection(at=900.0, settings="s", facts={"docker": {"version": "20.10"}})
-        agent = Agent(key=key, agent_id=f"{key}-S1", hostname=key.partition(":")[0], mesos_version="1.9.0")
-        return replace(agent, inspection=found, history=(Note(800.0, "first seen"),))
-
-
-@dataclass
-class Site:
-    """A running server, and the scene that it shows."""
-
-    scene: Scene
-    server: WebServer
-
-    def url(self, path: str) -> str:
-        return f"http://127.0.0.1:{self.server.port}{path}"
-
-    def get(self, path: str, **headers: str) -> requests.Response:
-        return requests.get(self.url(path), headers=headers, timeout=TIMEOUT_S)
-
-    def post(self, path: str, body: object, headers: dict[str, str]) -> requests.Response:
-        content = body if isinstance(body, bytes) else json.dumps(body).encode()
-        return requests.post(self.url(path), data=content, headers=headers, timeout=TIMEOUT_S)
-
-    def get_raw(self, path: str) -> tuple[int, bytes]:
-        """GET a path exactly as it is written."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=TIMEOUT_S)
-        try:
-            connection.request("GET", path)
-            answer = connection.getresponse()
-            return answer.status, answer.read()
-        finally:
-            connection.close()
-
-
-def build_server(
-    scene: Scene,
-    artifacts: dict[str, Path],
-    port: int = 0,
-    heartbeat_s: float = 15.0,
-) -> WebServer:
-    application = build_application(
-        service="calico",
-        walk=Walk(
-            read_revision=lambda: scene.revision,
-            read_snapshot=scene.read_snapshot,
-            check_health=lambda: scene.ill,
-        ),
-        inbox=Inbox(
-            issue_token=lambda task_id: f"token-of-{task_id}",
-            knows_task=lambda task_id: task_id in scene.tasks,
-            post=scene.posted.append,
-        ),
-        artifacts=artifacts,
-        heartbeat_s=heartbeat_s,
-    )
-    return WebServer(application=application, address="127.0.0.1", port=port)
 
 
 @pytest.fixture
@@ -235,35 +143,6 @@ def test_a_hostname_of_several_agents_is_404_and_names_them(site: Site) -> None:
     site.scene.statuses = {"a4:1": Status.PENDING, "a4:2": Status.PENDING}
     answer = site.get("/v1/agents/a4")
     assert (answer.status_code, answer.json()["error"]) == (404, "a4 means several agents: a4:1, a4:2")
-
-
-def test_there_is_one_plan(site: Site) -> None:
-    assert site.get("/v1/plans").json() == ["deploy"]
-
-
-@pytest.mark.parametrize(
-    ("status", "errors", "code"),
-    [(Status.COMPLETE, (), 200), (Status.IN_PROGRESS, (), 202), (Status.ERROR, ("a1: no disk",), 417)],
-)
-def test_the_plan_answers_with_the_codes_of_the_sdk_and_a_body_in_all_of_them(
-    site: Site,
-    status: Status,
-    errors: tuple[str, ...],
-    code: int,
-) -> None:
-    site.scene.plan_status, site.scene.errors = status, errors
-    answer = site.get("/v1/plans/deploy")
-    assert answer.status_code == code
-    plan = answer.json()
-    assert (plan["status"], plan["errors"], plan["strategy"]) == (status.value, list(errors), "serial")
-    assert [phase["name"] for phase in plan["phases"]] == ["a1", "a2:5052"]
-    assert [step["name"] for step in plan["phases"][0]["steps"]] == [name.value for name in StepName]
-
-
-def test_a_plan_that_is_not_there_is_404_in_the_words_of_the_sdk(site: Site) -> None:
-    answer = site.get("/v1/plans/recovery")
-    assert (answer.status_code, answer.text) == (404, "Plan recovery not found")
-    assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"
 
 
 @pytest.mark.parametrize("path", ["/nothing", "/v1", "/v1/agents/", "/v1/agents/a1/b", "/static", "/%00", "//health"])

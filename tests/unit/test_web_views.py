@@ -22,12 +22,12 @@ from calico_dcos.web.board import (
     build_board,
     build_delta,
     format_messages,
+    view_all,
 )
 from calico_dcos.web.views import (
     build_detail,
     build_plan_document,
     build_row,
-    build_summary,
     choose_plan_code,
     find_keys,
 )
@@ -53,14 +53,15 @@ def snapshot(*phases: PhaseView, revision: int = 1, **fields: Any) -> Snapshot:
 
 @pytest.mark.parametrize("status", list(Status))
 def test_every_agent_is_in_one_counter_of_the_summary(status: Status) -> None:
-    summary = build_summary("calico", snapshot(phase("a", status)))
+    summary = build_board("calico", snapshot(phase("a", status))).summary
     assert summary["total"] == 1
     assert sum(summary[name] for name in ("complete", "working", "waiting", "failed")) == 1
 
 
 def test_the_summary_counts_agents_by_what_they_do() -> None:
     statuses = [Status.COMPLETE, Status.STARTED, Status.PENDING, Status.DELAYED, Status.ERROR]
-    summary = build_summary("calico", snapshot(*(phase(f"a{i}", status) for i, status in enumerate(statuses))))
+    phases = [phase(f"a{i}", status) for i, status in enumerate(statuses)]
+    summary = build_board("calico", snapshot(*phases)).summary
     assert (summary["complete"], summary["working"], summary["waiting"], summary["failed"]) == (1, 1, 2, 1)
 
 
@@ -161,7 +162,7 @@ def test_a_snapshot_of_the_state_has_a_phase_for_each_agent() -> None:
 
 
 def test_who_saw_nothing_yet_is_told_everything() -> None:
-    delta = build_delta(None, build_board("calico", snapshot(phase("a1"), phase("a2"))))
+    delta = build_delta(None, view_all(build_board("calico", snapshot(phase("a1"), phase("a2")))))
     assert delta is not None
     assert delta.is_whole
     assert [row["key"] for row in delta.rows] == ["a1", "a2"]
@@ -170,14 +171,14 @@ def test_who_saw_nothing_yet_is_told_everything() -> None:
 def test_who_saw_the_same_is_told_nothing() -> None:
     before = build_board("calico", snapshot(phase("a1")))
     after = build_board("calico", snapshot(phase("a1"), revision=2), before)
-    assert build_delta(before, after) is None
+    assert build_delta(view_all(before), view_all(after)) is None
 
 
 def test_who_saw_an_older_board_is_told_what_changed_since() -> None:
     boards = [build_board("calico", snapshot(phase("a1"), phase("a2"), phase("a3")))]
     boards.append(build_board("calico", snapshot(phase("a1"), phase("a2", Status.ERROR), phase("a3")), boards[-1]))
     boards.append(build_board("calico", snapshot(phase("a1"), phase("a2", Status.ERROR), phase("a4")), boards[-1]))
-    delta = build_delta(boards[0], boards[-1])
+    delta = build_delta(view_all(boards[0]), view_all(boards[-1]))
     assert delta is not None
     assert not delta.is_whole
     assert [row["key"] for row in delta.rows] == ["a2", "a4"]
@@ -187,7 +188,7 @@ def test_who_saw_an_older_board_is_told_what_changed_since() -> None:
 def test_a_change_of_the_summary_alone_is_told() -> None:
     before = build_board("calico", snapshot(phase("a1")))
     after = build_board("calico", snapshot(phase("a1"), is_connected=True), before)
-    delta = build_delta(before, after)
+    delta = build_delta(view_all(before), view_all(after))
     assert delta is not None
     assert delta.rows == ()
     assert delta.summary["is_connected"]
@@ -195,7 +196,7 @@ def test_a_change_of_the_summary_alone_is_told() -> None:
 
 def test_a_large_snapshot_is_told_in_parts_of_which_only_the_first_starts_anew() -> None:
     board = build_board("calico", snapshot(*(phase(f"a{i}") for i in range(ROWS_PER_MESSAGE * 2 + 1))))
-    delta = build_delta(None, board)
+    delta = build_delta(None, view_all(board))
     assert delta is not None
     messages = [message.splitlines() for message in format_messages(delta)]
     assert [lines[0] for lines in messages] == ["event: snapshot", "event: agents", "event: agents"]
@@ -205,7 +206,7 @@ def test_a_large_snapshot_is_told_in_parts_of_which_only_the_first_starts_anew()
 
 
 def test_an_empty_snapshot_is_told_too() -> None:
-    delta = build_delta(None, build_board("calico", snapshot()))
+    delta = build_delta(None, view_all(build_board("calico", snapshot())))
     assert delta is not None
     assert len(list(format_messages(delta))) == 1
 
