@@ -20,6 +20,7 @@ from tests.unit.storm_hosts import RESTARTED_BY, Host
 from tests.unit.walking import ONE_SHOTS
 
 CALM_S = 900
+SETTLED_S = 8
 
 
 class Storm:
@@ -160,8 +161,11 @@ class Storm:
         self.lost_calls = 0
         for host in self.hosts:
             self.bring_back(host)
+        complete_for_s = 0
         for turn in range(CALM_S):
-            if self.is_complete():
+            # Not at the first moment: what happened last may not be known yet.
+            complete_for_s = complete_for_s + 1 if self.is_complete() else 0
+            if complete_for_s > SETTLED_S:
                 break
             self.tick()
             for host in self.hosts:
@@ -339,7 +343,7 @@ class Storm:
         self.tell(f"<- kill {kill.task.task_id}: {kill.reason}")
         for host in self.hosts:
             task = host.tasks.get(kill.task.task_id)
-            if task is not None and task.is_live and host.is_talking:
+            if task is not None and not task.is_over and host.is_talking:
                 host.end(task, TaskState.KILLED, is_done=False)
 
     def _reconcile(self, reconcile: Reconcile) -> None:

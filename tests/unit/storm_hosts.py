@@ -20,6 +20,7 @@ class HostTask:
     Attributes:
         stage: how far it is: 0 staged, 1 running, 2 in the middle of its change, 3 done with it, 4 over.
         was_change: whether the scheduler needed a slot for it.
+        is_over: whether it can do nothing more to the host; what Mesos calls LOST may be over or not.
     """
 
     id: str
@@ -28,11 +29,7 @@ class HostTask:
     was_change: bool
     stage: int = 0
     state: TaskState = TaskState.STAGING
-
-    @property
-    def is_live(self) -> bool:
-        """Whether it may still do something to the host."""
-        return not self.state.is_ended
+    is_over: bool = False
 
 
 @dataclass
@@ -70,7 +67,7 @@ class Host:
         return self.is_up and self.is_registered and not self.is_unreachable
 
     def get_live(self) -> list[HostTask]:
-        return [task for task in self.tasks.values() if task.is_live]
+        return [task for task in self.tasks.values() if not task.is_over]
 
     def launch(self, launch: Launch, *, was_change: bool) -> None:
         self.tasks[launch.task_id] = HostTask(launch.task_id, launch.step, launch.may_restart, was_change)
@@ -95,6 +92,7 @@ class Host:
                 if task.step in SERVICES:
                     self.update(task, TaskState.RUNNING, is_healthy=True)
             case 4 if task.step not in SERVICES:
+                task.is_over = True
                 self.update(task, TaskState.FINISHED)
             case _:
                 pass
@@ -115,6 +113,7 @@ class Host:
         if is_done:
             self.finish_change(task)
         self.restarting.discard(task.id)
+        task.is_over = True
         self.update(task, state, reason=reason)
 
     def inspect(self) -> Inspection:
@@ -154,7 +153,7 @@ class Host:
         following = self.find_first(task_id)
         if following is not None:
             self.send(following)
-        elif task_id in self.tasks and not self.tasks[task_id].is_live:
+        elif task_id in self.tasks and self.tasks[task_id].is_over:
             del self.tasks[task_id]
 
     def reboot(self, agent_id: str) -> None:

@@ -128,7 +128,7 @@ class Weather(RuleBasedStateMachine):
 TestWeather = Weather.TestCase
 TestWeather.settings = settings(
     max_examples=EXAMPLES,
-    stateful_step_count=40,
+    stateful_step_count=30,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
 )
