@@ -7,13 +7,15 @@ import secrets
 import time
 import uuid
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from queue import Empty, SimpleQueue
 from typing import Protocol, assert_never
 
-from .core.actions import Acknowledge, Action, Call, Decline, Exit, Kill, Launch, Reconcile, Revive
+from .core.actions import Acknowledge, Action, Call, Decline, Exit, Kill, Launch, Reconcile, Reply, Revive
+from .core.command import Command, Verdict
 from .core.decide import decide
-from .core.events import Event, OffersReceived, Ticked
+from .core.events import Commanded, Event, OffersReceived, Ticked
 from .core.fold import fold
 from .core.memory import Batch, Memory
 from .core.model import Agent, Offer, StepName
@@ -136,6 +138,7 @@ class Scheduler:
         self._exit_reason: str | None = None
         self._beat_at = time.monotonic()
         self._trouble: str | None = None
+        self._asked: dict[str, Future[Verdict]] = {}
         self.state = State(policy=policy)
 
     def take_store(self, holder: str) -> bool:
@@ -210,6 +213,19 @@ class Scheduler:
         """Ask the loop to end; from any thread or a signal handler."""
         self._exit_reason = reason
 
+    def submit(self, command: Command) -> Future[Verdict]:
+        """Pass an operator's command on; from any thread.
+
+        Returns:
+            Its answer, there once the command and its line in the audit log are stored. Until the loop takes the
+            command up it can be cancelled, and is then as if never given.
+        """
+        ticket = uuid.uuid4().hex
+        answer: Future[Verdict] = Future()
+        self._asked[ticket] = answer
+        self._queue.put(Commanded(command, ticket))
+        return answer
+
     def describe_trouble(self, max_silence_s: float = 60.0) -> str | None:
         """Say why the scheduler cannot work, None if it can: what a health check asks."""
         silence_s = time.monotonic() - self._beat_at
@@ -241,6 +257,8 @@ class Scheduler:
         before = state = self.state
         actions: list[Action] = []
         for event in events:
+            if isinstance(event, Commanded) and not self._take_up(event):
+                continue
             state, answers = fold(state, event, now)
             actions.extend(answers)
         decision = decide(state, now, make_task_id)
@@ -255,9 +273,24 @@ class Scheduler:
             match action:
                 case Exit():
                     self._exit_reason = action.reason
+                case Reply():
+                    self._reply(action)
                 case _:
                     calls.append(action)
         return calls
+
+    def _take_up(self, event: Commanded) -> bool:
+        """Whether whoever gave the command still waits for its answer."""
+        answer = self._asked.get(event.ticket)
+        if answer is None or answer.set_running_or_notify_cancel():
+            return True
+        del self._asked[event.ticket]
+        return False
+
+    def _reply(self, reply: Reply) -> None:
+        answer = self._asked.pop(reply.ticket, None)
+        if answer is not None:
+            answer.set_result(reply.verdict)
 
     def _tell_observers(self, turn: Turn) -> None:
         told = replace(turn, waiting=self._queue.qsize(), took_s=time.monotonic() - self._beat_at)
@@ -303,6 +336,8 @@ def _log_action(action: Action) -> None:
             log.debug("launches %s on %s: %s", action.task_id, action.agent_key, action.reason)
         case Acknowledge():
             log.debug("acknowledges an update of %s", action.task_id)
+        case Reply():
+            log.info("a command is %s: %s", action.verdict.outcome.value, action.verdict.message)
         case Exit():
             log.warning("ends: %s", action.reason)
         case _:

@@ -29,3 +29,10 @@ class SecuritySettings:
         is_secret=True,
         vault_key="service-account-secret",
     )
+    operator_token: str = setting(
+        Text("a token without blanks, of at least 16 characters", r"^(\S{16,})?$"),
+        "",
+        f"{SECTION}.operator-token",
+        "What an operator has to show to pause, resume, retry or skip. Empty: the page and the API are read-only.",
+        is_secret=True,
+    )

@@ -1,9 +1,10 @@
-"""What the framework wants done: each value is one call to Mesos, with the reason for the log."""
+"""What the framework wants done: each value is one call to Mesos, with the reason for the log, or an answer."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .command import Verdict
 from .model import Resource, StepName, TaskRef
 
 
@@ -69,5 +70,13 @@ class Exit:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """Answer a command of an operator."""
+
+    ticket: str
+    verdict: Verdict
+
+
 Call = Launch | Decline | Acknowledge | Kill | Reconcile | Revive
-Action = Call | Exit
+Action = Call | Exit | Reply

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from immutables import Map
 
 from .actions import Action, Decline, Kill, Launch, Reconcile, Revive
+from .controls import find_hold
 from .model import Agent, Offer, StepName, Task, TaskRef, TaskState
 from .phase import Ask, End, Move, Rest, Start, Wait, advance, choose_move
 from .resources import Shortfall, take
@@ -48,6 +49,9 @@ def decide(state: State, now: float, new_task_id: Callable[[StepName], str]) -> 
 
 def find_obstacle(state: State, agent: Agent, move: Start | End) -> str | None:
     """Why an agent may not do what is next although its own phase is ready for it; None if it may."""
+    hold = find_hold(state, agent, move)
+    if hold is not None:
+        return hold
     if move.needs_slot and agent.slot_since is None:
         if state.is_stopped:
             return f"the walk is stopped: {_name_some(state.failed.keys())} failed"
@@ -170,6 +174,8 @@ def _remember_launch(state: State, agent: Agent, start: Start, task: Task, now: 
         slot_since=now if start.needs_slot and agent.slot_since is None else agent.slot_since,
         restart_since=now if start.restarts is not None and agent.restart_since is None else agent.restart_since,
         changed_at=now if is_change else agent.changed_at,
+        restarted_at=now if start.restarts is not None else agent.restarted_at,
+        release=None if start.needs_slot else agent.release,
     ).with_note(now, f"{start.step.value} starts as {task.id}: {start.reason}")
     question = Question(agent.key, ask_at=now + state.policy.answer_timeout_s)
     state = replace(state.with_agent(agent), questions=state.questions.set(task.id, question))
@@ -183,7 +189,7 @@ def _prepare_end(decision: Decision, agent: Agent, offer: Offer, end: End, now: 
     state = decision.state
     obstacle = find_obstacle(state, agent, end)
     if obstacle is None and agent.slot_since is None:
-        agent = replace(agent, slot_since=now).with_note(now, f"takes a slot: {end.reason}")
+        agent = replace(agent, slot_since=now, release=None).with_note(now, f"takes a slot: {end.reason}")
         decision = Decision(state.with_agent(agent), decision.actions)
     return _decline(decision, offer, state.policy.refuse_waiting_s if obstacle else 0.0, obstacle or end.reason)
 
@@ -191,7 +197,7 @@ def _prepare_end(decision: Decision, agent: Agent, offer: Offer, end: End, now: 
 def _end_unwanted(decision: Decision, agent: Agent, now: float) -> Decision:
     state = decision.state
     move = choose_move(agent, state.policy, now)
-    if not isinstance(move, End) or move.task_id in state.questions:
+    if not isinstance(move, End) or move.task_id in state.questions or find_hold(state, agent, move) is not None:
         return decision
     found = state.get_task(move.task_id)
     if found is None:
@@ -240,17 +246,19 @@ def _revive(decision: Decision, now: float) -> Decision:
     reason = _find_reason_to_revive(state, now)
     if reason is None or now - state.revived_at < state.policy.revive_s:
         return decision
-    return decision.then(replace(state, revived_at=now, has_free_slot=False), Revive(reason))
+    return decision.then(replace(state, revived_at=now, has_free_slot=False, wants_offers=""), Revive(reason))
 
 
 def _find_reason_to_revive(state: State, now: float) -> str | None:
     """Why offers that were declined are wanted before their time is over; None if they are not."""
+    if state.wants_offers:
+        return state.wants_offers
     if state.has_free_slot and state.unsettled and not state.is_stopped:
         return "a slot is free"
     for key in (*state.slots, *state.repairs):
         if now - state.offered_at.get(key, 0.0) < 2 * state.policy.refuse_waiting_s:
             continue
         move = choose_move(state.agents[key], state.policy, now)
-        if isinstance(move, Start | Ask):
+        if isinstance(move, Ask) or (isinstance(move, Start) and find_hold(state, state.agents[key], move) is None):
             return f"{key} needs an offer: {move.reason}"
     return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .command import Command
 from .model import Inspection, Offer, TaskState
 
 
@@ -136,6 +137,18 @@ class Downloaded:
 
 
 @dataclass(frozen=True, slots=True)
+class Commanded:
+    """An operator gave a command.
+
+    Attributes:
+        ticket: by which whoever passed it on knows the answer.
+    """
+
+    command: Command
+    ticket: str
+
+
+@dataclass(frozen=True, slots=True)
 class Ticked:
     """Time went by."""
 
@@ -153,5 +166,6 @@ Event = (
     | Progressed
     | Failed
     | Downloaded
+    | Commanded
     | Ticked
 )

@@ -6,8 +6,10 @@ from dataclasses import replace
 
 from immutables import Map
 
-from .actions import Acknowledge, Exit
+from .actions import Acknowledge, Exit, Reply
+from .controls import obey
 from .events import (
+    Commanded,
     Disconnected,
     Downloaded,
     Event,
@@ -27,14 +29,14 @@ from .model import Agent, Inspection, Offer, Step, StepName, Task, TaskState, bu
 from .phase import advance, is_settled
 from .state import HeldOffer, Question, State
 
-Answer = Acknowledge | Exit
+Answer = Acknowledge | Exit | Reply
 
 # Ends in which the task's command was never at fault.
 _EXECUTOR_TERMINATED = "REASON_EXECUTOR_TERMINATED"
 _BLAMELESS = frozenset({TaskState.GONE, TaskState.GONE_BY_OPERATOR, TaskState.DROPPED})
 
 
-def fold(  # noqa: C901 - one case for each event
+def fold(  # noqa: C901, PLR0912 - one case for each event
     state: State, event: Event, now: float
 ) -> tuple[State, tuple[Answer, ...]]:
     """Take one event in.
@@ -66,6 +68,9 @@ def fold(  # noqa: C901 - one case for each event
             return _fold_failed(state, event, now), ()
         case Downloaded():
             return _fold_downloaded(state, event), ()
+        case Commanded():
+            state, verdict = obey(state, event.command, now)
+            return state, (Reply(event.ticket, verdict),)
         case Ticked():
             return _fold_ticked(state, now), ()
 

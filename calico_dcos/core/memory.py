@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from .command import AuditEntry, Controls
 from .model import Agent
 
 
@@ -16,12 +17,16 @@ class Memory:
         framework_id: Mesos' id of this framework, None before the first subscription.
         secret: what report tokens are derived from, None before the first start.
         pins: sha256 by URL, of downloads for which no option gives a sum: the first agent's counts for all.
+        controls: what operators decided for the whole plan.
+        audit: commands that were obeyed, in any order.
     """
 
     framework_id: str | None = None
     secret: str | None = None
     agents: tuple[Agent, ...] = ()
     pins: Mapping[str, str] = field(default_factory=dict)
+    controls: Controls = field(default_factory=Controls)
+    audit: tuple[AuditEntry, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +37,8 @@ class Batch:
     secret: str | None = None
     agents: tuple[Agent, ...] = ()
     pins: Mapping[str, str] = field(default_factory=dict)
+    controls: Controls | None = None
+    audit: tuple[AuditEntry, ...] = ()
 
     @property
     def is_empty(self) -> bool:

@@ -101,6 +101,20 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True)
+class Mark:
+    """An operator's word that stays in force: who gave it, when and why.
+
+    Attributes:
+        settings: fingerprint of the settings that it counts for, empty if it counts for any.
+    """
+
+    at: float
+    who: str
+    reason: str = ""
+    settings: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
     """What is remembered of a step on one agent.
 
@@ -110,6 +124,8 @@ class Step:
         reason: why the last attempt failed, empty if none did.
         completed_as: fingerprint of the settings under which it was last complete: starting a service again under
             the same settings is repair, not change.
+        forced: an operator's word that it counts as complete under the settings that the word names.
+        skip: an operator's word that it is not done on this agent.
     """
 
     task: Task | None = None
@@ -117,6 +133,8 @@ class Step:
     retry_at: float = 0.0
     reason: str = ""
     completed_as: str = ""
+    forced: Mark | None = None
+    skip: Mark | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +196,10 @@ class Agent:
         settled_as: fingerprint of the settings under which the phase was last complete, empty before.
         restart_since: when a task of this agent was given leave to restart something, None once facts show the end.
         changed_at: when a task that may change the host was last launched.
+        restarted_at: when a task that was given leave to restart something was last launched.
+        pause: an operator's word that nothing new is to happen here.
+        release: an operator's word that the walk goes on although this agent failed.
+        retried_at: when an operator last wanted failed steps tried again.
     """
 
     key: str
@@ -194,6 +216,10 @@ class Agent:
     settled_at: float | None = None
     restart_since: float | None = None
     changed_at: float = 0.0
+    restarted_at: float = 0.0
+    pause: Mark | None = None
+    release: Mark | None = None
+    retried_at: float = 0.0
     first_seen_at: float = 0.0
     history: tuple[Note, ...] = ()
 

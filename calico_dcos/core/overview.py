@@ -17,7 +17,7 @@ from immutables import Map
 from .decide import find_obstacle
 from .model import Agent, StepName
 from .phase import End, Move, Start, Wait, choose_move
-from .plan import PhaseView, PlanView, build_phase, sum_up_plan
+from .plan import PhaseView, PlanView, build_phase, describe_plan_hold, sum_up_plan
 from .state import State
 
 # How long a line that counts seconds is shown unchanged.
@@ -46,6 +46,10 @@ _OWN = frozenset(
         "offered_at",
         "shortfalls",
         "pins",
+        "audit",
+        "audit_count",
+        "wants_offers",
+        "last_restart_at",
         "unsaved",
     },
 )
@@ -105,7 +109,8 @@ def refresh_overview(before: Overview, state: State, now: float) -> Overview:
             entry = _refresh_obstacle(entry, state, now)
         entries[key] = entry
     phases = tuple(entry.phase for entry in entries.values())
-    return Overview(sum_up_plan(phases), entries, common, obstacles)
+    plan = sum_up_plan(phases, describe_plan_hold(state), state.controls.pause)
+    return Overview(plan, entries, common, obstacles)
 
 
 def _are_same(some: tuple[Any, ...], others: tuple[Any, ...]) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from .model import Agent, Step, StepName, TaskState
-from .steps import Policy
+from .steps import Policy, StepSpec
 
 
 def is_step_done(agent: Agent, name: StepName, policy: Policy) -> bool:
@@ -14,11 +14,16 @@ def is_step_done(agent: Agent, name: StepName, policy: Policy) -> bool:
     step = agent.get_step(name)
     if name is StepName.INSPECT:
         return agent.inspection is not None and agent.inspection.settings == policy.settings
-    if not spec.is_enabled:
+    if not spec.is_enabled or is_waived(step, spec):
         return True
     if spec.is_service:
         return _is_service_up(step, spec.settings)
     return _is_change_done(agent, name, policy)
+
+
+def is_waived(step: Step, spec: StepSpec) -> bool:
+    """Whether an operator's word stands for the step: it is skipped, or counts as complete under these settings."""
+    return step.skip is not None or (step.forced is not None and step.forced.settings == spec.settings)
 
 
 def _is_service_up(step: Step, settings: str) -> bool:
@@ -70,9 +75,11 @@ def is_settled(agent: Agent, policy: Policy) -> bool:
 
 def compute_stable_at(agent: Agent, policy: Policy) -> float | None:
     """When the phase's calico-node will have been healthy for the stability period; None if it is not healthy now."""
-    if not policy.by_name[StepName.CALICO_NODE].is_enabled:
+    spec = policy.by_name[StepName.CALICO_NODE]
+    step = agent.get_step(StepName.CALICO_NODE)
+    if not spec.is_enabled or is_waived(step, spec):
         return 0.0
-    task = agent.get_step(StepName.CALICO_NODE).task
+    task = step.task
     if task is None or task.healthy_since is None:
         return None
     return task.healthy_since + policy.stability_s
@@ -132,6 +139,8 @@ def find_reason_to_inspect(agent: Agent, policy: Policy, now: float) -> str | No
         return "nothing is known of the host"
     if inspection.settings != policy.settings:
         return "the wanted configuration changed"
+    if inspection.at <= agent.retried_at:
+        return "an operator wants it tried again"
     age_s = now - inspection.at
     if any(_is_outcome_unknown(agent.get_step(name), inspection.at) for name in StepName):
         return "a change ended without success: facts decide what it did"
@@ -200,8 +209,9 @@ def _settle_if_complete(agent: Agent, policy: Policy, now: float) -> Agent:
     if stable_at is None or stable_at > now:
         return agent
     settled = replace(agent, settled_as=policy.settings, settled_at=now, slot_since=None, restart_since=None)
+    settled = replace(settled, release=None)
     for spec in policy.steps:
-        if spec.is_service and spec.is_enabled:
+        if spec.is_service and spec.is_enabled and not is_waived(agent.get_step(spec.name), spec):
             done = replace(agent.get_step(spec.name), attempts=0, retry_at=0.0, reason="", completed_as=spec.settings)
             settled = settled.with_step(spec.name, done)
     return settled.with_note(now, "complete: verified by facts, healthy for the stability period")

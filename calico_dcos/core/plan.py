@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .controls import describe_mark, describe_waiver
 from .decide import find_obstacle
-from .model import Agent, Status, Step, StepName, TaskState
+from .model import Agent, Mark, Status, Step, StepName, TaskState
 from .phase import (
     End,
     Failure,
@@ -49,32 +50,48 @@ class PhaseView:
     Attributes:
         name: the agent's key, unique.
         message: why it does not go on, or what it does now.
+        pause: the word that paused this agent; a pause of the plan is the plan's.
     """
 
     name: str
     status: Status
     message: str
     steps: tuple[StepView, ...]
+    pause: Mark | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class PlanView:
-    """The whole walk."""
+    """The whole walk.
+
+    Attributes:
+        message: why the whole walk does not go on, empty if it may.
+    """
 
     phases: tuple[PhaseView, ...]
     status: Status
     errors: tuple[str, ...]
+    message: str = ""
+    pause: Mark | None = None
 
 
 def build_plan(state: State, now: float) -> PlanView:
     """Show the whole walk, one phase for each agent, in the order of their names."""
-    return sum_up_plan(tuple(build_phase(state, state.agents[key], now) for key in sorted(state.agents)))
+    phases = tuple(build_phase(state, state.agents[key], now) for key in sorted(state.agents))
+    return sum_up_plan(phases, describe_plan_hold(state), state.controls.pause)
 
 
-def sum_up_plan(phases: tuple[PhaseView, ...]) -> PlanView:
-    """Show the whole of phases that are shown already."""
+def describe_plan_hold(state: State) -> str:
+    """Say what keeps the whole walk waiting for an operator; empty if nothing does."""
+    pause = state.controls.pause
+    return "" if pause is None else describe_mark("paused", pause)
+
+
+def sum_up_plan(phases: tuple[PhaseView, ...], message: str = "", pause: Mark | None = None) -> PlanView:
+    """Show the whole of phases that are shown already, and what keeps all of them waiting."""
     errors = tuple(f"{phase.name}: {phase.message}" for phase in phases if phase.status is Status.ERROR)
-    return PlanView(phases, _sum_up([phase.status for phase in phases]), errors)
+    status = _sum_up([phase.status for phase in phases], is_interrupted=bool(message))
+    return PlanView(phases, status, errors, message, pause)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,15 +126,19 @@ def build_phase(state: State, agent: Agent, now: float) -> PhaseView:
     """Show one agent's phase, with the reason why it does not go on."""
     look = _look(state, agent, now)
     steps = tuple(_build_step(look, name) for name in StepName)
-    status = _sum_up([step.status for step in steps])
+    status = _sum_up([step.status for step in steps], is_interrupted=agent.pause is not None)
     if status is Status.COMPLETE and not is_settled(agent, state.policy):
         status = Status.IN_PROGRESS
-    return PhaseView(agent.key, status, _explain(look), steps)
+    return PhaseView(agent.key, status, _explain(look), steps, agent.pause)
 
 
 def _explain(look: _Look) -> str:
     """Say in one line what an agent does now, or what it waits for."""
     state, agent, move = look.state, look.agent, look.move
+    if agent.pause is not None:
+        return describe_mark("paused", agent.pause)
+    if look.failure is not None and agent.release is not None:
+        return f"{look.failure.reason} (slot {describe_mark('released', agent.release)})"
     if isinstance(move, Wait) and move.until is not None and move.until > look.now:
         return f"{move.reason} ({move.until - look.now:.0f} s to go)"
     if not isinstance(move, Start | End):
@@ -142,13 +163,15 @@ def _describe_time(seconds: float) -> str:
     return f"{seconds / minute:.0f} min" if seconds < 2 * hour else f"{seconds / hour:.0f} h"
 
 
-def _sum_up(statuses: list[Status]) -> Status:
+def _sum_up(statuses: list[Status], *, is_interrupted: bool) -> Status:
     """Combine the statuses of children into their parent's, by the SDK's rules."""
     unfinished = [status for status in statuses if status is not Status.COMPLETE]
     if Status.ERROR in unfinished:
         return Status.ERROR
     if not unfinished:
         return Status.COMPLETE if statuses else Status.PENDING
+    if is_interrupted:
+        return Status.WAITING
     if all(status is Status.DELAYED for status in unfinished):
         return Status.DELAYED
     if any(status in (Status.IN_PROGRESS, Status.STARTING, Status.STARTED) for status in unfinished):
@@ -180,6 +203,9 @@ def _judge_step(look: _Look, name: StepName, step: Step) -> tuple[Status, str]:
     policy = look.state.policy
     if not policy.by_name[name].is_enabled:
         return Status.COMPLETE, _describe_skipped(look.agent, name)
+    waiver = describe_waiver(step, policy.by_name[name])
+    if waiver is not None:
+        return Status.COMPLETE, waiver
     if look.failure is not None and look.failure.step is name:
         return Status.ERROR, look.failure.reason
     if step.task is not None and step.task.state.is_in_doubt:

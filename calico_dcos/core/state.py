@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from immutables import Map
 
+from .command import AuditEntry, Controls
 from .events import Progressed
 from .memory import Batch, Memory
 from .model import Agent, Offer, StepName, Task
@@ -62,6 +63,11 @@ class State:
         has_free_slot: whether a slot was given back since offers were last revived.
         offered_at: when an agent was last offered, by agent key.
         shortfalls: since when an agent's offers are too small, and for what, by agent key.
+        controls: what operators decided for the whole plan.
+        audit: commands that were obeyed, by their place.
+        audit_count: how many commands were ever obeyed.
+        wants_offers: why offers that were declined are wanted now, empty if they are not.
+        last_restart_at: when leave to restart something was last given to any agent.
         unsaved: what the store does not have yet.
         is_subscribed: whether the master has taken us in.
         reconciled_at: when all tasks that the master knows were last asked for, None until every question since the
@@ -92,6 +98,11 @@ class State:
     offered_at: Map[str, float] = field(default_factory=Map)
     shortfalls: Map[str, tuple[float, str]] = field(default_factory=Map)
     pins: Map[str, str] = field(default_factory=Map)
+    controls: Controls = field(default_factory=Controls)
+    audit: Map[int, AuditEntry] = field(default_factory=Map)
+    audit_count: int = 0
+    wants_offers: str = ""
+    last_restart_at: float = 0.0
     unsaved: Batch = field(default_factory=Batch)
 
     def with_agent(self, agent: Agent) -> State:
@@ -116,12 +127,24 @@ class State:
             slots=_keep(self.slots, key, agent.slot_since),
             has_free_slot=self.has_free_slot or (key in self.slots and agent.slot_since is None),
             restarts=_keep(self.restarts, key, agent.restart_since),
-            failed=_keep(self.failed, key, None if failure is None else failure.step),
+            failed=_keep(self.failed, key, None if failure is None or agent.release else failure.step),
+            last_restart_at=max(self.last_restart_at, agent.restarted_at),
             unsettled=_discard(self.unsettled, key)
             if is_settled(agent, self.policy)
             else self.unsettled.set(key, None),
             repairs=self.repairs.set(key, None) if is_lost else _discard(self.repairs, key),
         )
+
+    def with_controls(self, controls: Controls) -> State:
+        """The state with other controls, marked as unsaved."""
+        unsaved = replace(self.unsaved, controls=controls)
+        return replace(self, controls=controls, unsaved=unsaved, revision=self.revision + 1)
+
+    def with_audit(self, entry: AuditEntry) -> State:
+        """The state with one more line in its audit log; the line that is too old gives its place up."""
+        unsaved = replace(self.unsaved, audit=(*self.unsaved.audit, entry))
+        audit = self.audit.set(entry.place, entry)
+        return replace(self, audit=audit, audit_count=entry.number + 1, unsaved=unsaved, revision=self.revision + 1)
 
     def saved(self) -> State:
         """The state after everything unsaved was stored."""
@@ -165,6 +188,9 @@ def restore(policy: Policy, memory: Memory) -> State:
         framework_id=memory.framework_id,
         secret=memory.secret,
         pins=Map(memory.pins),
+        controls=memory.controls,
+        audit=Map({entry.place: entry for entry in memory.audit}),
+        audit_count=max((entry.number + 1 for entry in memory.audit), default=0),
     )
     for agent in memory.agents:
         # Saved one by one: a list of thousands that grows would be copied thousands of times.

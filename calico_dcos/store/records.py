@@ -8,6 +8,7 @@ from itertools import starmap
 from typing import Protocol, TypeVar
 from urllib.parse import quote
 
+from calico_dcos.core.command import AuditEntry, Controls
 from calico_dcos.core.memory import Batch, Memory
 from calico_dcos.core.model import Agent
 from calico_dcos.scheduler import StoreError
@@ -22,6 +23,8 @@ FRAMEWORK_ID = "framework-id"
 SECRET = "secret"  # noqa: S105 - the name of a key, not a secret
 AGENTS = "agents/"
 PINS = "pins/"
+CONTROLS = "controls"
+AUDIT = "audit/"
 
 
 class Records(Protocol):
@@ -74,11 +77,14 @@ class RecordStore:
         records = staging.overlay(self._records.read())
         agents = [self._decode(key, record, Agent) for key, record in sorted(records.items()) if key.startswith(AGENTS)]
         pins = [self._decode(key, record, Pin) for key, record in records.items() if key.startswith(PINS)]
+        audit = [self._decode(key, record, AuditEntry) for key, record in records.items() if key.startswith(AUDIT)]
         return Memory(
             framework_id=self._decode(FRAMEWORK_ID, records[FRAMEWORK_ID], str) if FRAMEWORK_ID in records else None,
             secret=self._decode(SECRET, records[SECRET], str) if SECRET in records else None,
             agents=tuple(agents),
             pins={pin.url: pin.sha256 for pin in pins},
+            controls=self._decode(CONTROLS, records[CONTROLS], Controls) if CONTROLS in records else Controls(),
+            audit=tuple(audit),
         )
 
     def save(self, batch: Batch) -> None:
@@ -109,6 +115,10 @@ def build_records(batch: Batch) -> dict[str, bytes]:
     """Turn a batch into records; host names and URLs are quoted, so that a key has no further slash."""
     records = {f"{AGENTS}{quote(agent.key, safe=':')}": encode(agent) for agent in batch.agents}
     records |= {f"{PINS}{quote(pin.url, safe='')}": encode(pin) for pin in starmap(Pin, batch.pins.items())}
+    # An entry that is too old gives its place up, so that the log never grows without bound.
+    records |= {f"{AUDIT}{entry.place}": encode(entry) for entry in batch.audit}
+    if batch.controls is not None:
+        records[CONTROLS] = encode(batch.controls)
     if batch.framework_id is not None:
         records[FRAMEWORK_ID] = encode(batch.framework_id)
     if batch.secret is not None:

@@ -13,20 +13,24 @@ from tornado.web import Application, RequestHandler
 from . import sdk
 from .api import AgentDetail, Agents, Health, OpenApi, Unknown
 from .board import Feed
+from .commands import AgentCommands, Audit, PlanCommands
 from .events import HEARTBEAT_S, Audience, Events
 from .files import Files, list_artifacts, list_assets
 from .inbox import Inbox, Reports
 from .offers import OfferBook
+from .operator import Hands
+from .sdk_commands import COMMANDS, SdkCommands
 from .walk import Walk
 
 logger = logging.getLogger(__name__)
 
 
-def build_application(
+def build_application(  # noqa: PLR0913 - what is served has many parts
     *,
     service: str,
     walk: Walk,
     inbox: Inbox,
+    hands: Hands,
     artifacts: Mapping[str, Path],
     offers: OfferBook | None = None,
     heartbeat_s: float = HEARTBEAT_S,
@@ -37,6 +41,7 @@ def build_application(
         service: name of the framework, for people.
         walk: what is shown.
         inbox: where reports go.
+        hands: where commands go.
         artifacts: files by `<sha256>/<name>`.
         offers: what became of offers.
         heartbeat_s: a live connection on which nothing happens shows so often that it lives.
@@ -54,10 +59,23 @@ def build_application(
             URLSpec(r"/v1/openapi\.json", OpenApi),
             URLSpec(r"/v1/reports/([^/]+)", Reports, {"inbox": inbox}),
             *_list_sdk_endpoints(service, feed, walk, offers or OfferBook()),
+            *_list_commands(feed, hands),
         ],
         default_handler_class=Unknown,
         log_function=_log_request,
     )
+
+
+def _list_commands(feed: Feed, hands: Hands) -> list[URLSpec]:
+    commanding = {"feed": feed, "hands": hands}
+    own = [
+        URLSpec(r"/v1/agents/([^/]+)/commands", AgentCommands, commanding),
+        URLSpec(r"/v1/plans/([^/]+)/commands", PlanCommands, commanding),
+        URLSpec(r"/v1/audit", Audit, {"hands": hands}),
+    ]
+    of_plans = [URLSpec(rf"/v1/plans/([^/]+)/{word}", SdkCommands, {**commanding, "word": word}) for word in COMMANDS]
+    of_the_plan = [URLSpec(rf"/v1/plan/{word}", SdkCommands, {**commanding, "word": word}) for word in COMMANDS]
+    return [*own, *of_plans, *of_the_plan]
 
 
 def _list_sdk_endpoints(service: str, feed: Feed, walk: Walk, offers: OfferBook) -> list[URLSpec]:

@@ -9,6 +9,7 @@ from typing import Any
 from calico_dcos.core.model import Status
 
 from .listing import KINDS, MAX_LIMIT, MAX_OFFSET, MAX_SEARCH_LENGTH, ORDERS, SORTS
+from .openapi_commands import SCHEMAS, describe_commands
 from .sdk_views import Health
 from .views import DEPLOY, GROUPS, Json
 
@@ -75,6 +76,10 @@ _STEP = _object(
     done_bytes={"type": ["integer", "null"]},
     total_bytes={"type": ["integer", "null"]},
 )
+_PAUSE = {
+    **_object(at={"type": "number"}, who={"type": "string"}, reason={"type": "string"}),
+    "type": ["object", "null"],
+}
 _ROW = _object(
     key={"type": "string"},
     agent_id={"type": "string"},
@@ -88,6 +93,7 @@ _ROW = _object(
     message={"type": "string"},
     since=_MOMENT,
     slot_since=_MOMENT,
+    pause=_PAUSE,
     walk_s={"type": ["number", "null"], "description": "seconds from the first change to the end of the phase"},
     steps={"type": "array", "items": _refer("Step")},
 )
@@ -99,6 +105,8 @@ _SUMMARY = _object(
     notice={"type": "string", "description": "what keeps the scheduler from deciding anything"},
     status=_STATUS,
     errors=_STRINGS,
+    message={"type": "string", "description": "what keeps the whole walk waiting, empty if nothing does"},
+    pause=_PAUSE,
     total={"type": "integer"},
     complete={"type": "integer"},
     working={"type": "integer"},
@@ -224,11 +232,14 @@ def build_openapi() -> Json:
         "Summary": _SUMMARY,
         "Listing": _LISTING,
         "Plan": _SDK_PLAN,
+        **SCHEMAS,
     }
     refused = _answer(_refer("Error"), HTTPStatus.METHOD_NOT_ALLOWED.phrase)
-    paths = {**_describe_ours(), **_describe_sdk()}
+    paths = {**_describe_ours(), **_describe_sdk(), **describe_commands()}
     for operations in paths.values():
-        operations["get"]["responses"]["405"] = refused
+        for operation in operations.values():
+            # What takes commands says in its own words why it does not.
+            operation["responses"].setdefault("405", refused)
     return {
         "openapi": "3.1.0",
         "info": {"title": "calico-dcos", "version": VERSION},

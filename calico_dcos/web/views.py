@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable
 from functools import lru_cache
 from typing import Any
 
-from calico_dcos.core.model import Agent, Change, Status, Step, Task
+from calico_dcos.core.model import Agent, Change, Mark, Status, Step, Task
 from calico_dcos.core.plan import PhaseView, PlanView, StepView
 
 from .forecast import estimate_left_s, measure_walk_s
@@ -54,6 +54,8 @@ def build_summary(service: str, snapshot: Snapshot, rows: Collection[Json]) -> J
         "notice": snapshot.notice,
         "status": plan.status.value,
         "errors": list(plan.errors),
+        "message": plan.message,
+        "pause": build_mark(plan.pause),
         "total": len(rows),
         **{group: counts[group] for group in GROUPS},
         "left_s": estimate_left_s(rows, snapshot.max_concurrent_agents, snapshot.at),
@@ -88,6 +90,7 @@ def build_row(agent: Agent, phase: PhaseView) -> Json:
         "message": phase.message,
         "since": _find_since(agent, phase),
         "slot_since": agent.slot_since,
+        "pause": build_mark(agent.pause),
         "walk_s": measure_walk_s(agent),
         "steps": [_build_step(step) for step in phase.steps],
     }
@@ -103,12 +106,18 @@ def build_detail(agent: Agent, phase: PhaseView) -> Json:
         "changed_at": agent.changed_at or None,
         "restart_since": agent.restart_since,
         "complete_since": agent.settled_at,
+        "released": build_mark(agent.release),
         "inspected_at": None if inspection is None else inspection.at,
         "facts": {} if inspection is None else dict(inspection.facts),
         "changes": {} if inspection is None else _build_changes(inspection.changes.items()),
         "refusals": {} if inspection is None else dict(inspection.refusals),
         "history": [{"at": note.at, "text": note.text} for note in agent.history],
     }
+
+
+def build_mark(mark: Mark | None) -> Json | None:
+    """Build an operator's word that is in force, null where there is none."""
+    return None if mark is None else {"at": mark.at, "who": mark.who, "reason": mark.reason}
 
 
 def build_plan_document(plan: PlanView, max_concurrent_agents: int) -> Json:

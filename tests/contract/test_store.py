@@ -8,11 +8,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 
 import pytest
 
+from calico_dcos.core.command import AUDIT_LENGTH, AuditEntry, Controls
 from calico_dcos.core.memory import Batch, Memory
-from calico_dcos.core.model import Agent, Change, Inspection, Note, Step, StepName, Task, TaskState
+from calico_dcos.core.model import Agent, Change, Inspection, Mark, Note, Step, StepName, Task, TaskState
 from calico_dcos.scheduler import Store, StoreError, StoreHeldError
 from tests.contract.real_etcd import RealEtcd, start_etcd
 from tests.contract.real_zookeeper import RealZooKeeper, start_zookeeper
@@ -83,9 +85,20 @@ def test_every_kind_of_value_comes_back_as_it_was_saved(store: Store, open_one: 
     agent = build_full_agent()
     pins = {"https://example.com/calico?v=1&x=y": "ab" * 32, "https://example.com/calico-ipam": "cd" * 32}
 
-    store.save(Batch(framework_id="f-1", secret="s", agents=(agent,), pins=pins))
+    controls = Controls(pause=Mark(5.0, "ann", "freeze"), canary=Mark(6.0, "bob", settings="s1"))
+    audit = tuple(AuditEntry(number, 7.0, "ann", "pause", reason="freeze") for number in (0, AUDIT_LENGTH - 1))
+    store.save(Batch("f-1", "s", (agent,), pins, controls, audit))
 
-    assert open_one().load() == Memory(framework_id="f-1", secret="s", agents=(agent,), pins=pins)
+    loaded = open_one().load()
+    assert sorted(loaded.audit, key=lambda entry: entry.number) == list(audit)
+    assert replace(loaded, audit=()) == Memory("f-1", "s", (agent,), pins, controls)
+
+
+def test_audit_log_does_not_grow_past_its_length(store: Store) -> None:
+    entries = [AuditEntry(number, 7.0, "ann", "pause") for number in (0, 1, AUDIT_LENGTH)]
+    for entry in entries:
+        store.save(Batch(audit=(entry,)))
+    assert sorted(entry.number for entry in store.load().audit) == [1, AUDIT_LENGTH]
 
 
 def test_a_batch_leaves_alone_what_it_does_not_name(store: Store) -> None:

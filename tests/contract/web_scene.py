@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from calico_dcos.core.plan import PhaseView, PlanView, StepView
 from calico_dcos.web.application import build_application
 from calico_dcos.web.inbox import Inbox
 from calico_dcos.web.offers import OfferBook
+from calico_dcos.web.operator import Hands
 from calico_dcos.web.server import WebServer
 from calico_dcos.web.walk import Snapshot, Walk
 
@@ -115,6 +117,7 @@ def build_server(scene: Scene, artifacts: dict[str, Path] | None = None, **optio
             knows_task=lambda task_id: task_id in scene.tasks,
             post=scene.posted.append,
         ),
+        hands=Hands(submit=lambda _: Future(), find_trouble=lambda: None, read_audit=lambda: ({}, 0)),
         artifacts=artifacts or {},
         offers=scene.offers,
         **options,

@@ -1,0 +1,126 @@
+"""What an operator may say, what is remembered of it, and how it is answered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+from .model import Agent, Mark, StepName
+
+# Entries of the audit log that are kept: years of an operator's work, and a few megabytes.
+AUDIT_LENGTH = 10_000
+
+
+class CommandName(Enum):
+    """The commands, by the words in which they are given."""
+
+    PAUSE = "pause"
+    RESUME = "resume"
+    RETRY = "retry"
+    FORCE_COMPLETE = "force-complete"
+    SKIP = "skip"
+    RELEASE_SLOT = "release-slot"
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One word of an operator.
+
+    Attributes:
+        agent_key: the agent that it is about, empty for the whole plan.
+        step: the step that it is about, None for all that it fits.
+        who: who gave it, as far as that is known.
+    """
+
+    name: CommandName
+    agent_key: str = ""
+    step: StepName | None = None
+    who: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Controls:
+    """What operators decided for the whole plan; what they decided for one agent is part of the agent.
+
+    Attributes:
+        pause: the word that paused the plan, None if it is not paused.
+        canary: the word, or the passing of time, that let the walk go on past the first agents; it counts for the
+            settings that it names.
+    """
+
+    pause: Mark | None = None
+    canary: Mark | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """One command that was obeyed.
+
+    Attributes:
+        number: counts up from 0 and never repeats.
+        agent: the agent's key, empty for the plan.
+        step: the step's name, empty for all that the command fits.
+        effect: what it did, in one line.
+    """
+
+    number: int
+    at: float
+    who: str
+    command: str
+    agent: str = ""
+    step: str = ""
+    reason: str = ""
+    effect: str = ""
+
+    @property
+    def place(self) -> int:
+        """Where it is kept: a new entry takes the place of the one that has become too old."""
+        return self.number % AUDIT_LENGTH
+
+
+def list_audit(
+    entries: Mapping[int, AuditEntry], count: int, *, limit: int, before: int | None = None
+) -> Iterator[AuditEntry]:
+    """List entries, the newest first.
+
+    Args:
+        entries: by their place.
+        count: how many were ever made.
+        limit: how many at most.
+        before: only those with a smaller number.
+    """
+    newest = count if before is None else min(count, before)
+    oldest = max(0, count - AUDIT_LENGTH, newest - limit)
+    for number in range(newest - 1, oldest - 1, -1):
+        entry = entries.get(number % AUDIT_LENGTH)
+        if entry is not None and entry.number == number:
+            yield entry
+
+
+class Outcome(Enum):
+    """How a command was answered."""
+
+    ACCEPTED = "accepted"
+    ALREADY = "already"
+    REFUSED = "refused"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The answer to a command, and what it changes.
+
+    Attributes:
+        outcome: ALREADY where nothing is to be done, REFUSED where it is not possible now, UNKNOWN where there is no
+            such agent.
+        message: the effect, or the reason why there is none, in one line.
+        agents: the agents as the command leaves them.
+        controls: the plan's controls as the command leaves them, None if it does not touch them.
+    """
+
+    outcome: Outcome
+    message: str
+    agents: tuple[Agent, ...] = ()
+    controls: Controls | None = None

@@ -1,0 +1,220 @@
+"""The operator's hands: what each command means for the walk, judged and carried out purely.
+
+Pause keeps new things from being started or ended; what runs goes on. A paused plan still brings back a service that
+was complete and is lost; a paused agent is left alone entirely. Retry forgets failures and takes back what was skipped
+or forced. Force-complete and skip let an operator's word stand for a step. Release-slot lets the walk go on past an
+agent that failed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import assert_never
+
+from .command import AuditEntry, Command, CommandName, Outcome, Verdict
+from .model import Agent, Mark, Step, StepName
+from .phase import End, Start, advance, find_failure, find_next_step, is_repair, is_settled, is_step_done, is_waived
+from .state import State
+from .steps import StepSpec
+
+
+def describe_mark(done: str, mark: Mark) -> str:
+    """Say in one line what an operator did, when and why."""
+    when = datetime.fromtimestamp(mark.at, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    return f"{done} by {mark.who or 'an operator'} since {when}" + (f": {mark.reason}" if mark.reason else "")
+
+
+def describe_waiver(step: Step, spec: StepSpec) -> str | None:
+    """Say whose word stands for a step; None if nobody's does."""
+    if step.skip is not None:
+        return describe_mark("SKIPPED", step.skip)
+    if step.forced is not None and is_waived(step, spec):
+        return describe_mark("forced to complete", step.forced)
+    return None
+
+
+def find_hold(state: State, agent: Agent, move: Start | End) -> str | None:
+    """Why an operator's pause keeps an agent from its next move; None if it does not."""
+    if agent.pause is not None:
+        return describe_mark("paused", agent.pause)
+    if state.controls.pause is None:
+        return None
+    # Nobody who pauses the walk wants to see finished agents without their network.
+    if isinstance(move, Start) and is_repair(agent, move.step, state.policy):
+        return None
+    return describe_mark("the plan is paused", state.controls.pause)
+
+
+def obey(state: State, command: Command, now: float) -> tuple[State, Verdict]:
+    """Carry a command out, with its line in the audit log; without effect unless it is accepted."""
+    verdict = judge(state, command, now)
+    if verdict.outcome is not Outcome.ACCEPTED:
+        return state, verdict
+    for agent in verdict.agents:
+        told = f"{command.name.value} by {command.who or 'an operator'}" + (
+            f": {command.reason}" if command.reason else ""
+        )
+        state = state.with_agent(advance(agent.with_note(now, told), state.policy, now))
+    if verdict.controls is not None:
+        state = state.with_controls(verdict.controls)
+    entry = AuditEntry(
+        number=state.audit_count,
+        at=now,
+        who=command.who,
+        command=command.name.value,
+        agent=command.agent_key,
+        step="" if command.step is None else command.step.value,
+        reason=command.reason,
+        effect=verdict.message,
+    )
+    state = state.with_audit(entry)
+    # Agents that had nothing to do may have declined their offers for an hour.
+    is_brake = command.name is CommandName.PAUSE
+    return (state if is_brake else replace(state, wants_offers=f"an operator's {command.name.value}")), verdict
+
+
+def judge(state: State, command: Command, now: float) -> Verdict:
+    """Say what a command does at this moment, or why it does nothing."""
+    agent = state.agents.get(command.agent_key)
+    if command.agent_key and agent is None:
+        return Verdict(Outcome.UNKNOWN, f"no agent {command.agent_key}")
+    match command.name:
+        case CommandName.PAUSE:
+            return _judge_pause(state, agent, _mark(command, now))
+        case CommandName.RESUME:
+            return _judge_resume(state, agent)
+        case CommandName.RETRY:
+            return _judge_retry(state, agent, command.step, now)
+        case CommandName.FORCE_COMPLETE:
+            return _judge_waiver(state, agent, command, _force(_mark(command, now)), "forced to complete")
+        case CommandName.SKIP:
+            return _judge_waiver(state, agent, command, _skip(_mark(command, now)), "skipped")
+        case CommandName.RELEASE_SLOT:
+            return _judge_release(state, agent, _mark(command, now))
+        case _:
+            assert_never(command.name)
+
+
+def _mark(command: Command, now: float) -> Mark:
+    return Mark(now, command.who, command.reason)
+
+
+def _judge_pause(state: State, agent: Agent | None, mark: Mark) -> Verdict:
+    if agent is None:
+        if state.controls.pause is not None:
+            return Verdict(Outcome.ALREADY, describe_mark("the plan is paused", state.controls.pause))
+        message = "the plan is paused: nothing new is started or ended, lost services are still brought back"
+        return Verdict(Outcome.ACCEPTED, message, controls=replace(state.controls, pause=mark))
+    if agent.pause is not None:
+        return Verdict(Outcome.ALREADY, f"{agent.key} is {describe_mark('paused', agent.pause)}")
+    message = f"{agent.key} is paused: nothing new is started or ended there"
+    return Verdict(Outcome.ACCEPTED, message, agents=(replace(agent, pause=mark),))
+
+
+def _judge_resume(state: State, agent: Agent | None) -> Verdict:
+    if agent is not None:
+        if agent.pause is None:
+            return Verdict(Outcome.ALREADY, f"{agent.key} is not paused")
+        return Verdict(Outcome.ACCEPTED, f"{agent.key} goes on", agents=(replace(agent, pause=None),))
+    if state.controls.pause is not None:
+        return Verdict(Outcome.ACCEPTED, "the plan goes on", controls=replace(state.controls, pause=None))
+    return Verdict(Outcome.ALREADY, "the plan is not paused")
+
+
+def _judge_retry(state: State, agent: Agent | None, step: StepName | None, now: float) -> Verdict:
+    known = [agent] if agent is not None else [state.agents[key] for key in sorted({*state.unsettled, *state.repairs})]
+    fresh = tuple(tried for one in known if (tried := _retry(state, one, step, now)) is not one)
+    what = "" if step is None else f" of {step.value}"
+    where = agent.key if agent is not None else "the plan"
+    if not fresh:
+        return Verdict(Outcome.ALREADY, f"nothing{what} on {where} failed, backs off, or was skipped or forced")
+    names = ", ".join(one.key for one in fresh[:3]) + (f" and {len(fresh) - 3} more" if fresh[3:] else "")
+    return Verdict(Outcome.ACCEPTED, f"failures{what} are forgotten, tried again: {names}", agents=fresh)
+
+
+def _retry(state: State, agent: Agent, only: StepName | None, now: float) -> Agent:
+    """The agent with its failures forgotten and its waivers taken back; the very same if there is nothing to retry."""
+    fresh = agent
+    for name in StepName if only is None else (only,):
+        step = agent.get_step(name)
+        if step.attempts or step.retry_at > now or step.forced is not None or step.skip is not None:
+            step = replace(step, attempts=0, retry_at=0.0, reason="", forced=None, skip=None)
+            fresh = fresh.with_step(name, step)
+    failure = find_failure(agent, state.policy)
+    is_failed = failure is not None and only in {None, failure.step}
+    if fresh is agent and not is_failed:
+        return agent
+    fresh = replace(fresh, retried_at=now, release=None)
+    step_name = find_next_step(fresh, state.policy)
+    if is_settled(fresh, state.policy) and step_name is not None and not is_repair(fresh, step_name, state.policy):
+        return replace(fresh, settled_as="", settled_at=None)
+    return fresh
+
+
+Waive = Callable[[Step, StepSpec], Step]
+
+
+def _force(mark: Mark) -> Waive:
+    return lambda step, spec: replace(step, forced=replace(mark, settings=spec.settings))
+
+
+def _skip(mark: Mark) -> Waive:
+    return lambda step, _spec: replace(step, skip=mark)
+
+
+def _judge_waiver(state: State, agent: Agent | None, command: Command, waive: Waive, done: str) -> Verdict:
+    policy = state.policy
+    if agent is None:
+        return Verdict(Outcome.REFUSED, f"{command.name.value} is for one agent: name it")
+    if command.step is StepName.INSPECT:
+        return Verdict(Outcome.REFUSED, "inspect cannot be left out: everything else follows from what it sees")
+    names = [command.step] if command.step is not None else _list_open_steps(state, agent, command.name)
+    left = [name for name in names if not _is_waived_so(state, agent, name, command.name)]
+    if not left:
+        what = "every step" if command.step is None else command.step.value
+        return Verdict(Outcome.ALREADY, f"{what} on {agent.key} is complete or {done} already")
+    for name in left:
+        task = agent.get_step(name).task
+        if task is not None and not task.state.is_ended and not policy.by_name[name].is_service:
+            return Verdict(Outcome.REFUSED, f"{name.value} is at work on {agent.key} as {task.id}: wait for its end")
+    waived = agent
+    for name in left:
+        waived = waived.with_step(name, waive(waived.get_step(name), policy.by_name[name]))
+    listed = ", ".join(name.value for name in left)
+    return Verdict(Outcome.ACCEPTED, f"{listed} on {agent.key}: {done}", agents=(waived,))
+
+
+def _list_open_steps(state: State, agent: Agent, name: CommandName) -> list[StepName]:
+    """The steps that a command without a step is about: skip means the whole agent, force-complete what is left."""
+    steps: list[StepName] = [
+        step for step in StepName if step is not StepName.INSPECT and state.policy.by_name[step].is_enabled
+    ]
+    if name is CommandName.SKIP:
+        return steps
+    return [step for step in steps if not is_step_done(agent, step, state.policy)]
+
+
+def _is_waived_so(state: State, agent: Agent, name: StepName, command: CommandName) -> bool:
+    spec = state.policy.by_name[name]
+    if not spec.is_enabled:
+        return True
+    if command is CommandName.SKIP:
+        return agent.get_step(name).skip is not None
+    return is_step_done(agent, name, state.policy)
+
+
+def _judge_release(state: State, agent: Agent | None, mark: Mark) -> Verdict:
+    if agent is None:
+        return Verdict(Outcome.REFUSED, "release-slot is for one agent: name it")
+    if agent.release is not None:
+        return Verdict(Outcome.ALREADY, f"the slot of {agent.key} is {describe_mark('released', agent.release)}")
+    if find_failure(agent, state.policy) is None:
+        return Verdict(Outcome.REFUSED, f"{agent.key} has not failed: pause it, or wait until it is complete")
+    for name in StepName:
+        task = agent.get_step(name).task
+        if task is not None and not task.state.is_ended and not state.policy.by_name[name].is_service:
+            return Verdict(Outcome.REFUSED, f"{name.value} is at work on {agent.key} as {task.id}: wait for its end")
+    released = replace(agent, release=mark, slot_since=None, restart_since=None)
+    return Verdict(Outcome.ACCEPTED, f"{agent.key} gives its slot up: the walk goes on past it", agents=(released,))
