@@ -2,10 +2,13 @@
 
 import argparse
 import os
-from typing import List, TextIO
+from typing import TYPE_CHECKING, List, TextIO
 
 from .host import Host
 from .wanted import Wanted, WantedError, parse_wanted
+
+if TYPE_CHECKING:
+    from .report import Reporter
 
 STEPS = ("docker-cluster-store", "cni", "agent-restart")
 ALL = "all"
@@ -26,7 +29,9 @@ def build_parser() -> argparse.ArgumentParser:
     supervise = commands.add_parser("supervise", help="run a service and watch over it")
     supervise.add_argument("service", choices=SERVICES)
     supervise.add_argument("--health", action="store_true", help="exit with 0 if it is healthy, with 1 if not")
-    for command in (inspect, apply_, supervise):
+    remove = commands.add_parser("remove", help="undo all that was installed; files of others are left alone")
+    remove.add_argument("--dry-run", action="store_true", help="tell what would be removed, and do nothing")
+    for command in (inspect, apply_, supervise, remove):
         command.add_argument("--root", metavar="DIR", help="work on the host whose root is DIR")
     return parser
 
@@ -54,12 +59,22 @@ def run(arguments: List[str], out: TextIO, err: TextIO) -> int:
         environment.get("CALICO_DCOS_LOOPBACK") or None,
         environment,
     )
+    if options.command == "remove":
+        from .removal import remove, show_removal  # noqa: PLC0415
+
+        return (show_removal if options.dry_run else remove)(host, _build_reporter(host, out, err))
     try:
         wanted = parse_wanted(environment.get("CALICO_DCOS_WANTED", ""))
     except WantedError as error:
         err.write("CALICO_DCOS_WANTED: {}\n".format(error))
         return EXIT_USAGE
     return _dispatch(options, host, wanted, out, err)
+
+
+def _build_reporter(host: Host, out: TextIO, err: TextIO) -> "Reporter":
+    from .report import Reporter  # noqa: PLC0415  (not at once: a health check starts fast)
+
+    return Reporter(host.variable("CALICO_DCOS_REPORT_URL"), host.variable("CALICO_DCOS_REPORT_TOKEN"), out, err)
 
 
 def _dispatch(options: argparse.Namespace, host: Host, wanted: Wanted, out: TextIO, err: TextIO) -> int:
@@ -74,9 +89,8 @@ def _dispatch(options: argparse.Namespace, host: Host, wanted: Wanted, out: Text
 
         return show_plan(options.step, read_inspection(host, wanted), wanted, out, as_json=options.json)
     from . import steps  # noqa: PLC0415
-    from .report import Reporter  # noqa: PLC0415
 
-    reporter = Reporter(host.variable("CALICO_DCOS_REPORT_URL"), host.variable("CALICO_DCOS_REPORT_TOKEN"), out, err)
+    reporter = _build_reporter(host, out, err)
     if options.command == "inspect":
         return steps.inspect(host, wanted, reporter)
     if options.command == "supervise":

@@ -104,7 +104,17 @@ def test_the_commands_of_the_steps_are_taken(arguments: str) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    ["", "apply", "apply inspect", "apply calico-node", "apply all", "apply cni --json", "supervise cni", "inspect x"],
+    [
+        "",
+        "remove cni",
+        "apply",
+        "apply inspect",
+        "apply calico-node",
+        "apply all",
+        "apply cni --json",
+        "supervise cni",
+        "inspect x",
+    ],
 )
 def test_other_commands_are_wrong_usage(arguments: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
