@@ -7,11 +7,12 @@ BIN := $(VENV)/bin
 IMAGE ?= calico-dcos
 DEMO_ARGS ?=
 
-.PHONY: help demo test check format e2e bench docs image package lock packages clean
+.PHONY: help demo test nightly chaos check format e2e bench docs image package lock packages clean
 
 help:
 	@echo 'make demo     walk a simulated cluster on this machine   (DEMO_ARGS="--agents 10 --once")'
 	@echo 'make test     every test that this machine can run; as root on Debian it installs what tests need'
+	@echo 'make nightly  10,000 stories of a cluster in which everything goes wrong, other ones each time'
 	@echo 'make check    lint, types, imports between layers'
 	@echo 'make e2e      the tests on hosts with real systemd and Docker (root, Debian)'
 	@echo 'make bench    speed and memory, as ratios measured in one run'
@@ -32,7 +33,10 @@ demo: $(VENV)/.ready
 	@$(BIN)/calico-dcos demo $(DEMO_ARGS)
 
 test: $(VENV)/.ready packages
-	$(BIN)/pytest tests/unit tests/contract tests/e2e
+	$(BIN)/pytest tests/unit tests/contract tests/page tests/e2e
+
+nightly: $(VENV)/.ready
+	CALICO_DCOS_HYPOTHESIS=nightly $(BIN)/pytest --timeout=0 tests/unit/test_storm.py
 
 packages:
 	@tests/install-packages test
