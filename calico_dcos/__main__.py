@@ -123,7 +123,7 @@ def check(*, path: Path | None, directory: Path | None) -> None:
 @click.argument("directory", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--image", default="", help="The scheduler's image, if not the one that resource.json names.")
 def package_build(directory: Path, image: str) -> None:
-    """Write a local Universe with this package into DIRECTORY: a JSON file, and a zip for DC/OS 1.8 to 1.10."""
+    """Write a local Universe with this package into DIRECTORY: a JSON file, and a zip for older DC/OS."""
     from .package.files import PackageError, find_directory, load_package  # noqa: PLC0415
     from .package.stub import build_stub, name_image  # noqa: PLC0415
 
