@@ -288,6 +288,7 @@ def test_check_says_which_steps_run_what_restarts_and_where_state_goes(tmp_path:
     assert re.search(r"cni +off +inspected only", told)
     assert re.search(r"Mesos agent +never", told)
     assert "State goes to etcd://***@m1:2379/calico" in told
+    assert "read-only: there is no operator-token" in told
 
 
 @pytest.mark.parametrize(
