@@ -35,7 +35,7 @@ demo: $(VENV)/.ready
 	@$(BIN)/calico-dcos demo $(DEMO_ARGS)
 
 test: $(VENV)/.ready packages
-	CALICO_DCOS_HYPOTHESIS=thorough $(BIN)/pytest tests/unit tests/contract tests/chaos tests/e2e
+	CALICO_DCOS_HYPOTHESIS=thorough $(BIN)/pytest tests/unit tests/contract tests/chaos tests/page tests/e2e
 
 nightly: $(VENV)/.ready
 	CALICO_DCOS_HYPOTHESIS=nightly $(BIN)/pytest --timeout=0 tests/unit/test_storm.py
