@@ -7,16 +7,19 @@ BIN := $(VENV)/bin
 IMAGE ?= calico-dcos
 DEMO_ARGS ?=
 
-.PHONY: help demo test check format e2e bench docs image packages clean
+.PHONY: help demo test nightly chaos check format e2e bench docs image package lock packages clean
 
 help:
 	@echo 'make demo     walk a simulated cluster on this machine   (DEMO_ARGS="--agents 10 --once")'
 	@echo 'make test     every test that this machine can run; as root on Debian it installs what tests need'
+	@echo 'make nightly  10,000 stories of a cluster in which everything goes wrong, other ones each time'
 	@echo 'make check    lint, types, imports between layers'
 	@echo 'make e2e      the tests on hosts with real systemd and Docker (root, Debian)'
 	@echo 'make bench    speed and memory, as ratios measured in one run'
 	@echo 'make docs     write anew what follows from the table of settings: options in universe/, pages in docs/'
-	@echo 'make image    the Docker image of the scheduler          (IMAGE=calico-dcos)'
+	@echo 'make image    the Docker image of the scheduler          (IMAGE=calico-dcos BASE_IMAGE= BUNDLE=release)'
+	@echo 'make package  a local Universe with the package, in build/                   (IMAGE=registry/name:tag)'
+	@echo 'make lock     pins anew what the image installs'
 
 $(VENV)/.ready: setup.py third_party/http-parser/setup.py $(wildcard third_party/http-parser/http_parser/*.py)
 	@tests/install-packages venv
@@ -30,7 +33,10 @@ demo: $(VENV)/.ready
 	@$(BIN)/calico-dcos demo $(DEMO_ARGS)
 
 test: $(VENV)/.ready packages
-	$(BIN)/pytest tests/unit tests/contract tests/e2e
+	$(BIN)/pytest tests/unit tests/contract tests/page tests/e2e
+
+nightly: $(VENV)/.ready
+	CALICO_DCOS_HYPOTHESIS=nightly $(BIN)/pytest --timeout=0 tests/unit/test_storm.py
 
 packages:
 	@tests/install-packages test
@@ -54,7 +60,14 @@ docs: $(VENV)/.ready
 	@$(BIN)/python -m calico_dcos.package
 
 image:
-	docker build --tag $(IMAGE) .
+	docker build --tag $(IMAGE) $(if $(BASE_IMAGE),--build-arg BASE_IMAGE=$(BASE_IMAGE)) \
+		$(if $(BUNDLE),--build-arg BUNDLE="$(BUNDLE)") --build-arg REVISION=$$(git rev-parse HEAD) .
+
+package: $(VENV)/.ready
+	@$(BIN)/calico-dcos package-build build $(if $(filter-out calico-dcos,$(IMAGE)),--image $(IMAGE))
+
+lock:
+	@PYTHON=$${PYTHON:-$$(tests/find-python)} requirements/lock
 
 clean:
 	rm -rf $(VENV) build *.egg-info

@@ -47,6 +47,8 @@ setup(
     ],
     extras_require={
         "dev": [
+            # Carries axe-core, which judges the page's accessibility.
+            "axe-core-python>=0.1",
             "hypothesis>=6.100",
             "import-linter>=2.0",
             "mypy>=1.10",

@@ -87,15 +87,22 @@ def installer_build(path: Path) -> None:
 
 @main.command()
 @click.option("--options", "path", type=click.Path(path_type=Path), help="YAML or JSON; the defaults if not given.")
-@click.option("--output", type=click.Choice(["json", "env"]), default="json", show_default=True)
+@click.option("--output", type=click.Choice(["json", "env", "wanted"]), default="json", show_default=True)
 @click.option("--package", "directory", type=click.Path(path_type=Path), help="Other package files than the own ones.")
 def render(*, path: Path | None, output: str, directory: Path | None) -> None:
-    """Print what Cosmos would send to Marathon for an options file, without a cluster."""
+    """Print what Cosmos would send to Marathon for an options file, without a cluster.
+
+    As json: the app. As env: the scheduler's environment. As wanted: what the installer takes in CALICO_DCOS_WANTED.
+    """
+    from .config import build_wanted  # noqa: PLC0415
     from .package.render import build_environment  # noqa: PLC0415
 
     rendered = _render(path, directory)
     if output == "json":
         click.echo(json.dumps(rendered.app, indent=2))
+        return
+    if output == "wanted":
+        click.echo(json.dumps(build_wanted(rendered.config)))
         return
     for name, value in build_environment(rendered.app).items():
         click.echo(f"{name}={value}")
@@ -110,6 +117,60 @@ def check(*, path: Path | None, directory: Path | None) -> None:
 
     for line in explain(_render(path, directory).config):
         click.echo(line)
+
+
+@main.command("package-build")
+@click.argument("directory", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--image", default="", help="The scheduler's image, if not the one that resource.json names.")
+def package_build(directory: Path, image: str) -> None:
+    """Write a local Universe with this package into DIRECTORY: a JSON file, and a zip for DC/OS 1.8 to 1.10."""
+    from .package.files import PackageError, find_directory, load_package  # noqa: PLC0415
+    from .package.stub import build_stub, name_image  # noqa: PLC0415
+
+    try:
+        package = load_package(find_directory())
+        stub = build_stub(name_image(package, image) if image else package)
+        directory.mkdir(parents=True, exist_ok=True)
+        (directory / f"{stub.name}.json").write_text(f"{json.dumps(stub.repository, indent=2)}\n", encoding="utf-8")
+        (directory / f"{stub.name}.zip").write_bytes(stub.archive)
+    except PackageError as error:
+        _fail([str(error)])
+    except OSError as error:
+        _fail([f"{error.filename}: {error.strerror}"])
+    click.echo(f"{directory / stub.name}.json and .zip")
+
+
+@main.command()
+@click.argument("directory", type=click.Path(file_okay=False, path_type=Path))
+@click.argument("urls", nargs=-1, required=True)
+def bundle(directory: Path, urls: tuple[str, ...]) -> None:
+    """Fetch downloads into DIRECTORY, for an image that carries them; "release" stands for those of this release."""
+    from .bundle import BundleError, write_bundle  # noqa: PLC0415
+    from .config.release import DOWNLOADS  # noqa: PLC0415
+
+    chosen = [url for word in urls for url in (DOWNLOADS if word == "release" else (word,))]
+    try:
+        for entry in write_bundle(directory, chosen):
+            click.echo(f"{entry.artifact.sha256}  {entry.url}")
+    except BundleError as error:
+        _fail([str(error)])
+    except OSError as error:
+        _fail([f"{error.filename}: {error.strerror}"])
+
+
+@main.command()
+def health() -> None:
+    """Ask the scheduler of this container or machine whether it works; ends with 1 if not."""
+    from .config import ConfigError, read_config  # noqa: PLC0415
+    from .probe import probe_health  # noqa: PLC0415
+
+    try:
+        trouble = probe_health(read_config(os.environ).port)
+    except ConfigError as error:
+        _fail(error.faults)
+    if trouble:
+        click.echo(trouble, err=True)
+        sys.exit(1)
 
 
 def _render(path: Path | None, directory: Path | None) -> Rendered:

@@ -18,6 +18,7 @@ from queue import SimpleQueue
 from urllib.parse import urlsplit
 
 from .artifacts import map_artifacts, publish_installer
+from .bundle import BundleError, load_bundle, replace_downloads
 from .config import Config, build_policy, build_wanted, pin_downloads
 from .core.events import Event
 from .mesos.driver import MesosDriver
@@ -70,6 +71,10 @@ def _run(config: Config, stack: ExitStack) -> str:
     offers = OfferBook()
     scheduler = Scheduler(policy=policy, store=store, queue=queue, observers=[offers.observe])
     issue_token = TokenIssuer(scheduler)
+    try:
+        bundle = load_bundle()
+    except BundleError as error:
+        raise StartError(f"the image is broken: {error}") from error
     installer = publish_installer(Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="calico-dcos-"))))
     application = build_application(
         service=config.framework_name,
@@ -94,7 +99,7 @@ def _run(config: Config, stack: ExitStack) -> str:
             read_audit=lambda: (scheduler.state.audit, scheduler.state.audit_count),
             token=config.operator_token,
         ),
-        artifacts=map_artifacts([installer]),
+        artifacts=map_artifacts([installer, *(entry.artifact for entry in bundle)]),
         offers=offers,
     )
     web = WebServer(application=application, address=config.bind_address, port=config.port)
@@ -131,7 +136,7 @@ def _run(config: Config, stack: ExitStack) -> str:
             installer_url=config.installer_url or f"{base_url}/{installer.url_path}",
             installer_sha256=installer.sha256,
             report_base_url=f"{base_url}/v1/reports",
-            read_wanted=lambda: pin_downloads(wanted, scheduler.state.pins),
+            read_wanted=lambda: replace_downloads(pin_downloads(wanted, scheduler.state.pins), bundle, base_url),
             issue_token=issue_token,
         ),
         post=queue.put,

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .kinds import AbsolutePath, Flag, Number, Sha256, Url
+from .release import CNI_CALICO, CNI_CALICO_IPAM
 from .settings import setting
 
 SECTION = "Install CNI"
 DESCRIPTION = "Calico's CNI plugins and network, which the unified containerizer needs."
-CNI_RELEASE = "https://github.com/projectcalico/calico-cni/releases/download/v1.5.5"
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class CniSettings:
     )
     cni_calico_url: str = setting(
         Url(),
-        f"{CNI_RELEASE}/calico",
+        CNI_CALICO,
         f"{SECTION}.override-calico-url",
         "Where agents fetch the plugin calico. Empty: the one that this package names.",
         package_default="",
@@ -51,7 +51,7 @@ class CniSettings:
     )
     cni_calico_ipam_url: str = setting(
         Url(),
-        f"{CNI_RELEASE}/calico-ipam",
+        CNI_CALICO_IPAM,
         f"{SECTION}.override-calico-ipam-url",
         "Where agents fetch the plugin calico-ipam. Empty: the one that this package names.",
         package_default="",

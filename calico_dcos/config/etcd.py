@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .kinds import DNS_NAME, HOST_AND_PORT, Flag, Number, Sha256, Text, Url, Urls
+from .release import ETCD_ARCHIVE
 from .settings import Derived, Known, setting
 
 SECTION = "Etcd Settings"
@@ -13,7 +14,6 @@ DESCRIPTION = (
     "name, or directly."
 )
 LOCAL_ETCD = "http://localhost:2379"
-ETCD_ARCHIVE = "https://github.com/coreos/etcd/releases/download/v3.3.12/etcd-v3.3.12-linux-amd64.tar.gz"
 
 
 def _find_endpoints(known: Known) -> str | None:

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from .kinds import CIDR, WORD, Choice, Flag, Number, Text, Texts
+from .release import NODE_IMAGE
 from .settings import setting
 
 SECTION = "Run Calico-Node"
 DESCRIPTION = "The container calico-node on each agent, which both kinds of containers need."
-NODE_IMAGE = "calico/node:v1.0.0"
 
 
 @dataclass(frozen=True)

@@ -197,7 +197,8 @@ def restore(policy: Policy, memory: Memory) -> State:
         audit_count=max((entry.number + 1 for entry in memory.audit), default=0),
     )
     for agent in memory.agents:
-        state = state.with_agent(agent)
+        # Saved one by one: a list of thousands that grows would be copied thousands of times.
+        state = state.with_agent(agent).saved()
     return state.saved()
 
 

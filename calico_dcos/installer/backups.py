@@ -1,85 +1,221 @@
-"""Backups: what was there before a change, under /var/lib/calico-dcos/backup/<change>/<number>, kept for good.
+"""Backups: what was there before a change to a file, under /var/lib/calico-dcos/backup/<change>/<number>.
 
-A backup is *open* until its change is verified. A run that was killed leaves it open; the next run goes on with it as
-long as the file is still as that run wrote it, so that what is put back is what was there before the change.
+Every file that a step changes on the host is written through ``Backup.write``. An entry tells what was there (content,
+mode, owner, symlink, or that there was nothing), which directories had to be made, and by what the file that we wrote
+is known again: its sum and its time of modification, both noted before it is written. So a file that somebody else put
+in its place, were it with the same content, is never taken for ours.
+
+An entry is *open* until the step is verified, then *done*; *undone* once it was put back. A run that was killed leaves
+it open, and the next run goes on with it: what is put back is what was there before the change, not half of it.
 """
 
 import hashlib
 import json
 import os
-import shutil
-from typing import Any, Dict, Optional
+import time
+from typing import Any, Dict, List, NamedTuple, Optional
 
-from .files import NEW_PRIVATE_FILE, read_file, remove_file, write_file
+from .files import (
+    NEW_FILE,
+    NEW_PRIVATE_FILE,
+    Attributes,
+    FileError,
+    find_missing_directories,
+    read_attributes,
+    read_file,
+    write_file,
+    write_whole,
+)
 from .host import STATE_DIR, Host
 
 BACKUP_DIR = STATE_DIR + "/backup"
 META_FILE = "meta.json"
 CONTENT_FILE = "content"
+OPEN, DONE, UNDONE = "open", "done", "undone"
+
+# What tells one file from another that came in its place.
+Identity = NamedTuple("Identity", [("sha256", str), ("mtime_ns", int)])
+# kept: None where there was no file. symlink: what the path pointed to; it is followed, never replaced.
+# settings: the keys that were merged into a file which others edit as well, with their values.
+Entry = NamedTuple(
+    "Entry",
+    [
+        ("number", str),
+        ("path", str),
+        ("state", str),
+        ("kept", Optional[Identity]),
+        ("attributes", Optional[Attributes]),
+        ("symlink", Optional[str]),
+        ("made_directories", List[str]),
+        ("written", List[Identity]),
+        ("settings", Dict[str, str]),
+    ],
+)
+
+
+def read_identity(path: str) -> Optional[Identity]:
+    """Read a file's identity; None where there is none. FileError if it cannot be read."""
+    content = read_file(path)
+    if content is None:
+        return None
+    try:
+        return Identity(hashlib.sha256(content).hexdigest(), os.stat(path).st_mtime_ns)
+    except OSError as error:
+        raise FileError("{}: {}".format(path, error.strerror)) from error
+
+
+def list_backups(host: Host) -> List[str]:
+    """List the changes that have backups."""
+    directory = host.path(BACKUP_DIR)
+    return sorted(os.listdir(directory)) if os.path.isdir(directory) else []
+
+
+def find_origin(entries: List[Entry]) -> Optional[Entry]:
+    """Find the entry that keeps what was there before us: a chain of our own writings is followed to its beginning.
+
+    A chain is broken where somebody else changed the file between two changes of ours: theirs is then what was there.
+    None without any entry that stands.
+    """
+    standing = [entry for entry in entries if entry.state != UNDONE]
+    if not standing:
+        return None
+    index = len(standing) - 1
+    while index > 0 and standing[index].kept in standing[index - 1].written:
+        index -= 1
+    return standing[index]
 
 
 class Backup:
     """The backups of one change to one file."""
 
-    def __init__(self, host: Host, change: str, path: str) -> None:
+    def __init__(self, host: Host, change: str) -> None:
         self._host = host
-        self._path = path
         self._directory = host.path("{}/{}".format(BACKUP_DIR, change))
 
-    def keep(self, new_sha256: str) -> None:
-        """Keep the file as it is now, before one with new_sha256 is written; FileError if that is not possible."""
-        current = read_file(self._path)
-        last = self._find_last()
-        if last is not None and self._is_open(last) and _compute_sha256(current) == self._read_meta(last)["written"]:
+    @property
+    def directory(self) -> str:
+        """Where its entries are."""
+        return self._directory
+
+    def write(
+        self,
+        path: str,
+        content: bytes,
+        attributes: Optional[Attributes] = None,
+        settings: Optional[Dict[str, str]] = None,
+    ) -> None:
+        """Keep what is at path, and write content in its place; with attributes, its mode and owner too.
+
+        Raises:
+            FileError: it cannot be kept or written; what was there is then still there.
+        """
+        mtime_ns = int(time.time() * 1e6) * 1000
+        self._keep(path, Identity(hashlib.sha256(content).hexdigest(), mtime_ns), settings or {})
+        if attributes is None:
+            write_file(self._host, path, content, NEW_FILE, mtime_ns)
+        else:
+            write_whole(self._host, path, content, attributes, mtime_ns)
+
+    def read_entries(self) -> List[Entry]:
+        """Read the entries, the oldest first; one without a meta file was not finished, and does not count.
+
+        Raises:
+            FileError: one cannot be read.
+        """
+        if not os.path.isdir(self._directory):
+            return []
+        numbers = sorted(number for number in os.listdir(self._directory) if self._has_meta(number))
+        return [self._read_entry(number) for number in numbers]
+
+    def find_last(self) -> List[Entry]:
+        """Find the last entry of each path: the paths are options, and an option may have changed."""
+        return list({entry.path: entry for entry in self.read_entries()}.values())
+
+    def read_kept(self, entry: Entry) -> bytes:
+        """Read the content that an entry keeps.
+
+        Raises:
+            FileError: it cannot be read, or is not what was kept.
+        """
+        path = os.path.join(self._directory, entry.number, CONTENT_FILE)
+        content = read_file(path)
+        if content is None or entry.kept is None or hashlib.sha256(content).hexdigest() != entry.kept.sha256:
+            raise FileError("{} is not what was kept there".format(path))
+        return content
+
+    def mark(self, entry: Entry, state: str) -> None:
+        """Note what became of an entry; FileError if that is not possible."""
+        self._save(entry._replace(state=state))
+
+    def settle(self) -> None:
+        """The change is verified: its entry is no longer open."""
+        for entry in self.find_last():
+            if entry.state == OPEN:
+                self.mark(entry, DONE)
+
+    def _keep(self, path: str, writing: Identity, settings: Dict[str, str]) -> None:
+        current = read_identity(path)
+        entries = self.read_entries()
+        ours = [entry for entry in entries if entry.path == self._host.name_path(path)]
+        last = ours[-1] if ours else None
+        if last is not None and last.state == OPEN and (current == last.kept or current in last.written):
+            self._save(last._replace(written=[*last.written, writing], settings=dict(last.settings, **settings)))
             return
-        number = "{:04d}".format(int(last or 0) + 1)
+        number = "{:04d}".format(int(entries[-1].number if entries else 0) + 1)
         directory = os.path.join(self._directory, number)
         os.makedirs(directory, mode=0o700, exist_ok=True)
         if current is not None:
-            write_file(self._host, os.path.join(directory, CONTENT_FILE), current, NEW_PRIVATE_FILE)
-            shutil.copystat(self._path, os.path.join(directory, CONTENT_FILE))
-        # The meta file comes last: a backup without one was not finished, and does not count.
-        self._write_meta(number, {"path": self._path, "open": True, "written": new_sha256})
-
-    def settle(self) -> None:
-        """The change is verified: its backup is no longer open."""
-        last = self._find_last()
-        if last is not None and self._is_open(last):
-            self._write_meta(last, dict(self._read_meta(last), open=False))
-
-    def put_back(self) -> bool:
-        """Put back what was there before an unverified change, and say whether there was something to put back."""
-        last = self._find_last()
-        if last is None or not self._is_open(last):
-            return False
-        kept = read_file(os.path.join(self._directory, last, CONTENT_FILE))
-        if kept is None:
-            remove_file(self._path)
-        else:
-            write_file(self._host, self._path, kept)
-        self.settle()
-        return True
-
-    def _find_last(self) -> Optional[str]:
-        if not os.path.isdir(self._directory):
-            return None
-        complete = [name for name in os.listdir(self._directory) if self._has_meta(name)]
-        return max(complete) if complete else None
+            kept = os.path.join(directory, CONTENT_FILE)
+            write_whole(self._host, kept, read_file(path) or b"", NEW_PRIVATE_FILE)
+        # The meta file comes last: an entry without one was not finished, and does not count.
+        self._save(
+            Entry(
+                number=number,
+                path=self._host.name_path(path),
+                state=OPEN,
+                kept=current,
+                attributes=read_attributes(path),
+                symlink=os.readlink(path) if os.path.islink(path) else None,
+                made_directories=[self._host.name_path(made) for made in find_missing_directories(path)],
+                written=[writing],
+                settings=settings,
+            )
+        )
 
     def _has_meta(self, number: str) -> bool:
         return os.path.exists(os.path.join(self._directory, number, META_FILE))
 
-    def _is_open(self, number: str) -> bool:
-        return bool(self._read_meta(number)["open"])
+    def _read_entry(self, number: str) -> Entry:
+        path = os.path.join(self._directory, number, META_FILE)
+        try:
+            return parse_entry(number, json.loads((read_file(path) or b"{}").decode("utf-8")))
+        except (ValueError, KeyError, TypeError) as error:
+            raise FileError("{} is not understood: {!r}".format(path, error)) from error
 
-    def _read_meta(self, number: str) -> Any:
-        content = read_file(os.path.join(self._directory, number, META_FILE)) or b"{}"
-        return json.loads(content.decode("utf-8"))
-
-    def _write_meta(self, number: str, meta: Dict[str, Any]) -> None:
-        content = json.dumps(meta, indent=2, sort_keys=True).encode("utf-8") + b"\n"
-        write_file(self._host, os.path.join(self._directory, number, META_FILE), content, NEW_PRIVATE_FILE)
+    def _save(self, entry: Entry) -> None:
+        content = json.dumps(build_meta(entry), indent=2, sort_keys=True).encode("utf-8") + b"\n"
+        path = os.path.join(self._directory, entry.number, META_FILE)
+        write_file(self._host, path, content, NEW_PRIVATE_FILE)
 
 
-def _compute_sha256(content: Optional[bytes]) -> Optional[str]:
-    return None if content is None else hashlib.sha256(content).hexdigest()
+def build_meta(entry: Entry) -> Dict[str, Any]:
+    """Build the JSON form of an entry; its number is its directory's name."""
+    meta = dict(entry._asdict())
+    del meta["number"]
+    meta["kept"] = entry.kept and dict(entry.kept._asdict())
+    meta["attributes"] = entry.attributes and dict(entry.attributes._asdict())
+    meta["written"] = [dict(identity._asdict()) for identity in entry.written]
+    return meta
+
+
+def parse_entry(number: str, meta: Dict[str, Any]) -> Entry:
+    """Read an entry's JSON form.
+
+    Raises:
+        KeyError, TypeError: it is malformed.
+    """
+    fields = dict(meta, number=number)
+    fields["kept"] = Identity(**meta["kept"]) if meta["kept"] is not None else None
+    fields["attributes"] = Attributes(**meta["attributes"]) if meta["attributes"] is not None else None
+    fields["written"] = [Identity(**identity) for identity in meta["written"]]
+    return Entry(**fields)

@@ -2,12 +2,16 @@
 
 import argparse
 import os
-from typing import List, TextIO
+from typing import TYPE_CHECKING, List, TextIO
 
 from .host import Host
 from .wanted import Wanted, WantedError, parse_wanted
 
+if TYPE_CHECKING:
+    from .report import Reporter
+
 STEPS = ("docker-cluster-store", "cni", "agent-restart")
+ALL = "all"
 SERVICES = ("etcd-proxy", "calico-node")
 EXIT_USAGE = 2
 
@@ -19,14 +23,28 @@ def build_parser() -> argparse.ArgumentParser:
     commands.required = True
     inspect = commands.add_parser("inspect", help="report facts and what is still to do; changes nothing")
     apply_ = commands.add_parser("apply", help="do what is still to do for one step, and verify it")
-    apply_.add_argument("step", choices=STEPS)
-    apply_.add_argument("--dry-run", action="store_true", help="tell the changes, and do nothing")
+    apply_.add_argument("step", choices=(*STEPS, *SERVICES, ALL), help="services and all: with --dry-run only")
+    apply_.add_argument("--dry-run", action="store_true", help="tell the changes, their reason and impact; do nothing")
+    apply_.add_argument("--json", action="store_true", help="with --dry-run: tell them as JSON")
     supervise = commands.add_parser("supervise", help="run a service and watch over it")
     supervise.add_argument("service", choices=SERVICES)
     supervise.add_argument("--health", action="store_true", help="exit with 0 if it is healthy, with 1 if not")
-    for command in (inspect, apply_, supervise):
+    remove = commands.add_parser("remove", help="undo all that was installed; files of others are left alone")
+    remove.add_argument("--dry-run", action="store_true", help="tell what would be removed, and do nothing")
+    for command in (inspect, apply_, supervise, remove):
         command.add_argument("--root", metavar="DIR", help="work on the host whose root is DIR")
     return parser
+
+
+def parse_arguments(arguments: List[str]) -> argparse.Namespace:
+    """Parse the arguments, and what of them argparse cannot check: a service is supervised, not applied."""
+    parser = build_parser()
+    options = parser.parse_args(arguments)
+    if options.command == "apply" and not options.dry_run and options.step not in STEPS:
+        parser.error("{} is applied with --dry-run only".format(options.step))
+    if options.command == "apply" and options.json and not options.dry_run:
+        parser.error("--json goes with --dry-run")
+    return options
 
 
 def run(arguments: List[str], out: TextIO, err: TextIO) -> int:
@@ -34,13 +52,17 @@ def run(arguments: List[str], out: TextIO, err: TextIO) -> int:
 
     0: nothing is left to do, 1: failed, 2: wrong usage or wanted state, 3: refused, an operator must act.
     """
-    options = build_parser().parse_args(arguments)
+    options = parse_arguments(arguments)
     environment = dict(os.environ)
     host = Host(
         options.root or environment.get("CALICO_DCOS_ROOT") or "/",
         environment.get("CALICO_DCOS_LOOPBACK") or None,
         environment,
     )
+    if options.command == "remove":
+        from .removal import remove, show_removal  # noqa: PLC0415
+
+        return (show_removal if options.dry_run else remove)(host, _build_reporter(host, out, err))
     try:
         wanted = parse_wanted(environment.get("CALICO_DCOS_WANTED", ""))
     except WantedError as error:
@@ -49,22 +71,30 @@ def run(arguments: List[str], out: TextIO, err: TextIO) -> int:
     return _dispatch(options, host, wanted, out, err)
 
 
+def _build_reporter(host: Host, out: TextIO, err: TextIO) -> "Reporter":
+    from .report import Reporter  # noqa: PLC0415  (not at once: a health check starts fast)
+
+    return Reporter(host.variable("CALICO_DCOS_REPORT_URL"), host.variable("CALICO_DCOS_REPORT_TOKEN"), out, err)
+
+
 def _dispatch(options: argparse.Namespace, host: Host, wanted: Wanted, out: TextIO, err: TextIO) -> int:
     """Run the command; what it needs is imported here, so that a health check starts fast."""
     if options.command == "supervise" and options.health:
         from .services.health import check_health  # noqa: PLC0415
 
         return check_health(options.service, host, wanted, err)
-    from . import steps  # noqa: PLC0415
-    from .report import Reporter  # noqa: PLC0415
+    if options.command == "apply" and options.dry_run:
+        from .dry_run import show_plan  # noqa: PLC0415
+        from .inspection import read_inspection  # noqa: PLC0415
 
-    reporter = Reporter(host.variable("CALICO_DCOS_REPORT_URL"), host.variable("CALICO_DCOS_REPORT_TOKEN"), out, err)
+        return show_plan(options.step, read_inspection(host, wanted), wanted, out, as_json=options.json)
+    from . import steps  # noqa: PLC0415
+
+    reporter = _build_reporter(host, out, err)
     if options.command == "inspect":
         return steps.inspect(host, wanted, reporter)
     if options.command == "supervise":
         from .services.supervise import supervise  # noqa: PLC0415
 
         return supervise(options.service, host, wanted, reporter)
-    if options.dry_run:
-        return steps.show_step(options.step, host, wanted, reporter)
     return steps.apply_step(options.step, host, wanted, reporter)

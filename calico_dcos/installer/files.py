@@ -4,7 +4,7 @@ import errno
 import os
 import stat
 from contextlib import contextmanager
-from typing import Iterator, NamedTuple, Optional
+from typing import Iterator, List, NamedTuple, Optional
 
 from .host import STATE_DIR, Host
 
@@ -37,10 +37,13 @@ def read_file(path: str) -> Optional[bytes]:
         raise FileError("{}: {}".format(path, error.strerror)) from error
 
 
-def write_file(host: Host, path: str, content: bytes, new: Attributes = NEW_FILE) -> bool:
+def write_file(
+    host: Host, path: str, content: bytes, new: Attributes = NEW_FILE, mtime_ns: Optional[int] = None
+) -> bool:
     """Write a file (path as seen from here) if its content differs, and say whether it did.
 
-    A file that is there keeps its mode and owner, and its symlink; a new one gets those of new.
+    A file that is there keeps its mode and owner, and its symlink; a new one gets those of new. With mtime_ns, that is
+    its time of modification: a backup notes it beforehand, and knows the file again by it.
 
     Raises:
         FileError: it cannot be written; what was there is then still there.
@@ -49,15 +52,20 @@ def write_file(host: Host, path: str, content: bytes, new: Attributes = NEW_FILE
         return False
     target = _resolve(host, path)
     with _naming(path):
-        _replace(host, target, content, _read_attributes(target) or new)
+        _replace(host, target, content, read_attributes(target) or new, mtime_ns)
     return True
 
 
-def write_program(host: Host, path: str, content: bytes) -> None:
-    """Write a program in the place of whatever was there; FileError as above."""
+def write_whole(host: Host, path: str, content: bytes, attributes: Attributes, mtime_ns: Optional[int] = None) -> None:
+    """Write a file in the place of whatever was there, its mode and owner too; FileError as above."""
     target = _resolve(host, path)
     with _naming(path):
-        _replace(host, target, content, PROGRAM)
+        _replace(host, target, content, attributes, mtime_ns)
+
+
+def write_program(host: Host, path: str, content: bytes) -> None:
+    """Write a program of our own in the place of whatever was there; FileError as above."""
+    write_whole(host, path, content, PROGRAM)
 
 
 def remove_file(path: str) -> bool:
@@ -74,6 +82,55 @@ def remove_file(path: str) -> bool:
     return True
 
 
+def find_missing_directories(path: str) -> List[str]:
+    """Find the directories above a path that writing it would make, the deepest first."""
+    missing = []
+    directory = os.path.dirname(os.path.realpath(path))
+    while not os.path.isdir(directory):
+        missing.append(directory)
+        directory = os.path.dirname(directory)
+    return missing
+
+
+def remove_directory(path: str) -> bool:
+    """Remove a directory if it is empty, and say whether it is gone."""
+    with _naming(path):
+        try:
+            os.rmdir(path)
+        except FileNotFoundError:
+            return True
+        except OSError as error:
+            if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+                return False
+            raise
+        _sync_directory(os.path.dirname(path))
+    return True
+
+
+def sweep_temporaries(host: Host, path: str) -> None:
+    """Remove what a run left that was killed while it wrote this file.
+
+    Raises:
+        FileError: it cannot be removed.
+    """
+    directory, name = os.path.split(_resolve(host, path))
+    with _naming(path):
+        for place in (host.path(TEMPORARY_DIR), os.path.dirname(directory)):
+            _remove_if_there(os.path.join(place, _name_temporary(name)))
+        _remove_if_there(os.path.join(directory, TEMPORARY_SUBDIR, name))
+        if os.path.isdir(os.path.join(directory, TEMPORARY_SUBDIR)):
+            os.rmdir(os.path.join(directory, TEMPORARY_SUBDIR))
+
+
+def _remove_if_there(path: str) -> None:
+    if os.path.lexists(path):
+        os.unlink(path)
+
+
+def _name_temporary(name: str) -> str:
+    return ".{}.calico-dcos".format(name)
+
+
 def _sync_directory(directory: str) -> None:
     """Make the names in a directory last through a power cut."""
     descriptor = os.open(directory, os.O_RDONLY)
@@ -83,12 +140,12 @@ def _sync_directory(directory: str) -> None:
         os.close(descriptor)
 
 
-def _replace(host: Host, target: str, content: bytes, attributes: Attributes) -> None:
+def _replace(host: Host, target: str, content: bytes, attributes: Attributes, mtime_ns: Optional[int]) -> None:
     directory = os.path.dirname(target)
     os.makedirs(directory, exist_ok=True)
     try:
         for temporary in _choose_temporaries(host, target):
-            if _try_replace(temporary, target, content, attributes):
+            if _try_replace(temporary, target, content, attributes, mtime_ns):
                 _sync_directory(directory)
                 return
     finally:
@@ -109,15 +166,15 @@ def _choose_temporaries(host: Host, target: str) -> Iterator[str]:
     device = os.stat(directory).st_dev
     for candidate in (own, os.path.dirname(directory)):
         if os.stat(candidate).st_dev == device:
-            yield os.path.join(candidate, ".{}.calico-dcos".format(name))
+            yield os.path.join(candidate, _name_temporary(name))
     yield os.path.join(directory, TEMPORARY_SUBDIR, name)
 
 
-def _try_replace(temporary: str, target: str, content: bytes, attributes: Attributes) -> bool:
+def _try_replace(temporary: str, target: str, content: bytes, attributes: Attributes, mtime_ns: Optional[int]) -> bool:
     """Write and rename; False where that is not possible from this place: two mounts may show one file system."""
     os.makedirs(os.path.dirname(temporary), exist_ok=True)
     try:
-        _write_synced(temporary, content, attributes)
+        _write_synced(temporary, content, attributes, mtime_ns)
         os.rename(temporary, target)
     except OSError as error:
         if os.path.exists(temporary):
@@ -128,16 +185,20 @@ def _try_replace(temporary: str, target: str, content: bytes, attributes: Attrib
     return True
 
 
-def _write_synced(path: str, content: bytes, attributes: Attributes) -> None:
+def _write_synced(path: str, content: bytes, attributes: Attributes, mtime_ns: Optional[int]) -> None:
     with open(path, "wb") as file:
-        os.fchmod(file.fileno(), attributes.mode)
+        # The owner first: a change of owner takes the set-user-id bit away.
         os.fchown(file.fileno(), attributes.uid, attributes.gid)
+        os.fchmod(file.fileno(), attributes.mode)
         file.write(content)
         file.flush()
+        if mtime_ns is not None:
+            os.utime(file.fileno(), ns=(mtime_ns, mtime_ns))
         os.fsync(file.fileno())
 
 
-def _read_attributes(path: str) -> Optional[Attributes]:
+def read_attributes(path: str) -> Optional[Attributes]:
+    """Read a file's mode and owner; None where there is none."""
     try:
         status = os.stat(path)
     except FileNotFoundError:

@@ -25,10 +25,23 @@ def hold_lock(host: Host, name: str, timeout_s: float) -> Iterator[None]:
         LockedError: it is not free within timeout_s.
     """
     path = os.path.join(host.path(LOCK_DIR), name)
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    with open(path, "ab") as file:
-        _wait_for(file, time.monotonic() + timeout_s)
-        yield
+    deadline = time.monotonic() + timeout_s
+    while True:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "ab") as file:
+            _wait_for(file, deadline)
+            # A removal takes the locks away too, while others wait for them.
+            if _is_same(file, path):
+                yield
+                return
+
+
+def _is_same(file: BinaryIO, path: str) -> bool:
+    """Whether an open file is still the one at path."""
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), os.stat(path))
+    except FileNotFoundError:
+        return False
 
 
 def _wait_for(file: BinaryIO, deadline: float) -> None:

@@ -5,8 +5,9 @@ import time
 from typing import Any, Dict, Optional, TextIO
 from urllib.parse import urlsplit
 
+from .dry_run import build_change
 from .inspection import Inspection
-from .plans.changes import STEPS, Change
+from .plans.changes import STEPS
 from .unknown import to_json
 from .web import UnreachableError, call, open_connection
 
@@ -77,16 +78,7 @@ def build_inspection(inspection: Inspection, took_s: float) -> Dict[str, Any]:
         "kind": "inspection",
         "took_s": round(took_s, 3),
         "facts": to_json(inspection.facts),
-        "changes": {step: [_build_change(change) for change in plan[step].changes] for step in STEPS},
+        "changes": {step: [build_change(change) for change in plan[step].changes] for step in STEPS},
         "refusals": {step: plan[step].refusal for step in STEPS if plan[step].refusal is not None},
         "warnings": {step: plan[step].warnings for step in STEPS if plan[step].warnings},
-    }
-
-
-def _build_change(change: Change) -> Dict[str, Optional[str]]:
-    return {
-        "message": change.message,
-        "reason": change.reason,
-        "restarts": change.restarts,
-        "impact": change.impact,
     }

@@ -1,8 +1,9 @@
 """systemd's units: what ``systemctl show`` tells, and the few things done to them."""
 
 import re
+import time
 from collections import defaultdict
-from typing import List, NamedTuple
+from typing import List, NamedTuple, Optional
 
 from .host import Completed, Host, ToolError
 
@@ -20,6 +21,7 @@ PROPERTIES = (
 )
 QUERY_TIMEOUT_S = 10
 
+JournalMark = NamedTuple("JournalMark", [("cursor", Optional[str]), ("since_epoch_s", float)])
 Unit = NamedTuple(
     "Unit",
     [
@@ -103,10 +105,28 @@ def restart_unit(host: Host, name: str, timeout_s: float) -> None:
     _act(host, ["systemctl", "restart", name], timeout_s)
 
 
-def read_journal(host: Host, name: str, since_epoch_s: float, lines: int = 20) -> str:
-    """Read the unit's last lines in the journal; a journal that cannot be read is told in its place."""
-    since = "@{:d}".format(int(since_epoch_s))
-    argv = ["journalctl", "--no-pager", "-o", "short-iso", "-u", name, "--since", since, "-n", str(lines)]
+def mark_journal(host: Host, name: str) -> JournalMark:
+    """Mark the end of the unit's journal, so that later only what follows is read.
+
+    By the journal's own cursor: by time, a clock that is set back would hide everything, and an earlier failure within
+    the same second would be shown. Where there is no cursor, time has to do.
+    """
+    since_epoch_s = time.time()
+    try:
+        argv = ["journalctl", "--no-pager", "-u", name, "-n", "1", "--show-cursor"]
+        cursors = re.findall(r"^-- cursor: (\S+)$", host.run(argv, QUERY_TIMEOUT_S).output, re.MULTILINE)
+    except ToolError:
+        cursors = []
+    return JournalMark(cursors[-1] if cursors else None, since_epoch_s)
+
+
+def read_journal(host: Host, name: str, mark: JournalMark, lines: int = 20) -> str:
+    """Read the unit's last lines in the journal since a mark; a journal that cannot be read is told in its place."""
+    if mark.cursor is not None:
+        since = ["--after-cursor", mark.cursor]
+    else:
+        since = ["--since", "@{:d}".format(int(mark.since_epoch_s))]
+    argv = ["journalctl", "--no-pager", "-o", "short-iso", "-u", name, *since, "-n", str(lines)]
     try:
         return host.run(argv, QUERY_TIMEOUT_S).output.strip()
     except ToolError as error:

@@ -15,7 +15,7 @@ import random
 import threading
 import time
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -117,7 +117,7 @@ class Subscription(pymesos.MesosSchedulerDriver):  # type: ignore[misc]  # pymes
         with self._lock:
             detector, self.detector = self.detector, None
         if detector:
-            detector.stop()
+            _close_detector(detector)
         pymesos.process.Process.stop(self)
 
     def call(self, body: dict[str, Any]) -> bool:
@@ -225,16 +225,23 @@ class Subscription(pymesos.MesosSchedulerDriver):  # type: ignore[misc]  # pymes
             status, text = self._request(method, path, json.dumps(body).encode(), headers)
         except (OSError, ValueError, http.client.HTTPException) as error:
             log.warning("Could not send %s to master %s: %s", body["type"], self.master, error)
+            if body["type"] in {"ACCEPT", "DECLINE"}:
+                # Whether it arrived is not known. If not, its offers stay ours until we subscribe anew.
+                self._end_connection()
             return False
         if status in {http.client.OK, http.client.ACCEPTED}:
             return True
         log.warning("Master %s refused %s: %d %s", self.master, body["type"], status, text.decode(errors="replace"))
-        connection = self.connection
-        if connection is not None and is_subscription_lost(status, text):
-            connection.end()
+        if is_subscription_lost(status, text):
+            self._end_connection()
         return False
 
     # Its own
+
+    def _end_connection(self) -> None:
+        connection = self.connection
+        if connection is not None:
+            connection.end()
 
     def _request(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> tuple[int, bytes]:
         host, _, port = (self.master or "").rpartition(":")
@@ -287,7 +294,7 @@ class Subscription(pymesos.MesosSchedulerDriver):  # type: ignore[misc]  # pymes
             detector = MasterDetector(self.master_uri.removeprefix("zk://"), self)
             if self._start_detector(detector):
                 return
-            detector.stop()
+            _close_detector(detector)
             self._stopping.wait(self._timing.max_pause_s)
 
     def _start_detector(self, detector: Any) -> bool:
@@ -304,6 +311,13 @@ class Subscription(pymesos.MesosSchedulerDriver):  # type: ignore[misc]  # pymes
                 self.detector = detector
                 return True
             return False
+
+
+def _close_detector(detector: Any) -> None:
+    """End a detector; its own stop leaves sockets open."""
+    detector.stop()
+    with suppress(Exception):  # as for its start
+        detector.zk.close()
 
 
 def is_subscription_lost(status: int, text: bytes) -> bool:

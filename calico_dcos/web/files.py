@@ -18,11 +18,13 @@ from .endpoint import Endpoint
 CHUNK_BYTES = 64 * 1024
 
 _STATIC = Path(__file__).parent / "static"
-_ASSETS = {
-    "": ("index.html", "text/html; charset=utf-8"),
-    "static/page.css": ("page.css", "text/css; charset=utf-8"),
-    "static/page.js": ("page.js", "text/javascript; charset=utf-8"),
+_TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
 }
+_PAGE = "index.html"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +45,11 @@ class ServedFile:
 def list_assets() -> dict[str, ServedFile]:
     """List the page's assets by their path on the server; browsers ask each time whether they changed."""
     return {
-        path: ServedFile(_STATIC / name, _read_tag(_STATIC / name), content_type, "no-cache")
-        for path, (name, content_type) in _ASSETS.items()
+        "" if file.name == _PAGE else f"static/{file.name}": ServedFile(
+            file, _read_tag(file), _TYPES[file.suffix], "no-cache"
+        )
+        for file in sorted(_STATIC.iterdir())
+        if file.suffix in _TYPES
     }
 
 

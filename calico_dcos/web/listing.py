@@ -31,7 +31,7 @@ _SORTS: dict[str, Callable[[Json], Any]] = {
     "name": lambda row: split_name(row["key"]),
     "attention": lambda row: (_ATTENTION[row["group"]], row["slot_since"] or 0.0),
     "status": lambda row: (row["status"], row["message"]),
-    "since": lambda row: row["since"] or 0.0,
+    "since": lambda row: (row["since"] is None, row["since"] or 0.0),
     "mesos": lambda row: split_name(row["mesos_version"]),
     "kind": lambda row: row["is_public"],
 }

@@ -401,7 +401,16 @@ def _build_state() -> dict[str, Any]:
             },
             "dcos-mesos-slave.service": {"LoadState": "loaded", "ActiveState": "active", "MainPID": "2000"},
         },
-        "agent": {"version": "1.9.0", "start_time": 1.0, "flags": {}, "frameworks": []},
+        "agent": {
+            "version": "1.9.0",
+            "start_time": 1.0,
+            "flags": {
+                "isolation": "cgroups/cpu,network/cni",
+                "network_cni_config_dir": "/opt/mesosphere/etc/dcos/network/cni",
+                "network_cni_plugins_dir": "/opt/mesosphere/active/cni",
+            },
+            "frameworks": [],
+        },
         "agent_status": 200,
         "agent_is_stuck": False,
         "reload_is_ignored": False,

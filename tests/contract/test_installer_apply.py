@@ -154,7 +154,8 @@ def test_a_reload_that_docker_ignores_is_put_back_and_told(host: FakeHost, befor
     assert (host.daemon_json.read_text() if host.daemon_json.exists() else None) == before
     assert host.acts == [HUP]
     assert "does not show the store" in get_failure(host)
-    assert "daemon.json was put back; Docker is up" in get_failure(host)
+    undone = "daemon.json away: there was none before" if before is None else "daemon.json back as it was before"
+    assert f"{undone}; Docker is up (pid 1000); all 1 containers are up" in get_failure(host)
     assert "Reloaded configuration" in get_failure(host)
 
 
@@ -310,8 +311,8 @@ def test_an_agent_that_does_not_come_back_loses_our_network_and_is_tried_once_mo
     assert host.run("apply", "agent-restart").returncode == 1
     assert not host.config_file.exists()
     assert [call[0] for call in host.acts] == ["reset-failed", "restart"] * 2
-    assert "was taken away" in get_failure(host)
     assert "the agent is not up either" in get_failure(host)
+    assert "calico.conf away: there was none before" in get_failure(host)
     assert "agent: EXIT with status 1" in get_failure(host)
 
 

@@ -13,15 +13,16 @@ import pytest
 
 import calico_dcos.installer
 from calico_dcos.artifacts import build_installer_archive
-from calico_dcos.installer.command_line import build_parser
+from calico_dcos.installer.command_line import parse_arguments
 from tests.contract.installer_fakes import find_pythons
 
 PACKAGE = Path(calico_dcos.installer.__file__).parent
 SOURCES = sorted(PACKAGE.rglob("*.py"))
+CASES = Path(__file__).parents[1] / "unit/installer/cases/run_cases.py"
 KIB = 1024
 
 
-@pytest.mark.parametrize("source", SOURCES, ids=lambda path: str(path.relative_to(PACKAGE)))
+@pytest.mark.parametrize("source", [*SOURCES, CASES], ids=lambda path: path.name)
 def test_every_file_is_python_3_5(source: Path) -> None:
     grammar: Any = parso.load_grammar(version="3.5")  # parso's stubs leave out what its grammars can do
     errors = grammar.iter_errors(grammar.parse(source.read_text()))
@@ -73,6 +74,13 @@ def test_every_module_can_be_imported(python: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.parametrize("python", find_pythons())
+def test_the_cases_of_the_unit_tests_come_out_the_same(python: str) -> None:
+    done = subprocess.run([python, str(CASES)], capture_output=True, text=True, check=False)
+    print(f"{python}: {done.stdout}")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -80,6 +88,9 @@ def test_every_module_can_be_imported(python: str) -> None:
         "inspect --root /tmp/host",
         "apply docker-cluster-store",
         "apply cni --dry-run",
+        "apply cni --dry-run --json",
+        "apply all --dry-run",
+        "apply calico-node --dry-run",
         "apply agent-restart --root /tmp/host",
         "supervise etcd-proxy",
         "supervise etcd-proxy --health",
@@ -88,14 +99,25 @@ def test_every_module_can_be_imported(python: str) -> None:
     ],
 )
 def test_the_commands_of_the_steps_are_taken(arguments: str) -> None:
-    assert build_parser().parse_args(arguments.split()).command == arguments.split(maxsplit=1)[0]
+    assert parse_arguments(arguments.split()).command == arguments.split(maxsplit=1)[0]
 
 
 @pytest.mark.parametrize(
-    "arguments", ["", "apply", "apply inspect", "apply calico-node", "supervise cni", "remove", "inspect x"]
+    "arguments",
+    [
+        "",
+        "remove cni",
+        "apply",
+        "apply inspect",
+        "apply calico-node",
+        "apply all",
+        "apply cni --json",
+        "supervise cni",
+        "inspect x",
+    ],
 )
 def test_other_commands_are_wrong_usage(arguments: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
-        build_parser().parse_args(arguments.split())
+        parse_arguments(arguments.split())
     assert ended.value.code == 2
     assert "usage:" in capsys.readouterr().err

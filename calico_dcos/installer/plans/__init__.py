@@ -3,14 +3,18 @@
 from typing import Dict, List
 
 from ..facts import Facts
+from ..host import STATE_DIR
 from ..unknown import Unknown
 from ..wanted import Wanted
-from .changes import STEPS, Decision, refuse
+from .changes import STEPS, Action, Decision, refuse, warn
 from .cni import plan_cni
+from .conditions import guard, refuse_architecture, refuse_disk, refuse_without_v2
 from .docker_store import plan_docker_store
-from .mesos_agent import plan_agent_restart
-from .services import plan_calico_node, plan_etcd_proxy
+from .mesos_agent import plan_agent_restart, refuse_busy_agent
+from .services import plan_calico_node, plan_etcd_proxy, warn_of_node
 
+# etcd's archive and what comes out of it; two plugins, downloaded and in place; files of settings and their backups.
+ETCD_MB, PLUGINS_MB, FILE_MB = 80, 64, 1
 NATIVE_CNI_TYPE = "mesos-cni-port-mapper"
 
 
@@ -22,14 +26,58 @@ def plan_changes(facts: Facts, wanted: Wanted) -> Dict[str, Decision]:
             "this DC/OS carries its own Calico ({})".format(", ".join(signs)), "nothing is touched; use that one"
         )
         return dict.fromkeys(STEPS, refusal)
-    cni = plan_cni(facts.cni, facts.mesos_agent.state, wanted.cni)
+    cni = _guard_cni(plan_cni(facts.cni, facts.mesos_agent.state, wanted.cni), facts, wanted)
     return {
-        "etcd-proxy": plan_etcd_proxy(facts.etcd_listener, wanted.etcd_proxy),
-        "docker-cluster-store": plan_docker_store(facts.docker, wanted.cluster_store),
+        "etcd-proxy": _guard_proxy(
+            plan_etcd_proxy(facts.etcd_listener, facts.etcd_port, wanted.etcd_proxy), facts, wanted
+        ),
+        "docker-cluster-store": _guard_store(plan_docker_store(facts.docker, wanted.cluster_store), facts, wanted),
         "cni": cni,
         "agent-restart": plan_agent_restart(facts, wanted.cni, cni.changes),
-        "calico-node": plan_calico_node(facts.calico_node, wanted.calico_node),
+        "calico-node": warn(
+            plan_calico_node(facts.calico_node, wanted.calico_node), warn_of_node(facts, wanted.calico_node)
+        ),
     }
+
+
+def _guard_proxy(decision: Decision, facts: Facts, wanted: Wanted) -> Decision:
+    return guard(
+        decision,
+        [
+            refuse_architecture(wanted.etcd_proxy.archive.url, facts.system.architecture),
+            refuse_disk(facts.disks, STATE_DIR, ETCD_MB),
+        ],
+    )
+
+
+def _guard_store(decision: Decision, facts: Facts, wanted: Wanted) -> Decision:
+    return guard(
+        decision,
+        [
+            refuse_disk(facts.disks, "/etc/docker", FILE_MB),
+            refuse_disk(facts.disks, STATE_DIR, FILE_MB),
+            refuse_without_v2(facts.etcd, wanted.cluster_store.url),
+            refuse_busy_agent(decision, facts.mesos_agent),
+        ],
+    )
+
+
+def _guard_cni(decision: Decision, facts: Facts, wanted: Wanted) -> Decision:
+    architectures = [
+        refuse_architecture(plugin.download.url, facts.system.architecture)
+        for plugin in wanted.cni.plugins
+        if any(change.subject == plugin.name for change in decision.changes)
+    ]
+    needs_room = PLUGINS_MB if any(change.action is Action.INSTALL_PLUGIN for change in decision.changes) else FILE_MB
+    return guard(
+        decision,
+        [
+            *architectures,
+            refuse_disk(facts.disks, wanted.cni.plugins_dir, needs_room),
+            refuse_disk(facts.disks, STATE_DIR, needs_room),
+            refuse_disk(facts.disks, wanted.cni.config_dir, FILE_MB),
+        ],
+    )
 
 
 def find_native_calico(facts: Facts) -> List[str]:

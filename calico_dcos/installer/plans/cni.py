@@ -9,18 +9,18 @@ from ..versions import parse_version
 from ..wanted import Cni as WantedCni
 from ..wanted import Plugin
 from .changes import Action, Change, Decision, refuse
+from .foreign_networks import CONFIG_FILE, refuse_foreign, warn_of_foreign
+
+__all__ = ["CONFIG_FILE", "plan_cni"]
 
 LAST_CNI_VERSION = (0, 2)
-# From this version of Mesos on, a bad or double file in the directory costs that network, not the agent's start.
-FIRST_TOLERANT_MESOS = (1, 2)
-CONFIG_FILE = "calico.conf"
 
 
 def plan_cni(cni: Cni, agent: Union[AgentState, Unknown], wanted: WantedCni) -> Decision:
     """Plan which plugins and which configuration are still to be put in place."""
     if isinstance(cni.configs, Unknown):
         return refuse("the CNI configuration directory cannot be read", cni.configs.reason)
-    refusal = _find_refusal(cni.configs, agent, wanted)
+    refusal = _find_refusal(agent, wanted) or refuse_foreign(cni, agent, wanted)
     if refusal is not None:
         return refusal
     changes = [
@@ -29,12 +29,10 @@ def plan_cni(cni: Cni, agent: Union[AgentState, Unknown], wanted: WantedCni) -> 
         for reason in [_find_fault(plugin, _find_file(cni, plugin.name))]
         if reason is not None
     ]
-    return Decision(changes + _plan_config(cni.configs, wanted), None, [])
+    return Decision(changes + _plan_config(cni.configs, wanted), None, warn_of_foreign(cni, agent, wanted))
 
 
-def _find_refusal(
-    configs: List[ConfigFile], agent: Union[AgentState, Unknown], wanted: WantedCni
-) -> Optional[Decision]:
+def _find_refusal(agent: Union[AgentState, Unknown], wanted: WantedCni) -> Optional[Decision]:
     version = parse_version(str(wanted.config.get("cniVersion", "0.1.0")))
     if version is None or version > LAST_CNI_VERSION:
         return refuse(
@@ -43,7 +41,19 @@ def _find_refusal(
         )
     if isinstance(agent, Unknown):
         return None  # whether the agent must be restarted is for agent-restart to say
-    if agent.cni_config_dir and agent.cni_config_dir.rstrip("/") != wanted.config_dir:
+    if not agent.is_cni_isolator_on:
+        return refuse(
+            "the agent's isolation ({}) has no network/cni".format(agent.isolation),
+            "add network/cni to the agent's --isolation, or disable this step",
+        )
+    if agent.cni_config_dir is None:
+        return refuse(
+            "the agent was started without --network_cni_config_dir, and knows no CNI networks",
+            "start it with --network_cni_config_dir={} and --network_cni_plugins_dir={}".format(
+                wanted.config_dir, wanted.plugins_dir
+            ),
+        )
+    if agent.cni_config_dir.rstrip("/") != wanted.config_dir:
         return refuse(
             "the agent reads CNI configurations from {}, not from {}".format(agent.cni_config_dir, wanted.config_dir),
             "set the option for the CNI configuration directory accordingly",
@@ -55,30 +65,6 @@ def _find_refusal(
             ),
             "set the option for the CNI plugin directory accordingly",
         )
-    return _refuse_foreign(configs, agent.version, wanted)
-
-
-def _refuse_foreign(configs: List[ConfigFile], mesos_version: str, wanted: WantedCni) -> Optional[Decision]:
-    """Refuse to add a file to a directory with which an agent that reads it strictly would not start."""
-    if (parse_version(mesos_version) or FIRST_TOLERANT_MESOS) >= FIRST_TOLERANT_MESOS:
-        return None
-    for config in configs:
-        if config.file == CONFIG_FILE:
-            continue
-        if isinstance(config.network, Unknown):
-            return refuse(
-                "with {} in {} Mesos {} does not start ({})".format(
-                    config.file, wanted.config_dir, mesos_version, config.network.reason
-                ),
-                "repair or remove it",
-            )
-        if config.network == wanted.config["name"] and not config.is_wanted:
-            return refuse(
-                "{} already configures network {}, and Mesos {} does not start with two of them".format(
-                    config.file, config.network, mesos_version
-                ),
-                "remove it",
-            )
     return None
 
 

@@ -18,12 +18,17 @@ from .changes import DONE, Action, Decision, change, refuse
 FIRST_WITH_FILE = (1, 10)
 FIRST_WITH_RELOAD = (1, 11)
 FIRST_WITHOUT_STORE = (23, 0)
+# So Mesos' Docker containerizer names its containers.
+MESOS_PREFIX = "mesos-"
+NAMES_MAX = 5
 NO_IMPACT = "nothing restarts"
 
 
 def plan_docker_store(docker: Docker, wanted: ClusterStore) -> Decision:
     """Plan what makes the wanted store take effect, and last."""
     engine, file, flags = docker.engine, docker.daemon_json, docker.flags
+    if isinstance(engine, Unknown) and not docker.is_installed:
+        return refuse("Docker is not installed", "install Docker 1.11 to 20.10, or disable this step")
     if isinstance(engine, Unknown):
         return refuse("Docker's state is not known ({})".format(engine.reason), "see that Docker is installed and runs")
     refusal = _refuse_version(engine.version)
@@ -60,6 +65,13 @@ def _refuse_version(text: str) -> Union[Decision, None]:
 
 def _plan_in_effect(file: DaemonJson, flags: Union[List[str], Unknown], wanted: ClusterStore) -> Decision:
     """The wanted store is in effect: is it so after the next start of Docker, too?"""
+    given = [] if isinstance(flags, Unknown) else find_cluster_flags(flags)
+    twice = [name for name in given if name in file.keys]
+    if twice:
+        return refuse(
+            "--{} is given to dockerd, and {} has it too: Docker will not start again".format(twice[0], file.path),
+            "take the flag out of docker.service, or the key out of the file",
+        )
     if file.cluster_store == wanted.url:
         if file.cluster_advertise == "":
             # Left by a run that was killed: with it, a later edit of the store and two reloads hang Docker.
@@ -77,7 +89,7 @@ def _plan_in_effect(file: DaemonJson, flags: Union[List[str], Unknown], wanted: 
             ),
             "see how dockerd is started",
         )
-    if find_cluster_flags(flags):
+    if given:
         return DONE  # set by a flag, for good; the same key in the file would keep Docker from starting
     return change(
         Action.WRITE_STORE,
@@ -119,14 +131,27 @@ def _plan_not_in_effect(
 
 
 def _restart(engine: Engine, file: DaemonJson, wanted: ClusterStore, reason: str) -> Decision:
-    count = len(engine.running)
-    impact = "restarts Docker: {} running container{} stop".format(count, "" if count == 1 else "s")
-    if engine.is_live_restore_on:
-        impact = "restarts Docker: {} containers live on, but tasks of Mesos' Docker containerizer fail".format(count)
     return change(
         Action.RESTART_DOCKER,
         "set cluster-store {} in {} and restart Docker".format(wanted.url, file.path),
         reason,
-        impact,
+        build_impact(engine),
         restarts="docker",
     )
+
+
+def build_impact(engine: Engine) -> str:
+    """Say what a restart of Docker ends; live-restore saves containers, but not the clients that Mesos attached."""
+    count = len(engine.running)
+    tasks = [one.name for one in engine.running if one.name.startswith(MESOS_PREFIX)]
+    if engine.is_live_restore_on:
+        words = "{} live on".format("1 container" if count == 1 else "{} containers".format(count))
+        failing = "{} of them, tasks of Mesos' Docker containerizer, fail all the same".format(len(tasks))
+        return "restarts Docker: {}{}".format(words, "; " + failing if tasks else "")
+    if count == 0:
+        return "restarts Docker: no container runs"
+    words = "1 container stops" if count == 1 else "{} containers stop".format(count)
+    names = [one.name for one in engine.running if one.name not in tasks][:NAMES_MAX]
+    told = names + ["{} of Mesos".format("1 task" if len(tasks) == 1 else "{} tasks".format(len(tasks)))] * bool(tasks)
+    rest = count - len(names) - len(tasks)
+    return "restarts Docker: {} ({}{})".format(words, ", ".join(told), ", and {} more".format(rest) if rest else "")

@@ -5,7 +5,7 @@ from typing import List, Optional
 from ..facts import Facts
 from ..facts.cni import Cni
 from ..facts.docker import Docker
-from ..facts.mesos_agent import AgentState
+from ..facts.mesos_agent import AgentState, MesosAgent
 from ..systemd import Unit
 from ..unknown import Unknown
 from ..versions import parse_version
@@ -69,6 +69,18 @@ def _plan_restart(facts: Facts, state: AgentState, reason: str) -> Decision:
         _build_impact(facts.system.cgroups, state.running_tasks),
         restarts="mesos-agent",
     )
+
+
+def refuse_busy_agent(decision: Decision, agent: MesosAgent) -> Optional[Decision]:
+    """Refuse to restart Docker under an agent that recovers: it asks Docker, and gives up without an answer."""
+    is_up = isinstance(agent.unit, Unit) and agent.unit.active_state in ("active", "activating", "reloading")
+    restarts_docker = any(change.restarts == "docker" for change in decision.changes)
+    if restarts_docker and is_up and isinstance(agent.state, Unknown):
+        return refuse(
+            "Docker must not restart while the Mesos agent starts ({})".format(agent.state.reason),
+            "retry once the agent answers",
+        )
+    return None
 
 
 def _find_docker_fault(docker: Docker) -> Optional[str]:

@@ -8,6 +8,7 @@ from ..inspection import Inspection, read_inspection
 from ..lock import CHANGES, LockedError, hold_lock
 from ..plans.changes import Action, Decision
 from ..report import Reporter
+from ..undo import has_unfinished, settle_step, undo_step
 from ..wanted import Wanted, is_enabled
 from .agent_restart import restart_agent
 from .cni import install_plugin, write_network
@@ -35,16 +36,6 @@ def inspect(host: Host, wanted: Wanted, reporter: Reporter) -> int:
     return EXIT_DONE
 
 
-def show_step(step: str, host: Host, wanted: Wanted, reporter: Reporter) -> int:
-    """Tell what apply_step would do, and do nothing."""
-    inspection = read_inspection(host, wanted)
-    for change in inspection.plan[step].changes:
-        reporter.progress("would {} ({}); {}".format(change.message, change.reason, change.impact))
-    status = _tell_settled(inspection.plan[step], reporter)
-    reporter.inspection(inspection)
-    return EXIT_DONE if status is None else status
-
-
 def apply_step(step: str, host: Host, wanted: Wanted, reporter: Reporter) -> int:
     """Do what is still to do for one step, and prove it by inspecting again.
 
@@ -55,13 +46,13 @@ def apply_step(step: str, host: Host, wanted: Wanted, reporter: Reporter) -> int
         return EXIT_REFUSED
     inspection = read_inspection(host, wanted)
     status = _tell_settled(inspection.plan[step], reporter)
-    if status is None:
-        try:
+    try:
+        if status is None or (status == EXIT_DONE and has_unfinished(host, step)):
             with hold_lock(host, CHANGES, LOCK_TIMEOUT_S):
                 inspection, status = _do_changes(step, host, wanted, reporter)
-        except LockedError as error:
-            reporter.failure(str(error))
-            status = EXIT_FAILED
+    except (LockedError, FileError, OSError) as error:
+        reporter.failure(str(error))
+        status = EXIT_FAILED
     reporter.inspection(inspection)
     return status
 
@@ -78,24 +69,27 @@ def _tell_settled(decision: Decision, reporter: Reporter) -> Optional[int]:
 
 
 def _do_changes(step: str, host: Host, wanted: Wanted, reporter: Reporter) -> Tuple[Inspection, int]:
-    """Do the changes under the lock, by facts read under the lock."""
+    """Do the changes under the lock, by facts read under the lock; undo what is not verified."""
     before = read_inspection(host, wanted)
     status = _tell_settled(before.plan[step], reporter)
     if status is not None:
+        if status == EXIT_DONE:
+            _settle(step, host, reporter)
         return before, status
     try:
         _check_leave(before.plan[step], wanted)
         for change in before.plan[step].changes:
             reporter.progress("{} ({})".format(change.message, change.reason))
             ACTIONS[change.action](Work(host, wanted, before.facts, reporter), change)
+        after = read_inspection(host, wanted)
+        _verify(after.plan[step])
     except StepError as error:
-        reporter.failure(error.reason, error.detail)
-        status = EXIT_FAILED
+        return _undo(step, host, wanted, reporter, error)
     except (FileError, ToolError, OSError) as error:
-        reporter.failure(str(error))
-        status = EXIT_FAILED
-    after = read_inspection(host, wanted)
-    return after, EXIT_FAILED if status is not None else _verify(after.plan[step], reporter)
+        return _undo(step, host, wanted, reporter, StepError(str(error)))
+    _settle(step, host, reporter)
+    reporter.progress("done and verified")
+    return after, EXIT_DONE
 
 
 def _check_leave(decision: Decision, wanted: Wanted) -> None:
@@ -105,10 +99,26 @@ def _check_leave(decision: Decision, wanted: Wanted) -> None:
             raise StepError("needs leave to restart {}: {}".format(change.restarts, change.reason))
 
 
-def _verify(decision: Decision, reporter: Reporter) -> int:
+def _verify(decision: Decision) -> None:
     left = [change.message for change in decision.changes]
     if decision.refusal is not None or left:
-        reporter.failure("not done after all: {}".format(decision.refusal or "; ".join(left)))
-        return EXIT_FAILED
-    reporter.progress("done and verified")
-    return EXIT_DONE
+        raise StepError("not done after all: {}".format(decision.refusal or "; ".join(left)))
+
+
+def _settle(step: str, host: Host, reporter: Reporter) -> None:
+    """Note that the changes are verified; where that is not possible, the next run does."""
+    try:
+        settle_step(host, step)
+    except FileError as error:
+        reporter.progress("that this is verified cannot be noted: {}".format(error))
+
+
+def _undo(step: str, host: Host, wanted: Wanted, reporter: Reporter, failure: StepError) -> Tuple[Inspection, int]:
+    """Undo what the step has changed and not verified, and tell of both."""
+    told = [failure.reason]
+    try:
+        told += undo_step(host, step)
+    except (FileError, OSError) as error:
+        told.append("putting things back failed: {}".format(error))
+    reporter.failure("; ".join(told), failure.detail)
+    return read_inspection(host, wanted), EXIT_FAILED

@@ -1,15 +1,14 @@
 """Does the step agent-restart; this task may end with the agent, so nothing but telling comes after the restart."""
 
-import os
 import time
 
 from .. import systemd
 from ..facts.mesos_agent import AgentState, MesosAgent, read_agent_state
-from ..files import remove_file
+from ..files import FileError
 from ..host import ToolError
 from ..plans.changes import Change
-from ..plans.cni import CONFIG_FILE
-from ..systemd import Unit
+from ..systemd import JournalMark, Unit
+from ..undo import NETWORK_BACKUP, undo_change
 from ..unknown import Unknown
 from .work import StepError, Work
 
@@ -22,11 +21,11 @@ def restart_agent(work: Work, change: Change) -> None:
     agent = work.facts.mesos_agent
     if not isinstance(agent.unit, Unit) or not isinstance(agent.state, AgentState):
         raise StepError("the agent's unit or state is not known")
-    since = time.time()
+    mark = systemd.mark_journal(work.host, agent.unit.name)
     try:
         _restart(work, agent, agent.unit)
     except (ToolError, StepError) as error:
-        raise _roll_back(work, agent, agent.unit, str(error), since) from error
+        raise _roll_back(work, agent, agent.unit, str(error), mark) from error
 
 
 def _restart(work: Work, agent: MesosAgent, unit: Unit) -> None:
@@ -37,9 +36,10 @@ def _restart(work: Work, agent: MesosAgent, unit: Unit) -> None:
     deadline = time.monotonic() + timeout_s
     state = agent.state  # type: object
     while time.monotonic() < deadline:
-        # 503 until the agent has recovered, which systemd does not wait for.
+        # 503 until the agent has recovered, which systemd does not wait for. Another start, not a later one: the clock
+        # may have been set back.
         state = read_agent_state(work.host, agent.endpoint)
-        if isinstance(state, AgentState) and state.start_time_epoch_s > started:
+        if isinstance(state, AgentState) and state.start_time_epoch_s != started:
             work.reporter.progress("the agent is back, started at {:.3f}".format(state.start_time_epoch_s))
             return
         time.sleep(POLL_S)
@@ -47,16 +47,18 @@ def _restart(work: Work, agent: MesosAgent, unit: Unit) -> None:
     raise StepError("the agent is not back after {:g} s ({})".format(timeout_s, shown))
 
 
-def _roll_back(work: Work, agent: MesosAgent, unit: Unit, reason: str, since: float) -> StepError:
-    """Take our network away, with which an old agent may not start, and try once more."""
-    journal = systemd.read_journal(work.host, unit.name, since)
-    path = os.path.join(work.host.path(work.wanted.cni.config_dir), CONFIG_FILE)
+def _roll_back(work: Work, agent: MesosAgent, unit: Unit, reason: str, mark: JournalMark) -> StepError:
+    """Put back the network that was there before ours, with which an old agent may not start, and try once more."""
     told = [reason]
-    if remove_file(path):
-        told.append("{} was taken away".format(path))
+    journal = systemd.read_journal(work.host, unit.name, mark)
     try:
+        told += undo_change(work.host, NETWORK_BACKUP) or ["no network of ours is there to be taken away"]
+        second_mark = systemd.mark_journal(work.host, unit.name)
         _restart(work, agent, unit)
-        told.append("without it the agent is up again")
+        told.append("so the agent is up again")
+    except FileError as error:
+        told.append("the network cannot be taken away, so the agent is not restarted again: {}".format(error))
     except (ToolError, StepError) as error:
-        told.append("without it the agent is not up either: {}".format(error))
+        told.append("the agent is not up either: {}".format(error))
+        journal = "{}\n{}".format(journal, systemd.read_journal(work.host, unit.name, second_mark))
     return StepError("; ".join(told), journal)

@@ -1,6 +1,5 @@
 """Does the step cni: installs plugins, then the configuration that names them."""
 
-import hashlib
 import json
 import os
 import stat
@@ -8,19 +7,18 @@ from typing import Tuple
 
 from ..backups import Backup
 from ..facts.cni import ask_version
-from ..files import read_file, write_file, write_program
+from ..files import PROGRAM, read_file
 from ..host import STATE_DIR
 from ..pins import Pin, save_pin
 from ..plans.changes import Change
 from ..plans.cni import CONFIG_FILE
+from ..undo import NETWORK_BACKUP, PLUGIN_BACKUP
 from ..unknown import Unknown
 from ..wanted import Plugin
 from .download import check_program, download
 from .work import StepError, Work
 
 DOWNLOAD_DIR = STATE_DIR + "/download"
-NETWORK_BACKUP_NAME = "cni-config"
-PLUGIN_BACKUP_NAME = "cni-plugin-{}"
 
 
 def install_plugin(work: Work, change: Change) -> None:
@@ -28,12 +26,8 @@ def install_plugin(work: Work, change: Change) -> None:
     plugin = next(plugin for plugin in work.wanted.cni.plugins if plugin.name == change.subject)
     content, sha256 = _download_plugin(work, plugin)
     path = os.path.join(work.host.path(work.wanted.cni.plugins_dir), plugin.name)
-    backup = Backup(work.host, PLUGIN_BACKUP_NAME.format(plugin.name), path)
-    if sha256 != _compute_present_sum(path):
-        backup.keep(sha256)
-    write_program(work.host, path, content)
+    Backup(work.host, PLUGIN_BACKUP + plugin.name).write(path, content, PROGRAM)
     save_pin(work.host, plugin.name, Pin(plugin.download.url, sha256))
-    backup.settle()
     work.reporter.progress("installed {}".format(path))
 
 
@@ -42,10 +36,7 @@ def write_network(work: Work, change: Change) -> None:
     del change
     path = os.path.join(work.host.path(work.wanted.cni.config_dir), CONFIG_FILE)
     content = json.dumps(work.wanted.cni.config, indent=4, sort_keys=True).encode("utf-8") + b"\n"
-    backup = Backup(work.host, NETWORK_BACKUP_NAME, path)
-    backup.keep(hashlib.sha256(content).hexdigest())
-    write_file(work.host, path, content)
-    backup.settle()
+    Backup(work.host, NETWORK_BACKUP).write(path, content)
     work.reporter.progress("wrote {}".format(path))
 
 
@@ -65,7 +56,3 @@ def _download_plugin(work: Work, plugin: Plugin) -> Tuple[bytes, str]:
     finally:
         if os.path.exists(path):
             os.unlink(path)
-
-
-def _compute_present_sum(path: str) -> str:
-    return hashlib.sha256(read_file(path) or b"").hexdigest()

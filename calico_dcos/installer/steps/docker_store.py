@@ -6,25 +6,23 @@ does harm: with it, a later edit of the store is half taken by a reload, and a s
 A ``cluster-advertise`` with a value is an operator's, and stays.
 """
 
-import hashlib
-import json
 import re
 import time
-from collections import OrderedDict
-from typing import Any, Callable, Dict, NamedTuple, Tuple
+from typing import Callable, Dict, NamedTuple, Tuple
 
 from .. import systemd
 from ..backups import Backup
+from ..daemon_edits import merge_store, settle_store
 from ..docker_api import DockerAwayError, NoSuchObjectError, read_container, read_json
 from ..facts.daemon_json import ADVERTISE_KEY, STORE_KEY, DaemonJson, parse_daemon_json
 from ..facts.docker import UNIT
-from ..files import FileError, read_file, write_file
+from ..files import FileError, read_file
 from ..host import ToolError
 from ..plans.changes import Change
+from ..undo import STORE_BACKUP, undo_change
 from ..web import CREATED, OK, PRECONDITION_FAILED, Answer, UnreachableError, call, open_connection
 from .work import StepError, Work
 
-BACKUP_NAME = "docker-cluster-store"
 POLL_S = 0.2
 API_TIMEOUT_S = 10
 ETCD_TIMEOUT_S = 2
@@ -39,28 +37,10 @@ REJECTIONS = (
 Daemon = NamedTuple("Daemon", [("pid", int), ("started", str)])
 
 
-def merge_store(text: str, store: str) -> str:
-    """Merge the two keys into the file's text; every other key keeps its place, a cluster-advertise its value."""
-    content = _parse(text)
-    content[STORE_KEY] = store
-    content.setdefault(ADVERTISE_KEY, "")
-    return _render(content, text)
-
-
-def settle_store(text: str, store: str) -> str:
-    """Set the store and take an empty cluster-advertise out of the file's text."""
-    content = _parse(text)
-    content[STORE_KEY] = store
-    if content.get(ADVERTISE_KEY) == "":
-        del content[ADVERTISE_KEY]
-    return _render(content, text)
-
-
 def write_store(work: Work, change: Change) -> None:
     """Write the file only: what it says is in effect already."""
     del change
     _write(work, settle_store)
-    _backup(work).settle()
 
 
 def reload_docker(work: Work, change: Change) -> None:
@@ -68,41 +48,46 @@ def reload_docker(work: Work, change: Change) -> None:
     del change
     _prepare_etcd(work)
     daemon, containers = _read_daemon(work), _read_containers(work)
-    since = time.time()
+    mark = systemd.mark_journal(work.host, UNIT)
     _write(work, merge_store)
     try:
         systemd.reload_unit(work.host, UNIT)
         _wait_for_store(work)
-        _check_reload(work, daemon, since)
+        _check_reload(work, daemon, mark)
     except (ToolError, StepError) as error:
-        raise _roll_back(work, str(error), since) from error
+        raise _roll_back(work, str(error), mark, containers) from error
     _tell_containers(work, containers)
     _write(work, settle_store)
-    _backup(work).settle()
 
 
 def restart_docker(work: Work, change: Change) -> None:
     """Restart Docker with the store."""
     del change
     _prepare_etcd(work)
-    since = time.time()
+    containers = _read_containers(work)
+    mark = systemd.mark_journal(work.host, UNIT)
     _write(work, settle_store)
     try:
         systemd.restart_unit(work.host, UNIT, work.wanted.cluster_store.timeout_s)
         _wait_for_store(work)
     except (ToolError, StepError) as error:
-        raise _roll_back(work, str(error), since) from error
-    _backup(work).settle()
+        raise _roll_back(work, str(error), mark, containers) from error
+    _tell_ended(work, containers)
 
 
 def _write(work: Work, edit: Callable[[str, str], str]) -> None:
     path = work.host.path(_file(work).path)
-    text = (read_file(path) or b"{}").decode("utf-8")
-    content = edit(text, work.wanted.cluster_store.url).encode("utf-8")
-    if content == read_file(path):
+    current = read_file(path)
+    text = (current or b"{}").decode("utf-8")
+    try:
+        edited = edit(text, work.wanted.cluster_store.url)
+        content = parse_daemon_json(edited)
+    except ValueError as error:
+        raise StepError("daemon.json is not valid: {}".format(error)) from error
+    if edited.encode("utf-8") == current:
         return
-    _backup(work).keep(hashlib.sha256(content).hexdigest())
-    write_file(work.host, path, content)
+    settings = {key: content[key] for key in (STORE_KEY, ADVERTISE_KEY) if key in content}
+    Backup(work.host, STORE_BACKUP).write(path, edited.encode("utf-8"), settings=settings)
     work.reporter.progress("wrote {}".format(path))
 
 
@@ -111,10 +96,6 @@ def _file(work: Work) -> DaemonJson:
     if not isinstance(file, DaemonJson):
         raise StepError("daemon.json cannot be read: {}".format(file.reason))
     return file
-
-
-def _backup(work: Work) -> Backup:
-    return Backup(work.host, BACKUP_NAME, work.host.path(_file(work).path))
 
 
 def _prepare_etcd(work: Work) -> None:
@@ -185,11 +166,11 @@ def _wait_for_store(work: Work) -> None:
     )
 
 
-def _check_reload(work: Work, before: Daemon, since: float) -> None:
+def _check_reload(work: Work, before: Daemon, mark: systemd.JournalMark) -> None:
     after = _read_daemon(work)
     if after != before:
         raise StepError("dockerd was restarted meanwhile (pid {} became {})".format(before.pid, after.pid))
-    journal = systemd.read_journal(work.host, UNIT, since, lines=200)
+    journal = systemd.read_journal(work.host, UNIT, mark, lines=200)
     rejected = [line for line in journal.splitlines() if any(text in line for text in REJECTIONS)]
     if rejected:
         raise StepError("Docker rejected the reload: {}".format(rejected[-1].strip()))
@@ -208,15 +189,25 @@ def _tell_containers(work: Work, before: Dict[str, Tuple[int, str]]) -> None:
     )
 
 
-def _roll_back(work: Work, reason: str, since: float) -> StepError:
-    """Put the old file back, bring Docker up where it is down, and build the error that tells so."""
+def _tell_ended(work: Work, before: Dict[str, Tuple[int, str]]) -> None:
+    """Tell which containers a restart of Docker ended that are not up again."""
+    told = _find_down(work, before)
+    work.reporter.progress("Docker shows cluster store {}; {}".format(work.wanted.cluster_store.url, told))
+
+
+def _roll_back(work: Work, reason: str, mark: systemd.JournalMark, containers: Dict[str, Tuple[int, str]]) -> StepError:
+    """Put the old file back, bring Docker up where it is down, and build the error that tells so.
+
+    After a reload the file alone: a second SIGHUP with another value is what hangs Docker.
+    """
     told = [reason]
-    journal = systemd.read_journal(work.host, UNIT, since)
+    journal = systemd.read_journal(work.host, UNIT, mark)
     try:
-        told.append("daemon.json was put back" if _backup(work).put_back() else "daemon.json is as it was before")
+        told += undo_change(work.host, STORE_BACKUP) or ["daemon.json is as it was before"]
         told.append(_bring_up(work))
-    except (FileError, ToolError) as error:
-        told.append("putting it back failed: {}".format(error))
+        told.append(_find_down(work, containers))
+    except (FileError, ToolError, StepError) as error:
+        told.append("putting things back failed: {}".format(error))
     return StepError("; ".join(told), journal)
 
 
@@ -229,14 +220,17 @@ def _bring_up(work: Work) -> str:
     return "Docker was started again with it"
 
 
-def _parse(text: str) -> "OrderedDict[str, Any]":
-    try:
-        return parse_daemon_json(text)
-    except ValueError as error:
-        raise StepError("daemon.json is not valid: {}".format(error)) from error
-
-
-def _render(content: "OrderedDict[str, Any]", old_text: str) -> str:
-    """Build the file's text, indented as it was."""
-    indent = re.search(r"\n([ \t]+)\S", old_text)
-    return json.dumps(content, indent=indent.group(1) if indent else 4, ensure_ascii=False) + "\n"
+def _find_down(work: Work, before: Dict[str, Tuple[int, str]]) -> str:
+    """Find out what became of the containers that were running; Docker needs a moment after its start."""
+    deadline = time.monotonic() + work.wanted.cluster_store.timeout_s
+    fault = ""
+    while True:
+        try:
+            down = sorted(set(before) - set(_read_containers(work)))
+            fault = "not up again: {}".format(", ".join(down)) if down else ""
+        except StepError as error:
+            fault = str(error)
+        if not fault or time.monotonic() >= deadline:
+            break
+        time.sleep(POLL_S)
+    return fault or "all {} containers are up".format(len(before))

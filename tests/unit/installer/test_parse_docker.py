@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from calico_dcos.installer.daemon_edits import merge_store, settle_store
 from calico_dcos.installer.facts.calico_node import Container, parse_container
 from calico_dcos.installer.facts.daemon_json import parse_daemon_json
 from calico_dcos.installer.facts.docker import (
@@ -18,7 +19,6 @@ from calico_dcos.installer.facts.docker import (
     parse_engine,
     parse_environment,
 )
-from calico_dcos.installer.steps.docker_store import merge_store, settle_store
 from calico_dcos.installer.systemd import parse_exec_argv, parse_show
 from calico_dcos.installer.unknown import Unknown
 from calico_dcos.installer.wanted import compute_settings_hash

@@ -77,9 +77,9 @@ def test_without_a_wanted_sum_what_was_installed_is_pinned(plugin: PluginFile, a
 @pytest.mark.parametrize(
     ("configs", "refusal"),
     [
-        pytest.param([BROKEN], "with old.tmp in", id="a broken file"),
-        pytest.param([build_config(), BROKEN], "with old.tmp in", id="a broken file beside ours"),
-        pytest.param([TWIN], "my.conf already configures network calico", id="two of one name"),
+        pytest.param([BROKEN], "old.tmp is broken", id="a broken file"),
+        pytest.param([build_config(), BROKEN], "old.tmp is broken", id="a broken file beside ours"),
+        pytest.param([TWIN], "my.conf configures network calico too", id="two of one name"),
     ],
 )
 def test_an_old_agent_is_not_given_a_directory_with_which_it_would_not_start(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from calico_dcos.installer.facts.docker import Docker
+from calico_dcos.installer.facts.docker import Docker, Running
 from calico_dcos.installer.plans.changes import Action
 from calico_dcos.installer.plans.docker_store import plan_docker_store
 from calico_dcos.installer.unknown import Unknown
@@ -139,11 +139,12 @@ def test_a_reload_restarts_nothing_and_a_restart_says_whom_it_stops() -> None:
     assert (reload.restarts, reload.impact) == (None, "no container is touched")
     old = build_docker(build_engine(version="1.10.3"))
     restart = plan_docker_store(old, build_wanted().cluster_store).changes[0]
-    assert (restart.restarts, restart.impact) == ("docker", "restarts Docker: 2 running containers stop")
+    assert (restart.restarts, restart.impact) == ("docker", "restarts Docker: 2 containers stop (web, db)")
 
 
 def test_live_restore_does_not_make_a_restart_harmless() -> None:
-    docker = build_docker(build_engine(version="1.10.3", is_live_restore_on=True))
+    running = [Running("web", "nginx:1"), Running("mesos-7c1", "app:1")]
+    docker = build_docker(build_engine(version="1.10.3", is_live_restore_on=True, running=running))
     restart = plan_docker_store(docker, build_wanted().cluster_store).changes[0]
     assert restart.restarts == "docker"
-    assert "tasks of Mesos' Docker containerizer fail" in restart.impact
+    assert "2 containers live on; 1 of them, tasks of Mesos' Docker containerizer, fail all the same" in restart.impact

@@ -76,7 +76,7 @@ def test_a_container_that_restarts_between_polls_is_given_up() -> None:
 
 def test_a_crash_loop_is_given_up_with_its_reason() -> None:
     polls = int(DOWN_LIMIT_S / 5) + 2
-    assert watch_polls(*[LOOPING] * polls)[1] == "it restarts over and over (3 times so far)"
+    assert watch_polls(*[LOOPING] * polls)[1] == "it restarts over and over (3 times so far, status 0)"
 
 
 def test_a_restart_of_docker_is_sat_out_but_not_for_ever() -> None:

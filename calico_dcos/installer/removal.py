@@ -1,0 +1,155 @@
+"""Undoes a whole install, the last step first; what others own or have changed since is left alone.
+
+It needs no wanted state: what was done is read from what is there, and from the backups. Killed at any moment and run
+again, it goes on; the backups of a change go only when that change is undone, and the rest of our directory at the end.
+
+Neither Docker nor the Mesos agent is restarted. A running Docker goes on with the store until its next start (a reload
+with the keys gone changes nothing, or hangs its API), and a Mesos agent before 1.2 knows the network until then.
+"""
+
+import os
+import shutil
+from contextlib import ExitStack
+from typing import List, NamedTuple, Optional
+
+from .backups import Backup
+from .docker_api import DockerAwayError, NoSuchObjectError, read_container
+from .facts.calico_node import HASH_LABEL, NAME
+from .files import TEMPORARY_DIR, FileError
+from .host import STATE_DIR, Host, ToolError
+from .lock import CHANGES, LOCK_DIR, LockedError, hold_lock
+from .report import Reporter
+from .steps import EXIT_DONE, EXIT_FAILED, EXIT_REFUSED, LOCK_TIMEOUT_S
+from .undo import Deed, find_backups, plan_undo_all, remove_made_directories
+
+# A service's lock is held as long as it is supervised; a supervisor that was told to end takes a moment for it.
+SERVICES = ("calico-node", "etcd-proxy")
+SERVICE_TIMEOUT_S = 10
+STEPS_IN_REVERSE = ("cni", "docker-cluster-store")
+DOCKER_TIMEOUT_S = 120
+
+# change: the backups that a stage undoes; they are discarded once all its deeds are done.
+Stage = NamedTuple("Stage", [("change", Optional[str]), ("deeds", List[Deed])])
+# faults: what cannot be told now. last: our own directory goes when nothing failed, so that a next run can go on.
+Removal = NamedTuple("Removal", [("stages", List[Stage]), ("faults", List[str]), ("last", Optional[Deed])])
+
+
+NOTHING = Removal([], [], None)
+
+
+def show_removal(host: Host, reporter: Reporter) -> int:
+    """Tell what remove would do, and do nothing."""
+    removal = plan_removal(host)
+    deeds = [deed for stage in removal.stages for deed in stage.deeds]
+    for deed in [*deeds, *([removal.last] if removal.last is not None else [])]:
+        reporter.progress("would be done: {}".format(deed.message))
+    for fault in removal.faults:
+        reporter.failure(fault)
+    if removal == NOTHING:
+        reporter.progress("nothing to remove")
+    return EXIT_FAILED if removal.faults else EXIT_DONE
+
+
+def remove(host: Host, reporter: Reporter) -> int:
+    """Undo all that was installed on this host, and return the exit status."""
+    if plan_removal(host) == NOTHING:
+        reporter.progress("nothing to remove")
+        return EXIT_DONE
+    try:
+        with ExitStack() as locks:
+            _hold_services(host, locks)
+            locks.enter_context(hold_lock(host, CHANGES, LOCK_TIMEOUT_S))
+            return _remove(host, reporter)
+    except LockedError as error:
+        reporter.failure("{}: end its task first (uninstall the framework), then remove".format(error))
+        return EXIT_REFUSED
+    except (FileError, OSError) as error:
+        reporter.failure("not all is removed, run it again: {}".format(error))
+        return EXIT_FAILED
+
+
+def plan_removal(host: Host) -> Removal:
+    """Plan what is removed, the last step first."""
+    stages = []  # type: List[Stage]
+    faults = []  # type: List[str]
+    try:
+        stages += _plan_container(host)
+    except DockerAwayError as error:
+        faults.append("whether a container {} of ours is there is not known: {}".format(NAME, error))
+    for change in [change for step in STEPS_IN_REVERSE for change in find_backups(host, step)]:
+        try:
+            stages.append(Stage(change, plan_undo_all(host, change)))
+        except FileError as error:  # noqa: PERF203  (what can be undone is)
+            faults.append(str(error))
+    return Removal(stages, faults, _plan_last(host) if os.path.isdir(host.path(STATE_DIR)) else None)
+
+
+def _hold_services(host: Host, locks: ExitStack) -> None:
+    for service in SERVICES:
+        if os.path.exists(os.path.join(host.path(LOCK_DIR), service)):
+            locks.enter_context(hold_lock(host, service, SERVICE_TIMEOUT_S))
+
+
+def _remove(host: Host, reporter: Reporter) -> int:
+    """Do what is planned under the locks."""
+    removal = plan_removal(host)
+    faults = list(removal.faults)
+    undone = []  # type: List[str]
+    for stage in removal.stages:
+        found = _do(stage.deeds, reporter)
+        faults += found
+        if stage.change is not None and not found:
+            undone.append(stage.change)
+    remove_made_directories(host, undone)
+    for change in undone:
+        _discard(host, change)
+    if not faults and removal.last is not None:
+        faults += _do([removal.last], reporter)
+    if faults:
+        reporter.failure("not all is removed, run it again: {}".format("; ".join(faults)))
+        return EXIT_FAILED
+    reporter.progress("removed; Docker, and a Mesos agent before 1.2, forget what they read at their next start")
+    return EXIT_DONE
+
+
+def _do(deeds: List[Deed], reporter: Reporter) -> List[str]:
+    """Do deeds up to the first that fails, and return why it does."""
+    for deed in deeds:
+        try:
+            deed.do()
+        except (FileError, ToolError, OSError) as error:
+            return ["{} (to be done: {})".format(error, deed.message)]
+        reporter.progress(deed.message)
+    return []
+
+
+def _plan_container(host: Host) -> List[Stage]:
+    """Plan to remove the container; one of that name without our mark is somebody else's."""
+    try:
+        host.find_tool("docker")
+        container = read_container(host, NAME)
+    except (ToolError, NoSuchObjectError):
+        return []
+    if HASH_LABEL not in (container.get("Config", {}).get("Labels") or {}):
+        return []
+
+    def do() -> None:
+        done = host.run(["docker", "rm", "-f", NAME], DOCKER_TIMEOUT_S)
+        if done.status != 0:
+            raise ToolError("docker rm: {}".format(done.output.strip()[-500:]))
+
+    return [Stage(None, [Deed("removed container {}".format(NAME), do)])]
+
+
+def _discard(host: Host, change: str) -> None:
+    """Discard the backups of a change that is undone: at once, so that half of them never count."""
+    waste = os.path.join(host.path(TEMPORARY_DIR), "removed-" + change)
+    if os.path.isdir(waste):
+        shutil.rmtree(waste)
+    os.makedirs(os.path.dirname(waste), exist_ok=True)
+    os.rename(Backup(host, change).directory, waste)
+    shutil.rmtree(waste)
+
+
+def _plan_last(host: Host) -> Deed:
+    return Deed("removed {}".format(STATE_DIR), lambda: shutil.rmtree(host.path(STATE_DIR)))

@@ -1,0 +1,12 @@
+"""What all tests share: how hypothesis searches."""
+
+from __future__ import annotations
+
+import os
+
+from hypothesis import settings
+
+# What was seen on one machine is what another one sees; only the nightly search looks for what is new.
+settings.register_profile("usual", derandomize=True, deadline=None)
+settings.register_profile("nightly", derandomize=False, deadline=None, max_examples=10_000, print_blob=True)
+settings.load_profile(os.environ.get("CALICO_DCOS_HYPOTHESIS", "usual"))

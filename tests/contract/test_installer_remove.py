@@ -1,0 +1,222 @@
+"""The installer's way back on a whole host: all that it did is undone, and nothing that is somebody else's."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.contract.installer_fakes import FakeHost
+
+STEPS = ("docker-cluster-store", "cni")
+LABEL = "org.projectcalico.calico-dcos.settings"
+FOREIGN = '{\n  "zeta": 1,\n  "alpha": {"x": [true]}\n}\n'
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Iterator[FakeHost]:
+    root = tmp_path / "host"
+    root.mkdir()
+    fake = FakeHost(root)
+    yield fake
+    fake.close()
+
+
+def install(host: FakeHost) -> None:
+    for step in STEPS:
+        done = host.run("apply", step)
+        assert done.returncode == 0, done.stdout + done.stderr
+    host.change_state(containers={"calico-node": build_container({LABEL: "x"})})
+
+
+def build_container(labels: dict[str, str]) -> object:
+    config = {"Image": "calico/node:v1.0.0", "Env": [], "Labels": labels}
+    state = {"Running": True, "Restarting": False, "Status": "running", "Pid": 7, "StartedAt": "2026-01-01T00:00:00Z"}
+    return {"Name": "/calico-node", "RestartCount": 0, "Config": config, "HostConfig": {}, "State": state}
+
+
+def read_tree(root: Path) -> dict[str, tuple[object, ...]]:
+    """Everything that is on the host: kind, mode, owner, content and time of each file; the stand-ins' own left out."""
+    found: dict[str, tuple[object, ...]] = {}
+    for path in root.rglob("*"):
+        if path.relative_to(root).parts[0] == "fake":
+            continue
+        status = path.lstat()
+        content = path.read_bytes() if stat.S_ISREG(status.st_mode) else None
+        link = path.readlink() if path.is_symlink() else None
+        found[str(path.relative_to(root))] = (stat.S_IFMT(status.st_mode), status.st_mode, status.st_uid, content, link)
+    return found
+
+
+def test_remove_leaves_the_host_as_it_was_found(host: FakeHost) -> None:
+    host.daemon_json.write_text(FOREIGN)
+    host.daemon_json.chmod(0o640)
+    (host.root / "var/lib").mkdir(parents=True)
+    old = host.plugins_dir / "calico"
+    old.write_text("#!/bin/sh\nexit 1\n")
+    before = read_tree(host.root)
+    install(host)
+    assert host.run("remove").returncode == 0
+    assert read_tree(host.root) == before
+    assert host.acts[-1] == ["docker", "rm", "-f", "calico-node"]
+    assert list(host.state["containers"]) == ["web"]
+
+
+def test_directories_that_were_made_for_a_file_go_with_it(host: FakeHost) -> None:
+    host.wanted["cni"]["plugins_dir"] = "/opt/new/cni/bin"
+    (host.root / "etc/docker").rmdir()
+    (host.root / "var/lib").mkdir(parents=True)
+    before = read_tree(host.root)
+    install(host)
+    assert host.run("remove").returncode == 0
+    assert read_tree(host.root) == before
+
+
+def test_a_second_remove_finds_nothing_and_writes_nothing(host: FakeHost) -> None:
+    install(host)
+    assert host.run("remove").returncode == 0
+    before, acts = host.snapshot(), host.acts
+    done = host.run("remove")
+    assert (done.returncode, done.stdout) == (0, "nothing to remove\n")
+    assert (host.snapshot(), host.acts) == (before, acts)
+
+
+def test_a_dry_run_tells_and_writes_nothing(host: FakeHost) -> None:
+    install(host)
+    before, acts = host.snapshot(), host.acts
+    done = host.run("remove", "--dry-run")
+    assert done.returncode == 0
+    for told in ("removed container calico-node", "calico.conf away", "daemon.json away", "/var/lib/calico-dcos"):
+        assert told in done.stdout
+    assert (host.snapshot(), host.acts) == (before, acts)
+
+
+def test_of_a_file_that_somebody_edited_since_only_our_keys_are_taken_out(host: FakeHost) -> None:
+    host.daemon_json.write_text(FOREIGN)
+    install(host)
+    edited = json.loads(host.daemon_json.read_text())
+    host.daemon_json.write_text(json.dumps({"debug": True, **edited}))
+    assert host.run("remove").returncode == 0
+    assert json.loads(host.daemon_json.read_text()) == {"debug": True, "zeta": 1, "alpha": {"x": [True]}}
+    assert not (host.root / "var/lib/calico-dcos").exists()
+
+
+def test_a_store_that_was_replaced_comes_back_even_into_an_edited_file(host: FakeHost) -> None:
+    host.daemon_json.write_text('{"cluster-store": "consul://old"}')
+    host.wanted["docker_cluster_store"]["replace_existing"] = True
+    install(host)
+    edited = json.loads(host.daemon_json.read_text())
+    host.daemon_json.write_text(json.dumps({**edited, "debug": True}))
+    assert host.run("remove").returncode == 0
+    assert json.loads(host.daemon_json.read_text()) == {"cluster-store": "consul://old", "debug": True}
+
+
+def test_a_store_that_somebody_changed_since_stays(host: FakeHost) -> None:
+    install(host)
+    host.daemon_json.write_text('{"cluster-store": "consul://theirs"}')
+    assert host.run("remove").returncode == 0
+    assert host.daemon_json.read_text() == '{"cluster-store": "consul://theirs"}'
+
+
+def test_a_file_that_cannot_be_edited_is_told_and_its_backup_stays_for_the_next_run(host: FakeHost) -> None:
+    host.daemon_json.write_text(FOREIGN)
+    install(host)
+    ours = host.daemon_json.read_text()
+    host.daemon_json.write_text(ours[:-3])
+    done = host.run("remove")
+    assert done.returncode == 1
+    assert "our keys cannot be taken out" in done.stdout
+    assert not host.config_file.exists(), "the other steps are undone all the same"
+    host.daemon_json.write_text(ours)
+    assert host.run("remove").returncode == 0
+    assert json.loads(host.daemon_json.read_text()) == json.loads(FOREIGN)
+    assert not (host.root / "var/lib/calico-dcos").exists()
+
+
+def test_a_network_that_an_operator_put_back_by_hand_is_left(host: FakeHost) -> None:
+    install(host)
+    ours = host.config_file.read_bytes()
+    host.config_file.unlink()
+    host.config_file.write_bytes(ours)
+    done = host.run("remove")
+    assert done.returncode == 0
+    assert host.config_file.read_bytes() == ours
+    assert f"left {host.config_file}: somebody else has changed it since" in done.stdout
+
+
+def test_a_network_that_was_taken_away_after_a_failure_and_put_back_by_hand_is_left(host: FakeHost) -> None:
+    host.change_state(agent={"version": "1.0.3", "start_time": 1.0})
+    assert host.run("apply", "cni").returncode == 0
+    ours = host.config_file.read_bytes()
+    host.change_state(agent_is_stuck=True)
+    assert host.run("apply", "agent-restart").returncode == 1
+    assert not host.config_file.exists()
+    host.config_file.write_bytes(ours)
+    assert host.run("apply", "agent-restart").returncode == 1
+    assert host.config_file.read_bytes() == ours, "a second failure leaves what is not ours"
+    assert host.run("remove").returncode == 0
+    assert host.config_file.read_bytes() == ours
+
+
+def test_a_plugin_that_an_operator_removed_stays_away(host: FakeHost) -> None:
+    (host.plugins_dir / "calico").write_text("#!/bin/sh\nexit 1\n")
+    install(host)
+    (host.plugins_dir / "calico").unlink()
+    assert host.run("remove").returncode == 0
+    assert not (host.plugins_dir / "calico").exists()
+
+
+def test_a_chain_of_our_own_versions_goes_back_to_what_was_there_before_the_first(host: FakeHost) -> None:
+    host.config_file.write_text('{"name": "theirs", "type": "x"}')
+    for subnet in range(3):
+        host.wanted["cni"]["config"]["subnet"] = subnet
+        assert host.run("apply", "cni").returncode == 0
+    assert host.run("remove").returncode == 0
+    assert host.config_file.read_text() == '{"name": "theirs", "type": "x"}'
+
+
+def test_what_somebody_put_between_two_versions_of_ours_is_what_comes_back(host: FakeHost) -> None:
+    assert host.run("apply", "cni").returncode == 0
+    host.config_file.write_text('{"name": "theirs", "type": "x"}')
+    assert host.run("apply", "cni").returncode == 0
+    assert host.run("remove").returncode == 0
+    assert host.config_file.read_text() == '{"name": "theirs", "type": "x"}'
+
+
+def test_a_container_of_somebody_else_is_left(host: FakeHost) -> None:
+    assert host.run("apply", "cni").returncode == 0
+    host.change_state(containers={"calico-node": build_container({})})
+    assert host.run("remove").returncode == 0
+    assert "calico-node" in host.state["containers"]
+
+
+def test_without_docker_the_rest_is_undone_and_the_next_run_ends_it(host: FakeHost) -> None:
+    install(host)
+    host.change_state(units={"docker.service": {**host.state["units"]["docker.service"], "ActiveState": "failed"}})
+    done = host.run("remove")
+    assert done.returncode == 1
+    assert "whether a container calico-node of ours is there is not known" in done.stdout
+    assert not host.config_file.exists()
+    host.change_state(units={"docker.service": {**host.state["units"]["docker.service"], "ActiveState": "active"}})
+    assert host.run("remove").returncode == 0
+    assert "calico-node" not in host.state["containers"]
+    assert not (host.root / "var/lib/calico-dcos").exists()
+
+
+def test_mode_and_owner_of_what_was_there_come_back(host: FakeHost) -> None:
+    old = host.plugins_dir / "calico"
+    old.write_text("#!/bin/sh\nexit 1\n")
+    old.chmod(0o711)
+    if os.getuid() == 0:
+        os.chown(old, 12, 34)
+    os.utime(old, ns=(1_000_000_000, 1_000_000_000))
+    before = old.stat()
+    install(host)
+    assert host.run("remove").returncode == 0
+    after = old.stat()
+    assert (after.st_mode, after.st_uid, after.st_gid) == (before.st_mode, before.st_uid, before.st_gid)
+    assert after.st_mtime_ns == before.st_mtime_ns

@@ -1,0 +1,394 @@
+"""A stormy cluster: the core between a store and a Mesos in which everything can go wrong, and what must hold there."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+from typing import NoReturn
+
+from calico_dcos.core.actions import Acknowledge, Action, Decline, Exit, Kill, Launch, Reconcile, Revive
+from calico_dcos.core.decide import decide
+from calico_dcos.core.events import Disconnected, Event, OffersReceived, Subscribed, TaskUpdated, Ticked
+from calico_dcos.core.fold import fold
+from calico_dcos.core.memory import Memory
+from calico_dcos.core.model import Agent, Change, Offer, Resource, ResourceKind, Status, StepName, TaskRef, TaskState
+from calico_dcos.core.phase import is_settled
+from calico_dcos.core.plan import build_plan
+from calico_dcos.core.state import State, restore
+from calico_dcos.core.steps import SERVICES, Policy
+from tests.unit.storm_hosts import RESTARTED_BY, Host
+from tests.unit.walking import ONE_SHOTS
+
+CALM_S = 900
+SETTLED_S = 8
+
+
+class Storm:
+    """A scheduler over a store that outlives it, a master, and hosts.
+
+    Attributes:
+        inbox: what is on its way to the scheduler.
+        effects_left: how many more writes and calls the scheduler makes before it is killed; None for no end.
+        story: everything that happened, for people.
+    """
+
+    def __init__(self, *, hosts: int, policy: Policy, restarting: frozenset[StepName]) -> None:
+        self.now = 1000.0
+        self.story: list[str] = []
+        self.inbox: list[Event] = []
+        self.effects_left: int | None = None
+        self.lost_calls = 0
+        self._must_subscribe = False
+        self._numbers = itertools.count(1)
+        self._policy = policy
+        self._memory = Memory(framework_id="F1", secret="s")
+        self._stored: dict[str, Agent] = {}
+        self._outstanding: dict[str, str] = {}
+        self._answered: set[str] = set()
+        self.hosts = [self._build_host(number, restarting) for number in range(hosts)]
+        self.state: State = restore(policy, self._memory)
+        self.tell(f"a cluster of {hosts} hosts; restarts are needed by {sorted(step.value for step in restarting)}")
+        self.subscribe()
+
+    # What can happen
+
+    def tick(self, seconds: float = 1.0) -> None:
+        """Let time pass: offers go out, and what is due falls due."""
+        self.now += seconds
+        self.feed(Ticked())
+        for host in self.hosts:
+            has_offer = host.agent_id in self._outstanding.values()
+            if host.is_talking and not has_offer and self.now >= host.refused_until:
+                self._outstanding[offer_id := f"O{next(self._numbers)}"] = host.agent_id
+                self.inbox.append(OffersReceived((self._build_offer(offer_id, host),)))
+
+    def deliver(self, place: int) -> None:
+        """Let one event arrive; the first, unless they are in disorder."""
+        if self.inbox:
+            self.feed(self.inbox.pop(place % len(self.inbox)))
+
+    def repeat(self, place: int) -> None:
+        """Let an event arrive that will arrive once more."""
+        events = [event for event in self.inbox if not isinstance(event, OffersReceived)]
+        if events:
+            self.tell("repeated:")
+            self.feed(events[place % len(events)])
+
+    def drop(self, place: int) -> None:
+        """Lose an event that somebody will repeat, or that may be lost without harm."""
+        events = [event for event in self.inbox if not isinstance(event, OffersReceived)]
+        events = [
+            event for event in events if not isinstance(event, TaskUpdated) or event.uuid or event.is_reconciliation
+        ]
+        if events:
+            lost = events[place % len(events)]
+            self.inbox.remove(lost)
+            self.tell(f"lost: {describe(lost)}")
+
+    def crash(self) -> None:
+        """Kill the scheduler; another one begins with what is stored."""
+        self.tell("the scheduler is killed, and starts again")
+        self.effects_left = None
+        self.lost_calls = 0
+        self._memory = replace(self._memory, agents=tuple(self._stored.values()))
+        self.state = restore(self._policy, self._memory)
+        self.subscribe()
+
+    def subscribe(self) -> None:
+        """End the stream, and begin a new one: what was on its way is lost, and so are offers."""
+        self.inbox = [event for event in self.inbox if not isinstance(event, OffersReceived | TaskUpdated)]
+        self._outstanding.clear()
+        for host in self.hosts:
+            host.refused_until = 0.0
+        self._must_subscribe = False
+        self.feed(Disconnected())
+        self.feed(Subscribed(self._memory.framework_id or "", "master:5050"))
+
+    def fail_over(self) -> None:
+        """Let another master lead, which knows no agent until that registers again."""
+        self.tell("another master leads")
+        for host in self.hosts:
+            host.is_registered = False
+        self.subscribe()
+
+    def cut_off(self, host: Host) -> None:
+        """Let the master give an agent up."""
+        if not host.is_talking:
+            return
+        self.tell(f"{host.name} is unreachable")
+        host.is_unreachable = True
+        self._void_offers(host)
+        for task in host.get_live():
+            self.inbox.append(TaskUpdated(task.id, host.agent_id, TaskState.UNREACHABLE))
+
+    def stop_agent(self, host: Host) -> None:
+        """Stop an agent; its tasks go on."""
+        self.tell(f"the agent of {host.name} stops")
+        host.is_up = False
+        self._void_offers(host)
+
+    def bring_back(self, host: Host, *, kills_tasks: bool = False) -> None:
+        """Let an agent register again."""
+        if host.is_talking:
+            return
+        self.tell(f"{host.name} registers again{', without its tasks' if kills_tasks else ''}")
+        was_unreachable = host.is_unreachable
+        host.is_up = host.is_registered = True
+        host.is_unreachable = False
+        host.refused_until = 0.0
+        if kills_tasks:
+            for task in host.get_live():
+                host.end(task, TaskState.FAILED, is_done=False, reason="REASON_EXECUTOR_TERMINATED")
+        elif was_unreachable:
+            for task in host.get_live():
+                self.inbox.append(TaskUpdated(task.id, host.agent_id, task.state, is_reconciliation=True))
+        host.send_again()
+
+    def reboot(self, host: Host) -> None:
+        """Let a host come back under a new id."""
+        self.tell(f"{host.name} reboots, and gets a new id")
+        self._void_offers(host)
+        host.reboot(f"S{next(self._numbers)}")
+
+    def calm_down(self) -> None:
+        """End all failures, and wait until everything is complete.
+
+        Raises:
+            AssertionError: it never is.
+        """
+        self.tell("failures end")
+        self.effects_left = None
+        self.lost_calls = 0
+        for host in self.hosts:
+            self.bring_back(host)
+        complete_for_s = 0
+        for turn in range(CALM_S):
+            # Not at the first moment: what happened last may not be known yet.
+            complete_for_s = complete_for_s + 1 if self.is_complete() else 0
+            if complete_for_s > SETTLED_S:
+                break
+            self.tick()
+            for host in self.hosts:
+                host.work()
+                if turn % 10 == 0:
+                    host.send_again()
+            while self.inbox:
+                self.deliver(0)
+        else:
+            self.violated("it is never complete")
+        self.check_end()
+
+    # What must hold
+
+    def is_complete(self) -> bool:
+        """Whether every agent is settled, and the plan says so."""
+        is_settled = len(self.state.agents) == len(self.hosts) and not self.state.unsettled and not self.state.repairs
+        return is_settled and build_plan(self.state, self.now).status is Status.COMPLETE
+
+    def check_end(self) -> None:
+        """Check what holds of a cluster that is complete."""
+        for host in self.hosts:
+            running = sorted(task.step.value for task in host.get_live() if task.step in SERVICES)
+            self.check(running == sorted(step.value for step in SERVICES), f"{host.name} runs {running}")
+            self.check(not host.todo, f"{host.name} is complete, but lacks {sorted(map(str, host.todo))}")
+
+    def check(self, claim: object, text: str) -> None:
+        """Fail with the story if something does not hold."""
+        if not claim:
+            self.violated(text)
+
+    def violated(self, text: str) -> NoReturn:
+        """Fail with the story."""
+        raise AssertionError(f"{text}; the story:\n" + "\n".join(self.story))
+
+    def say(self, event: Event) -> None:
+        """Send the scheduler an event."""
+        self.inbox.append(event)
+
+    def tell(self, text: str) -> None:
+        """Add a line to the story."""
+        self.story.append(f"{self.now:6.0f}  {text}")
+
+    # The scheduler's shell, which may be killed between any two effects
+
+    def feed(self, event: Event) -> None:
+        """Take an event as the scheduler's loop does: fold, decide, store, then act."""
+        if not isinstance(event, Ticked):
+            self.tell(f"-> {describe(event)}")
+        before = self.state
+        try:
+            state, answers = fold(before, event, self.now)
+            decision = decide(state, self.now, lambda step: f"{step.value}.{next(self._numbers)}")
+        except Exception as error:
+            error.add_note("\n".join(self.story))
+            raise
+        if self._is_killed():
+            return
+        self._save(decision.state)
+        self.state = decision.state.saved()
+        self._check_decision(before, (*answers, *decision.actions))
+        for action in (*answers, *decision.actions):
+            if self._is_killed():
+                return
+            self._perform(action)
+        if self._must_subscribe:
+            self.subscribe()
+
+    def _is_killed(self) -> bool:
+        """Count an effect; kill the scheduler if it was to make no more."""
+        if self.effects_left is None:
+            return False
+        self.effects_left -= 1
+        if self.effects_left >= 0:
+            return False
+        self.crash()
+        return True
+
+    def _save(self, state: State) -> None:
+        unsaved = state.unsaved
+        self._stored |= {agent.key: agent for agent in unsaved.agents}
+        if unsaved.framework_id is not None:
+            self._memory = replace(self._memory, framework_id=unsaved.framework_id)
+
+    def _check_decision(self, before: State, actions: tuple[Action, ...]) -> None:
+        state, policy = self.state, self._policy
+        self.check(len(state.slots) <= policy.max_concurrent_agents, f"slots: {sorted(state.slots)}")
+        self.check(len(state.restarts) <= policy.max_concurrent_restarts, f"restarts: {sorted(state.restarts)}")
+        for action in actions:
+            if isinstance(action, Kill):
+                self.check(before.get_task(action.task.task_id) is None, f"{action} of a task that is wanted")
+            if isinstance(action, Launch | Decline):
+                offers = {action.offer_id} if isinstance(action, Launch) else set(action.offer_ids)
+                self.check(not offers & self._answered, f"{offers} answered twice")
+                self._answered |= offers
+        for key, agent in state.agents.items():
+            if is_settled(agent, policy) and not is_settled(before.agents.get(key, agent), policy):
+                host = next(host for host in self.hosts if host.name == agent.hostname)
+                self.check(not host.todo, f"{key} is called complete, but has to do {sorted(map(str, host.todo))}")
+                self.check(agent.inspection and agent.inspection.at >= agent.changed_at, f"{key} is not verified")
+
+    # The master
+
+    def _perform(self, action: Action) -> None:
+        if self.lost_calls:
+            self.lost_calls -= 1
+            self.tell(f"lost call: {type(action).__name__}")
+            # The driver subscribes anew where an answer to an offer was lost: else that would never be offered again.
+            self._must_subscribe |= isinstance(action, Launch | Decline)
+            return
+        match action:
+            case Launch():
+                self._launch(action)
+            case Decline():
+                self._decline(action)
+            case Acknowledge():
+                self._acknowledge(action)
+            case Kill():
+                self._kill(action)
+            case Reconcile():
+                self._reconcile(action)
+            case Revive():
+                self._revive()
+            case Exit():
+                self.violated(f"unasked end: {action.reason}")
+
+    def _decline(self, decline: Decline) -> None:
+        agent_ids = {self._outstanding.pop(offer_id, "") for offer_id in decline.offer_ids}
+        for host in self.hosts:
+            if host.agent_id in agent_ids:
+                host.refused_until = self.now + decline.refuse_s
+
+    def _acknowledge(self, acknowledgement: Acknowledge) -> None:
+        for host in self.hosts:
+            if host.agent_id == acknowledgement.agent_id and host.is_talking:
+                host.acknowledge(acknowledgement.task_id, acknowledgement.uuid)
+
+    def _revive(self) -> None:
+        for host in self.hosts:
+            host.refused_until = 0.0
+
+    def _launch(self, launch: Launch) -> None:
+        self.tell(f"<- launch {launch.task_id} on {launch.agent_key}: {launch.reason}")
+        host = next((host for host in self.hosts if host.agent_id == launch.agent_id), None)
+        is_valid = self._outstanding.pop(launch.offer_id, None) is not None
+        if host is None or not host.is_talking or not is_valid:
+            self.inbox.append(TaskUpdated(launch.task_id, launch.agent_id, TaskState.DROPPED))
+            return
+        agent = self.state.agents[launch.agent_key]
+        is_repair = agent.get_step(launch.step).completed_as == self._policy.by_name[launch.step].settings
+        was_change = launch.step is not StepName.INSPECT and not is_repair
+        self._check_launch(host, launch, was_change=was_change)
+        host.launch(launch, was_change=was_change)
+
+    def _check_launch(self, host: Host, launch: Launch, *, was_change: bool) -> None:
+        live = host.get_live()
+        self.check(
+            all(task.step is not launch.step for task in live), f"{launch.task_id} beside another one of its kind"
+        )
+        if launch.step in ONE_SHOTS:
+            others = [task.id for task in live if task.step in ONE_SHOTS]
+            self.check(not others, f"{launch.task_id} beside {others}: two installers at once on {host.name}")
+        if launch.may_restart:
+            self.check(launch.step in host.todo, f"{launch.task_id} restarts what facts do not ask for")
+            restarting = [other.name for other in self.hosts if other is not host and other.restarting]
+            self.check(len(restarting) < self._policy.max_concurrent_restarts, f"{restarting} still restart")
+        if was_change:
+            changing = {
+                other.name for other in self.hosts for task in other.get_live() if task.was_change and task.stage < 3
+            }
+            changing.add(host.name)
+            self.check(len(changing) <= self._policy.max_concurrent_agents, f"changed at once: {sorted(changing)}")
+
+    def _kill(self, kill: Kill) -> None:
+        self.tell(f"<- kill {kill.task.task_id}: {kill.reason}")
+        for host in self.hosts:
+            task = host.tasks.get(kill.task.task_id)
+            if task is not None and not task.is_over and host.is_talking:
+                host.end(task, TaskState.KILLED, is_done=False)
+
+    def _reconcile(self, reconcile: Reconcile) -> None:
+        self.tell(f"<- reconcile {[ref.task_id for ref in reconcile.tasks] or 'everything'}")
+        if not reconcile.tasks:
+            for host in self.hosts:
+                for task in host.get_live() if host.is_registered and not host.is_unreachable else ():
+                    self._answer(TaskRef(task.id, host.agent_id), task.state)
+        for ref in reconcile.tasks:
+            asked = next((host for host in self.hosts if host.agent_id == ref.agent_id), None)
+            if asked is None:
+                self._answer(ref, TaskState.UNKNOWN)
+            elif asked.is_unreachable:
+                self._answer(ref, TaskState.UNREACHABLE)
+            elif asked.is_registered and asked.is_up:
+                self._answer(ref, asked.tasks[ref.task_id].state if ref.task_id in asked.tasks else TaskState.GONE)
+
+    def _answer(self, ref: TaskRef, state: TaskState) -> None:
+        self.inbox.append(TaskUpdated(ref.task_id, ref.agent_id, state, is_reconciliation=True))
+
+    def _void_offers(self, host: Host) -> None:
+        self._outstanding = {offer: agent for offer, agent in self._outstanding.items() if agent != host.agent_id}
+
+    # How it is made
+
+    def _build_host(self, number: int, restarting: frozenset[StepName]) -> Host:
+        todo = {
+            step: Change(f"does {step.value}", "facts ask", "none", RESTARTED_BY[step] if step in restarting else None)
+            for step in ONE_SHOTS
+            if step is not StepName.AGENT_RESTART or step in restarting
+        }
+        return Host(f"h{number}.test", f"S-h{number}", todo, say=self.say, tell=self.tell)
+
+    def _build_offer(self, offer_id: str, host: Host) -> Offer:
+        resources = tuple(Resource(name, ResourceKind.SCALAR, "*", amount=4096.0) for name in ("cpus", "mem"))
+        return Offer(offer_id, host.agent_id, host.name, "10.0.0.1", 5051, is_public=False, resources=resources)
+
+
+def describe(event: Event) -> str:
+    """Say in one line what happened."""
+    match event:
+        case TaskUpdated():
+            extra = " (reconciliation)" if event.is_reconciliation else f" {event.uuid}"
+            return f"{event.task_id} {event.state.value}{extra}{'' if event.is_healthy is None else ' healthy'}"
+        case OffersReceived():
+            return f"offers {[(offer.id, offer.hostname, offer.agent_id) for offer in event.offers]}"
+        case _:
+            return f"{type(event).__name__} {getattr(event, 'task_id', '')}"
