@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.harness import packed
+from tests.e2e.harness import packed, servers
 from tests.e2e.harness.command import CommandError, wait_until
 from tests.e2e.harness.host import Host, HostSpec
 from tests.e2e.harness.site import open_site
@@ -19,6 +19,10 @@ pytestmark = pytest.mark.timeout(1200)  # the first run builds the base
 
 AGENTS = 2
 WALK_TIMEOUT_S = 300
+BUNDLE = "/opt/calico-dcos/share/calico-dcos/bundle"
+BUNDLED_URL = f"{servers.FILES_URL}/calico"
+CARRIER = "no-proxy"
+PINS = "var/lib/calico-dcos/pins.json"
 CNI_CONFIG = "opt/mesosphere/etc/dcos/network/cni/calico.conf"
 CNI_PLUGIN = "opt/mesosphere/active/cni/calico"
 
@@ -59,7 +63,11 @@ def host(cache: Path, image: Path) -> Iterator[Host]:
         host = Host(HostSpec("builder", "10.77.0.21"), site=site, image=image, read_only_binds=binds)
         host.prepare(lambda _root: None)
         host.boot()
-        packed.build_image(host, cache=cache)
+        files = site.directory / "files"
+        files.mkdir()
+        (files / "calico").write_text("a download")
+        servers.start_files(site, files)
+        packed.build_image(host, cache=cache, bundle=BUNDLED_URL)
         yield host
 
 
@@ -116,8 +124,16 @@ def start_walk(host: Host, name: str, port: int, cluster: str) -> Walk:
         ]
     )
     host.run(["tee", f"/root/{name}.env"], stdin=rendered.encode())
+    # One of the schedulers carries the downloads itself, as an image that was built with BUNDLE does.
+    carries = f"calico-dcos bundle {BUNDLE} {' '.join(downloads.values())} &&" if name == CARRIER else ""
     host.run(
         [
+            *("docker", "run", "--detach", "--network", "host", "--name", f"scheduler-{name}", "--user", "root"),
+            *("--env-file", f"/root/{name}.env", "--entrypoint", "sh", packed.IMAGE),
+            *("-euc", f"{carries} exec setpriv --reuid 10001 --regid 10001 --clear-groups calico-dcos scheduler"),
+        ]
+        if carries
+        else [
             *("docker", "run", "--detach", "--network", "host", "--name", f"scheduler-{name}"),
             *("--env-file", f"/root/{name}.env", packed.IMAGE),
         ]
@@ -168,6 +184,14 @@ def test_image_runs_without_root_compiler_and_pip(host: Host) -> None:
     assert host.run(["docker", "run", "--rm", "--entrypoint", "sh", packed.IMAGE, "-c", look]) == ""
 
 
+def test_image_carries_the_downloads_that_it_was_built_with(host: Host) -> None:
+    look = ["docker", "run", "--rm", "--entrypoint", "cat", packed.IMAGE]
+
+    (place,) = json.loads(host.run([*look, f"{BUNDLE}/manifest.json"])).items()
+    assert place[0] == BUNDLED_URL
+    assert host.run([*look, f"{BUNDLE}/{place[1]}"]) == "a download"
+
+
 def test_health_check_of_the_image_finds_its_scheduler(walks: Mapping[str, Walk], host: Host) -> None:
     for name in walks:
         host.run(["docker", "exec", f"scheduler-{name}", "calico-dcos", "health"])
@@ -195,3 +219,12 @@ def test_without_proxy_everything_talks_to_the_given_etcd(walks: Mapping[str, Wa
         assert json.loads(walk.read(root, CNI_CONFIG) or "{}")["etcd_endpoints"] == walk.etcd
         stores = json.loads(walk.read(root, "etc/docker/daemon.json") or "{}")
         assert stores["cluster-store"] == walk.etcd.replace("http://", "etcd://")
+
+
+def test_downloads_that_the_scheduler_carries_come_from_it(walks: Mapping[str, Walk]) -> None:
+    for walk in walks.values():
+        for root in walk.roots:
+            pins = json.loads(walk.read(root, PINS) or "{}")
+            fetched = [pin["url"] for pin in pins.values()]
+            assert [f":{walk.port}/artifacts/" in url for url in fetched] == [walk.name == CARRIER] * len(fetched)
+    assert json.loads(walks[CARRIER].read(walks[CARRIER].roots[0], PINS) or "{}")
