@@ -400,17 +400,16 @@ def test_remove_takes_a_whole_install_off_a_host(bench: Bench) -> None:
         assert done.status == 0, done.output
     supervise = by_hand.build_command(bench.host, bench.wanted, "supervise", "calico-node")
     bench.host.run(["systemd-run", "--quiet", "--unit=supervisor", *supervise])
-    names = lambda: sight.read_container_names(bench.host)  # noqa: E731
-    wait_until(lambda: "calico-node" in names(), what="calico-node runs", timeout_s=120)
+    wait_until(lambda: "calico-node" in sight.read_container_names(bench.host), what="calico-node runs", timeout_s=120)
     refused = by_hand.run(bench.host, bench.wanted, "remove")
     assert refused.status == 3, refused.output
     assert "end its task first" in refused.output
     bench.sh("systemctl stop supervisor.service")
-    assert "calico-node" in names()
+    assert "calico-node" in sight.read_container_names(bench.host)
 
     done = by_hand.run(bench.host, bench.wanted, "remove")
 
     assert done.status == 0, done.output
-    assert "calico-node" not in names()
+    assert "calico-node" not in sight.read_container_names(bench.host)
     assert read_contents(bench) == before
     assert bench.sh(f"find / -xdev -name '*calico-dcos*' -not -path '{cluster.REPOSITORY_ON_HOSTS}*'").split() == []
