@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 # a quotation mark or a backslash: the package's template puts options into JSON as they are.
 TEXT = r'^[^"\\\x00-\x1f]*$'
 WORD = r'^[^\s"\\]*$'
+LONG_WORD = r'^([^\s"\\]{16,})?$'
 NAME = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"
 ADDRESS = r"^([A-Za-z0-9.:_-]+)?$"
 DNS_NAME = r"^[A-Za-z0-9._-]*$"

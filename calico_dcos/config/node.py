@@ -36,26 +36,29 @@ class NodeSettings:
         Text("a network, such as 192.168.0.0/16", CIDR),
         "",
         f"{SECTION}.ip-pool",
-        "Network out of which containers get addresses, made if Calico has none. Empty: calico-node's own default, "
-        "192.168.0.0/16.",
+        "Network out of which containers get addresses, made where there is none; calico-node reads it from v1.1.0 on. "
+        "Empty: its own default, 192.168.0.0/16.",
     )
     node_ipip: str = setting(
         Choice(("", "off", "always", "cross-subnet")),
         "",
         f"{SECTION}.ipip",
-        "IP-in-IP of that network: off, always or cross-subnet. Empty: calico-node's own default, off.",
+        "IP-in-IP of that network: off, always or cross-subnet; calico-node reads this from v1.1.0 on. Empty: its own "
+        "default, off.",
     )
     node_nat_outgoing: str = setting(
         Choice(("", "true", "false")),
         "",
         f"{SECTION}.nat-outgoing",
-        "Whether containers reach the world outside through NAT. Empty: calico-node's own default, true.",
+        "Whether containers reach the world outside through NAT; calico-node reads this from v2.4.0 on. Empty: its own "
+        "default, true.",
     )
     node_ip_autodetection: str = setting(
         Text("a method, such as can-reach=10.0.0.1 or interface=eth0", WORD),
         "",
         f"{SECTION}.ip-autodetection-method",
-        "How calico-node finds its host's address where there are several, such as interface=eth0. Empty: the first.",
+        "How calico-node finds its host's address where there are several, such as interface=eth0; it reads this from "
+        "v1.1.0 on. Empty: the first that it finds.",
     )
     node_ignore_loose_rpf: bool = setting(
         Flag(),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .kinds import WORD, Text
+from .kinds import LONG_WORD, WORD, Text
 from .settings import setting
 
 SECTION = "Security"
@@ -30,7 +30,7 @@ class SecuritySettings:
         vault_key="service-account-secret",
     )
     operator_token: str = setting(
-        Text("a token without blanks, of at least 16 characters", r"^(\S{16,})?$"),
+        Text("a token without blanks, of at least 16 characters", LONG_WORD),
         "",
         f"{SECTION}.operator-token",
         "What an operator has to show to pause, resume, retry or skip. Empty: the page and the API are read-only.",

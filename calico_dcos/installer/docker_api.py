@@ -6,8 +6,10 @@ from typing import Any
 from urllib.parse import quote
 
 from .host import Host
-from .web import NOT_FOUND, OK, UnixConnection, UnreachableError, call
+from .web import NOT_FOUND, OK, Answer, UnixConnection, UnreachableError, call
 
+# The last of the answers that say: done. 304: it is so already.
+NOT_MODIFIED = 304
 SOCKETS = ("/var/run/docker.sock", "/run/docker.sock")
 
 
@@ -26,20 +28,50 @@ def read_json(host: Host, path: str, timeout_s: float = 10) -> Any:
         DockerAwayError: no answer within timeout_s, or an error.
         NoSuchObjectError: there is no such thing.
     """
-    answer = None
+    return _parse(path, _call(host, "GET", path, timeout_s))
+
+
+def read_bytes(host: Host, path: str, timeout_s: float = 10) -> bytes:
+    """Read one resource that is no JSON; raises as read_json does."""
+    return _call(host, "GET", path, timeout_s).body
+
+
+def act(host: Host, method: str, path: str, timeout_s: float, body: Any = None) -> None:
+    """Have something done; that it is so already is as good. Raises as read_json does."""
+    _call(host, method, path, timeout_s, body)
+
+
+def _call(host: Host, method: str, path: str, timeout_s: float, body: Any = None) -> Answer:
+    """Call, and sort out the errors; Docker's words for them are in its answer."""
+    encoded = None if body is None else json.dumps(body).encode("utf-8")
+    headers = {} if body is None else {"Content-Type": "application/json"}
     try:
-        answer = call(UnixConnection(_find_socket(host), timeout_s), "GET", path)
-        content = json.loads(answer.body.decode("utf-8"))
+        answer = call(UnixConnection(_find_socket(host), timeout_s), method, path, encoded, headers)
     except UnreachableError as error:
         raise DockerAwayError("Docker does not answer {}: {}".format(path, error)) from error
-    except ValueError as error:
-        status = answer.status if answer else 0
-        raise DockerAwayError("Docker answers {} with status {} and no JSON".format(path, status)) from error
     if answer.status == NOT_FOUND:
-        raise NoSuchObjectError(str(content.get("message", path)))
-    if answer.status != OK:
-        raise DockerAwayError("Docker answers {} with status {}: {}".format(path, answer.status, content))
-    return content
+        raise NoSuchObjectError(_find_message(path, answer))
+    if not OK <= answer.status <= NOT_MODIFIED:
+        raise DockerAwayError(
+            "Docker answers {} with status {}: {}".format(path, answer.status, _find_message(path, answer))
+        )
+    return answer
+
+
+def _find_message(path: str, answer: Answer) -> str:
+    """Find what Docker says; its older versions say it without JSON."""
+    text = answer.body.decode("utf-8", "replace").strip()
+    try:
+        return str(json.loads(text)["message"])
+    except (ValueError, KeyError, TypeError):
+        return text or path
+
+
+def _parse(path: str, answer: Answer) -> Any:
+    try:
+        return json.loads(answer.body.decode("utf-8"))
+    except ValueError as error:
+        raise DockerAwayError("Docker answers {} with status {} and no JSON".format(path, answer.status)) from error
 
 
 def read_container(host: Host, name: str) -> Any:

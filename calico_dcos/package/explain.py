@@ -7,10 +7,19 @@ from collections.abc import Iterator
 
 from calico_dcos.config import Config
 
+# The releases of calico-node from which on it reads what an option sets, by Calico's documentation.
+READ_SINCE = {
+    "node_ip_pool": ("ip-pool", (1, 1)),
+    "node_ipip": ("ipip", (1, 1)),
+    "node_ip_autodetection": ("ip-autodetection-method", (1, 1)),
+    "node_nat_outgoing": ("nat-outgoing", (2, 4)),
+}
+
 
 def explain(config: Config) -> list[str]:
     """Say what a configuration will do to a cluster, line by line."""
     return [
+        *_explain_unread(config),
         *_explain_steps(config),
         "",
         *_explain_restarts(config),
@@ -19,7 +28,26 @@ def explain(config: Config) -> list[str]:
         "",
         f"State goes to {hide_login(config.state_store)}",
         f"Calico and its checks use the etcd at {config.etcd_endpoints}",
+        f"Page and API {_explain_hands(config)}",
     ]
+
+
+def _explain_unread(config: Config) -> Iterator[str]:
+    """Warn of options that the chosen calico-node does not read; an image with a tag of its own kind may be any."""
+    found = re.search(r":v?(\d+)\.(\d+)[^/]*$", config.node_image)
+    if found is None:
+        return
+    release = (int(found[1]), int(found[2]))
+    for name, (key, since) in READ_SINCE.items():
+        if getattr(config, name) and release < since:
+            first = ".".join(map(str, since))
+            yield f"Without effect: Run Calico-Node.{key}, which {config.node_image} does not read (v{first}.0 does)"
+
+
+def _explain_hands(config: Config) -> str:
+    if config.operator_token:
+        return "let whoever shows the operator token pause, resume, retry and skip"
+    return "are read-only: there is no operator-token"
 
 
 def hide_login(url: str) -> str:

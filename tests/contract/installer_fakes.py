@@ -5,15 +5,19 @@ What the daemons would show is one JSON file (``fake/state.json``): the servers 
 
 from __future__ import annotations
 
+import fcntl
 import http.server
 import json
 import os
 import shutil
 import socketserver
 import stat
+import struct
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -306,7 +310,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         return json.loads((self.root / "fake/state.json").read_text())
 
     def answer(self, status: int, content: Any) -> None:
-        body = json.dumps(content).encode()
+        self.answer_bytes(status, b"" if content is None else json.dumps(content).encode())
+
+    def answer_bytes(self, status: int, body: bytes) -> None:
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -331,12 +337,72 @@ class _DockerHandler(_Handler):
         elif self.path == "/containers/json":
             running = [c for c in state["containers"].values() if c["State"]["Running"]]
             self.answer(200, [{"Names": [c["Name"]], "Image": c["Config"]["Image"]} for c in running])
+        elif "/logs?" in self.path:
+            line = state["container_log"].encode()
+            self.answer_bytes(200, struct.pack(">BxxxL", 2, len(line)) + line)
         elif self.path.startswith("/images/"):
             name = self.path.split("/", 2)[2].removesuffix("/json")
             self.answer(200 if name in state["images"] else 404, {"message": "no such image"})
         else:
             container = state["containers"].get(self.path.split("/")[2])
             self.answer(200 if container else 404, container or {"message": "No such container"})
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers.get("Content-Length") or 0)) or b"{}")
+        path, _, query = self.path.partition("?")
+        with changing_state(self.root) as state:
+            if state["docker_refuses"]:
+                status, message = 500, state["docker_refuses"]
+            elif path == "/containers/create":
+                status, message = _create_container(state, query.removeprefix("name="), body)
+            else:
+                status, message = _start_container(state, path.split("/")[2])
+        self.answer(status, {"message": message} if message else None)
+
+    def do_DELETE(self) -> None:
+        with changing_state(self.root) as state:
+            name = self.path.partition("?")[0].split("/")[2]
+            state["calls"].append(["docker", "rm", name])
+            is_there = state["containers"].pop(name, None) is not None
+        self.answer(204 if is_there else 404, None if is_there else {"message": f"No such container: {name}"})
+
+
+def _create_container(state: Any, name: str, body: Any) -> tuple[int, str]:
+    state["calls"].append(["docker", "create", name])
+    if name in state["containers"]:
+        return 409, f'Conflict. The container name "/{name}" is already in use'
+    if body["Image"] not in state["images"]:
+        return 404, f"No such image: {body['Image']}"
+    state["containers"][name] = {
+        "Name": f"/{name}",
+        "RestartCount": 0,
+        "Config": {key: body[key] for key in ("Image", "Env", "Labels")},
+        "HostConfig": body["HostConfig"],
+        "State": {"Running": False, "Restarting": False, "Status": "created", "Pid": 0, "StartedAt": ""},
+    }
+    return 201, ""
+
+
+def _start_container(state: Any, name: str) -> tuple[int, str]:
+    state["calls"].append(["docker", "start", name])
+    if name not in state["containers"]:
+        return 404, f"No such container: {name}"
+    started = {"Running": True, "Status": "running", "Pid": 4242, "StartedAt": state["container_start"]}
+    state["containers"][name]["State"].update(started)
+    return 204, ""
+
+
+@contextmanager
+def changing_state(root: Path) -> Iterator[Any]:
+    """What the daemons show, to be changed: under the lock that the stand-in tools take."""
+    path = root / "fake/state.json"
+    with Path(f"{path}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        state = json.loads(path.read_text())
+        yield state
+        new = Path(f"{path}.new")
+        new.write_text(json.dumps(state))
+        new.rename(path)
 
 
 class _AgentHandler(_Handler):
@@ -414,6 +480,8 @@ def _build_state() -> dict[str, Any]:
         "agent_status": 200,
         "agent_is_stuck": False,
         "reload_is_ignored": False,
+        "docker_refuses": "",
+        "container_log": "boom\n",
         "stores_that_break_docker": [],
         "etcd_v2_status": 201,
     }

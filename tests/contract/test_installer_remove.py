@@ -68,6 +68,7 @@ def test_remove_leaves_the_host_as_it_was_found(host: FakeHost) -> None:
 
 def test_directories_that_were_made_for_a_file_go_with_it(host: FakeHost) -> None:
     host.wanted["cni"]["plugins_dir"] = "/opt/new/cni/bin"
+    host.change_state(agent={"flags": {**host.state["agent"]["flags"], "network_cni_plugins_dir": "/opt/new/cni/bin"}})
     (host.root / "etc/docker").rmdir()
     (host.root / "var/lib").mkdir(parents=True)
     before = read_tree(host.root)

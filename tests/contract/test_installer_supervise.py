@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import socket
 import socketserver
@@ -19,7 +20,7 @@ from typing import Any
 import pytest
 
 from calico_dcos.installer.dns import SRV, A
-from tests.contract.installer_fakes import FakeHost
+from tests.contract.installer_fakes import FakeHost, changing_state
 
 ETCD = which("etcd")
 needs_etcd = pytest.mark.skipif(ETCD is None, reason="no etcd is installed: Debian's etcd-server has it")
@@ -146,7 +147,7 @@ def is_answering(port: int) -> bool:
         return False
 
 
-def wait_until(is_true: Callable[[], bool], timeout_s: float = 15) -> None:
+def wait_until(is_true: Callable[[], bool], timeout_s: float = 60) -> None:
     deadline = time.monotonic() + timeout_s
     while not is_true():
         assert time.monotonic() < deadline, "it did not come true in time"
@@ -282,7 +283,7 @@ def test_calico_node_is_run_watched_and_left_running(
     assert host.run("supervise", "calico-node", "--health").returncode == 1
     process = supervise("calico-node")
     wait_until(lambda: "inspection" in get_kinds(host))
-    assert [call[1] for call in host.acts] == ["pull", "run"]
+    assert [call[1] for call in host.acts] == ["pull", "create", "start"]
     assert host.run("supervise", "calico-node", "--health").returncode == 0
     process.send_signal(signal.SIGTERM)
     assert process.wait(timeout=60) == 0
@@ -294,27 +295,85 @@ def test_a_container_that_is_right_is_left_alone_and_one_with_other_settings_is_
 ) -> None:
     end(supervise("calico-node"), after=lambda: "inspection" in get_kinds(host))
     end(supervise("calico-node"), after=lambda: get_kinds(host).count("inspection") == 2)
-    assert [call[1] for call in host.acts] == ["pull", "run"]
+    assert [call[1] for call in host.acts] == ["pull", "create", "start"]
     host.wanted["calico_node"]["environment"]["NEW"] = "1"
     assert host.run("supervise", "calico-node", "--health").returncode == 1
     supervise("calico-node")
     wait_until(lambda: get_kinds(host).count("inspection") == 3)
-    assert [call[1] for call in host.acts] == ["pull", "run", "rm", "run"]
+    assert [call[1] for call in host.acts] == ["pull", "create", "start", "rm", "create", "start"]
     assert host.run("supervise", "calico-node", "--health").returncode == 0
 
 
-def test_two_supervisors_never_fight_over_a_container(
+def test_a_supervisor_waits_for_its_turn_however_long_the_one_before_it_lives(
     host: FakeHost, supervise: Callable[[str], subprocess.Popen[str]]
 ) -> None:
     first = supervise("calico-node")
     wait_until(lambda: "inspection" in get_kinds(host))
     host.wanted["calico_node"]["environment"]["NEW"] = "1"
-    supervise("calico-node")
-    time.sleep(1)
-    assert [call[1] for call in host.acts] == ["pull", "run"]
+    second = supervise("calico-node")
+    wait_until(lambda: has_told(host, "waits for its turn: another supervisor of calico-node runs on this host"))
+    assert [call[1] for call in host.acts] == ["pull", "create", "start"]
     end(first, after=lambda: True)
     wait_until(lambda: get_kinds(host).count("inspection") == 2)
-    assert [call[1] for call in host.acts] == ["pull", "run", "rm", "run"]
+    assert [call[1] for call in host.acts] == ["pull", "create", "start", "rm", "create", "start"]
+    assert second.poll() is None
+
+
+def test_a_supervisor_that_waits_can_be_asked_to_end(
+    host: FakeHost, supervise: Callable[[str], subprocess.Popen[str]]
+) -> None:
+    supervise("calico-node")
+    wait_until(lambda: "inspection" in get_kinds(host))
+    host.wanted["calico_node"]["environment"]["NEW"] = "1"
+    end(supervise("calico-node"), after=lambda: has_told(host, "waits for its turn"))
+    assert [call[1] for call in host.acts] == ["pull", "create", "start"]
+
+
+def test_settings_reach_the_container_and_no_command_line(
+    host: FakeHost, supervise: Callable[[str], subprocess.Popen[str]]
+) -> None:
+    host.wanted["calico_node"]["environment"]["ETCD_PASSWORD"] = "s3cr3t"
+    supervise("calico-node")
+    wait_until(lambda: "inspection" in get_kinds(host))
+    container = host.state["containers"]["calico-node"]
+    assert "ETCD_PASSWORD=s3cr3t" in container["Config"]["Env"]
+    assert container["HostConfig"]["RestartPolicy"] == {"Name": "always"}
+    # The only tool that is run is `docker pull`; the rest goes through the socket.
+    assert "s3cr3t" not in json.dumps([host.acts, host.reports])
+
+
+def test_a_docker_that_refuses_is_tried_again_and_its_words_are_told(
+    host: FakeHost, supervise: Callable[[str], subprocess.Popen[str]]
+) -> None:
+    host.change_state(docker_refuses="no space left on device")
+    process = supervise("calico-node")
+    wait_until(lambda: has_told(host, "with status 500: no space left on device"))
+    assert process.poll() is None
+    with changing_state(host.root) as state:
+        state["docker_refuses"] = ""
+    wait_until(lambda: "inspection" in get_kinds(host))
+
+
+def test_why_a_container_crashes_is_told(host: FakeHost, supervise: Callable[[str], subprocess.Popen[str]]) -> None:
+    supervise("calico-node")
+    wait_until(lambda: "inspection" in get_kinds(host))
+    with changing_state(host.root) as state:
+        crashed = {"Restarting": True, "Status": "restarting", "ExitCode": 3}
+        state["containers"]["calico-node"]["State"].update(crashed)
+    wait_until(lambda: has_told(host, "calico-node ended with status 3, Docker starts it again; it said: boom"))
+    assert host.run("supervise", "calico-node", "--health").returncode == 1
+
+
+def test_where_felix_is_to_answer_for_its_health_its_container_alone_is_not_healthy(
+    host: FakeHost, supervise: Callable[[str], subprocess.Popen[str]]
+) -> None:
+    host.wanted["calico_node"]["environment"]["FELIX_HEALTHENABLED"] = "true"
+    supervise("calico-node")
+    wait_until(lambda: "inspection" in get_kinds(host))
+    # On an address of its own, where nothing listens.
+    environment = {**host.environment(), "CALICO_DCOS_LOOPBACK": "127.63.0.1"}
+    done = host.run("supervise", "calico-node", "--health", environment=environment)
+    assert (done.returncode, "Felix does not answer on port 9099" in done.stderr) == (1, True)
 
 
 def test_a_docker_that_is_away_is_waited_for(host: FakeHost, supervise: Callable[[str], subprocess.Popen[str]]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,21 @@ def test_every_option_has_description_default_and_bounds() -> None:
             assert option["description"].endswith("."), (name, key)
             assert "default" in option, (name, key)
             assert is_bounded(option), (name, key)
+
+
+def test_no_option_takes_what_the_template_cannot_carry() -> None:
+    for name, section in build_config_schema()["properties"].items():
+        for key, option in section["properties"].items():
+            for mark in ('"', "\\"):
+                for text in (
+                    mark,
+                    mark * 20,
+                    f"http://a.example:1/{mark}",
+                    f"/{mark}",
+                    f"zk://a:1/{mark}",
+                    f"A={mark}",
+                ):
+                    assert "pattern" not in option or not re.search(option["pattern"], text), (name, key, text)
 
 
 def is_bounded(option: dict[str, Any]) -> bool:

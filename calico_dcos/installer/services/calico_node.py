@@ -2,25 +2,24 @@
 
 import time
 from enum import Enum
-from typing import Callable, List, NamedTuple, Optional, Union
+from typing import Callable, NamedTuple, Optional, Union
 
-from ..docker_api import DockerAwayError, NoSuchObjectError, read_json
-from ..facts.calico_node import HASH_LABEL, NAME, Container, read_calico_node
+from ..docker_api import DockerAwayError, NoSuchObjectError
+from ..facts.calico_node import Container, read_calico_node
 from ..host import Host, ToolError
-from ..plans.services import find_container_fault
+from ..plans.services import describe_end, find_container_fault
 from ..report import Reporter
 from ..steps.work import StepError
 from ..unknown import Unknown
 from ..wanted import CalicoNode, compute_settings_hash
+from .container import create_container, has_image, pull_image, read_log, remove_container, start_container
 from .stop import StopSignal
 
-VOLUMES = ("/lib/modules:/lib/modules", "/var/run/calico:/var/run/calico", "/var/log/calico:/var/log/calico")
-PULL_TIMEOUT_S = 900
-RUN_TIMEOUT_S = 120
 STEADY_POLLS = 3
 DOWN_LIMIT_S = 60.0
 # dockerd itself may take long to come back, and until then nothing can be said of the container.
 AWAY_LIMIT_S = 300.0
+BACK_OFF_MAX_S = 60.0
 
 Seen = Union[Container, None, Unknown]
 
@@ -37,6 +36,9 @@ class Need(Enum):
 # bad_since_s: since when it has not been steady; None once it is.
 Watch = NamedTuple("Watch", [("started_at", str), ("polls", int), ("bad_since_s", Optional[float])])
 FIRST_WATCH = Watch("", 0, None)
+# What went wrong in a row with Docker: how often, what it said, when to try again; and how the container crashed last.
+Trouble = NamedTuple("Trouble", [("count", int), ("fault", str), ("retry_at_s", float), ("crash", str)])
+NO_TROUBLE = Trouble(0, "", 0.0, "")
 
 
 def find_need(container: Seen, wanted: CalicoNode) -> Need:
@@ -72,15 +74,10 @@ def find_fault(watch: Watch, container: Seen, wanted: CalicoNode, now_s: float) 
     return find_container_fault(container, wanted) or "it never stays up for long"
 
 
-def build_run_command(wanted: CalicoNode) -> List[str]:
-    """Build the docker command that runs the container."""
-    label = "{}={}".format(HASH_LABEL, compute_settings_hash(wanted.image, wanted.environment))
-    argv = ["docker", "run", "-d", "--restart=always", "--net=host", "--privileged", "--name", NAME, "--label", label]
-    for volume in VOLUMES:
-        argv += ["-v", volume]
-    for name, value in sorted(wanted.environment.items()):
-        argv += ["-e", "{}={}".format(name, value)]
-    return [*argv, wanted.image]
+def count_trouble(trouble: Trouble, fault: str, now_s: float, poll_s: float) -> Trouble:
+    """Count a failure of Docker to do something: each one in a row doubles the wait, up to a limit."""
+    count = trouble.count + 1
+    return trouble._replace(count=count, fault=fault, retry_at_s=now_s + min(poll_s * 2 ** (count - 1), BACK_OFF_MAX_S))
 
 
 class NodeSupervisor:
@@ -92,8 +89,8 @@ class NodeSupervisor:
         self._reporter = reporter
         self._tell_healthy = tell_healthy
         self._watch = FIRST_WATCH
+        self._trouble = NO_TROUBLE
         self._told = ""
-        self._docker_fault = ""
 
     def run(self, stop: StopSignal) -> None:
         """Supervise until asked to end.
@@ -112,57 +109,55 @@ class NodeSupervisor:
         self._watch = observe(self._watch, container, self._wanted, now_s)
         fault = find_fault(self._watch, container, self._wanted, now_s)
         if fault is not None:
-            raise StepError("calico-node is not up: {}".format(fault), self._docker_fault or self._read_log())
+            raise StepError("calico-node is not up: {}".format(fault), self._trouble.fault or read_log(self._host))
         if isinstance(container, Unknown):
             self._tell("waits for Docker: {}".format(container.reason))
             return
         if self._watch.polls >= STEADY_POLLS and not was_steady:
+            self._trouble = NO_TROUBLE
             self._tell("calico-node is up since {}".format(self._watch.started_at))
             self._tell_healthy()
-        self._meet(find_need(container, self._wanted), container)
+        self._meet(find_need(container, self._wanted), container, now_s)
 
-    def _meet(self, need: Need, container: Optional[Container]) -> None:
+    def _meet(self, need: Need, container: Optional[Container], now_s: float) -> None:
         if need is Need.NOTHING:
+            if container is not None and container.is_restarting:
+                self._tell_crash(container)
+            return
+        if now_s < self._trouble.retry_at_s:
             return
         fault = find_container_fault(container, self._wanted)
         try:
-            if need is Need.START:
-                self._tell("starting calico-node: {}".format(fault))
-                self._docker(["start", NAME], RUN_TIMEOUT_S)
-                return
-            self._run_anew(need, fault)
-        except (ToolError, DockerAwayError) as error:
+            self._act(need, fault)
+        except (ToolError, DockerAwayError, NoSuchObjectError) as error:
             # Docker may be about to restart: the next polls tell, and their limit ends this.
-            self._docker_fault = str(error)
-            self._tell(self._docker_fault)
+            self._trouble = count_trouble(self._trouble, str(error), time.monotonic(), self._wanted.poll_s)
+            self._tell(str(error))
 
-    def _run_anew(self, need: Need, fault: Optional[str]) -> None:
+    def _act(self, need: Need, fault: Optional[str]) -> None:
+        if need is Need.START:
+            self._tell("starting calico-node: {}".format(fault))
+            start_container(self._host)
+            return
         # The image first: until it is here, an old container does its work.
-        self._pull()
+        if not has_image(self._host, self._wanted.image):
+            self._tell("pulling {}".format(self._wanted.image))
+            pull_image(self._host, self._wanted.image)
         self._tell("running calico-node of {}: {}".format(self._wanted.image, fault))
         if need is Need.REPLACE:
-            self._docker(["rm", "-f", NAME], RUN_TIMEOUT_S)
-        self._docker(build_run_command(self._wanted)[1:], RUN_TIMEOUT_S)
+            remove_container(self._host)
+        create_container(self._host, self._wanted)
         # A new container has the whole time limit, however long its image took.
-        self._watch, self._docker_fault = FIRST_WATCH, ""
+        self._watch = FIRST_WATCH
+        start_container(self._host)
 
-    def _pull(self) -> None:
-        try:
-            read_json(self._host, "/images/{}/json".format(self._wanted.image))
-        except NoSuchObjectError:
-            self._tell("pulling {}".format(self._wanted.image))
-            self._docker(["pull", self._wanted.image], PULL_TIMEOUT_S)
-
-    def _docker(self, words: List[str], timeout_s: float) -> None:
-        done = self._host.run(["docker", *words], timeout_s)
-        if done.status != 0:
-            raise ToolError("docker {}: {}".format(words[0], done.output.strip()[-500:]))
-
-    def _read_log(self) -> str:
-        try:
-            return self._host.run(["docker", "logs", "--tail", "20", NAME], RUN_TIMEOUT_S).output.strip()
-        except ToolError as error:
-            return str(error)
+    def _tell_crash(self, container: Container) -> None:
+        """Tell why it ended, once for each reason: Docker starts it again, with a back-off of its own."""
+        ended = describe_end(container)
+        if ended != self._trouble.crash:
+            said = read_log(self._host).splitlines()[-1:]
+            self._tell("calico-node ended with {}, Docker starts it again; it said: {}".format(ended, " ".join(said)))
+            self._trouble = self._trouble._replace(crash=ended)
 
     def _tell(self, message: str) -> None:
         if message != self._told:

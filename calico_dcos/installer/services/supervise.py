@@ -6,7 +6,7 @@ from ..facts import Facts
 from ..files import FileError
 from ..host import Host
 from ..inspection import read_inspection
-from ..lock import LockedError, hold_lock
+from ..lock import LockedError
 from ..plans import find_native_calico, plan_changes
 from ..report import Reporter
 from ..steps import EXIT_DONE, EXIT_FAILED, EXIT_REFUSED
@@ -15,9 +15,7 @@ from ..wanted import Wanted, is_enabled
 from .calico_node import NodeSupervisor
 from .etcd_proxy import ProxySupervisor
 from .stop import StopSignal
-
-# The task before this one may take its grace period to end.
-LOCK_TIMEOUT_S = 30
+from .turn import wait_turn
 
 
 def find_refusal(service: str, facts: Facts, wanted: Wanted) -> Optional[str]:
@@ -33,20 +31,15 @@ def supervise(service: str, host: Host, wanted: Wanted, reporter: Reporter) -> i
         reporter.failure("the step {} is disabled in the wanted state".format(service))
         return EXIT_REFUSED
     stop = StopSignal()
+    # Before the lock is made: a host on which nothing is to be done is not touched.
     refusal = find_refusal(service, read_inspection(host, wanted).facts, wanted)
     if refusal is not None:
         reporter.failure(refusal)
         return EXIT_REFUSED
-
-    def tell_healthy() -> None:
-        reporter.inspection(read_inspection(host, wanted))
-
     try:
-        with hold_lock(host, service, LOCK_TIMEOUT_S):
-            if service == "etcd-proxy":
-                ProxySupervisor(host, wanted.etcd_proxy, reporter, tell_healthy).run(stop)
-            else:
-                NodeSupervisor(host, wanted.calico_node, reporter, tell_healthy).run(stop)
+        with wait_turn(host, service, stop, reporter.progress) as is_held:
+            if is_held:
+                _run(service, host, wanted, reporter, stop)
     except StepError as error:
         reporter.failure(error.reason, error.detail)
         return EXIT_FAILED
@@ -54,3 +47,13 @@ def supervise(service: str, host: Host, wanted: Wanted, reporter: Reporter) -> i
         reporter.failure(str(error))
         return EXIT_FAILED
     return EXIT_DONE
+
+
+def _run(service: str, host: Host, wanted: Wanted, reporter: Reporter, stop: StopSignal) -> None:
+    def tell_healthy() -> None:
+        reporter.inspection(read_inspection(host, wanted))
+
+    if service == "etcd-proxy":
+        ProxySupervisor(host, wanted.etcd_proxy, reporter, tell_healthy).run(stop)
+    else:
+        NodeSupervisor(host, wanted.calico_node, reporter, tell_healthy).run(stop)

@@ -26,8 +26,9 @@ def install_plugin(work: Work, change: Change) -> None:
     plugin = next(plugin for plugin in work.wanted.cni.plugins if plugin.name == change.subject)
     content, sha256 = _download_plugin(work, plugin)
     path = os.path.join(work.host.path(work.wanted.cni.plugins_dir), plugin.name)
-    Backup(work.host, PLUGIN_BACKUP + plugin.name).write(path, content, PROGRAM)
+    # The pin first: killed in between, the next run finds that the file is not the pinned one.
     save_pin(work.host, plugin.name, Pin(plugin.download.url, sha256))
+    Backup(work.host, PLUGIN_BACKUP + plugin.name).write(path, content, PROGRAM)
     work.reporter.progress("installed {}".format(path))
 
 

@@ -71,15 +71,33 @@ def _load_distributions(cache: Path) -> Path:
     return place
 
 
-def build_image(host: Host, *, cache: Path) -> None:
-    """Build the image with the host's Docker; the context is bound to the host already."""
+def build_image(host: Host, *, cache: Path, bundle: str) -> None:
+    """Build the image with the host's Docker; the context is bound to the host already.
+
+    Args:
+        host: a booted one.
+        cache: where the base and the distributions are kept.
+        bundle: URL of a download that the image carries.
+    """
     base = load_image(cache, BASE_RECIPE)
     with tempfile.NamedTemporaryFile(suffix=".tar") as archive:
         run(["tar", "--create", "--file", archive.name, "--directory", str(base), "."], timeout_s=300)
         host.run(["docker", "import", "-", BASE], stdin=Path(archive.name).read_bytes(), timeout_s=300)
     host.run(
         [
-            *("docker", "build", "--quiet", "--tag", IMAGE, "--build-arg", f"BASE_IMAGE={BASE}"),
+            *(
+                "docker",
+                "build",
+                "--quiet",
+                "--network",
+                "host",
+                "--build-arg",
+                f"BUNDLE={bundle}",
+                "--tag",
+                IMAGE,
+                "--build-arg",
+                f"BASE_IMAGE={BASE}",
+            ),
             *("--build-arg", "PIP_NO_INDEX=1", "--build-arg", "PIP_FIND_LINKS=/src/wheels", CONTEXT_ON_HOST),
         ],
         timeout_s=600,

@@ -9,14 +9,16 @@ from calico_dcos.installer.services.calico_node import (
     AWAY_LIMIT_S,
     DOWN_LIMIT_S,
     FIRST_WATCH,
+    NO_TROUBLE,
     STEADY_POLLS,
     Need,
     Watch,
-    build_run_command,
+    count_trouble,
     find_fault,
     find_need,
     observe,
 )
+from calico_dcos.installer.services.container import build_body, parse_log
 from calico_dcos.installer.services.etcd_proxy import NO_CRASHES, STEADY_S, count_crash
 from calico_dcos.installer.services.health import find_node_fault, parse_time
 from calico_dcos.installer.unknown import Unknown
@@ -84,21 +86,40 @@ def test_a_restart_of_docker_is_sat_out_but_not_for_ever() -> None:
     assert watch_polls(UP, UP, UP, *[AWAY] * (int(AWAY_LIMIT_S / 5) + 2))[1] == "refused"
 
 
-def test_the_container_is_run_with_its_mark_and_its_settings() -> None:
-    command = build_run_command(WANTED)
-    assert command[:8] == [
-        "docker",
-        "run",
-        "-d",
-        "--restart=always",
-        "--net=host",
-        "--privileged",
-        "--name",
-        "calico-node",
-    ]
-    assert command[-3:] == ["-e", "A=1", "calico/node:v1.0.0"]
+def test_the_container_is_made_with_its_mark_and_its_settings() -> None:
+    body = build_body(WANTED)
+    assert (body["Image"], body["Env"]) == ("calico/node:v1.0.0", ["A=1"])
     mark = compute_settings_hash(WANTED.image, WANTED.environment)
-    assert f"org.projectcalico.calico-dcos.settings={mark}" in command
+    assert body["Labels"] == {"org.projectcalico.calico-dcos.settings": mark}
+    options = body["HostConfig"]
+    assert (options["NetworkMode"], options["Privileged"], options["RestartPolicy"]) == (
+        "host",
+        True,
+        {"Name": "always"},
+    )
+    assert "/var/run/calico:/var/run/calico" in options["Binds"]
+
+
+def test_failures_of_docker_wait_longer_each_time_up_to_a_limit() -> None:
+    trouble, waits = NO_TROUBLE, []
+    for _ in range(6):
+        trouble = count_trouble(trouble, "no space left", now_s=1000.0, poll_s=5.0)
+        waits.append(trouble.retry_at_s - 1000.0)
+    assert waits == [5, 10, 20, 40, 60, 60]
+    assert trouble.fault == "no space left"
+
+
+@pytest.mark.parametrize(
+    ("content", "lines"),
+    [
+        (b"\x01\0\0\0\0\0\0\x04one\n\x02\0\0\0\0\0\0\x04two\n", ["one", "two"]),
+        (b"\x01\0\0\0\0\0\0\x02on\x01\0\0\0\0\0\0\x02e\n", ["one"]),
+        (b"plain words of a terminal\n", ["plain words of a terminal"]),
+        (b"", []),
+    ],
+)
+def test_dockers_logs_are_read(content: bytes, lines: list[str]) -> None:
+    assert parse_log(content) == lines
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,95 @@
+"""Acts on the container calico-node through Docker's API.
+
+Never with ``docker run``: its command line, with every setting and so every secret, is on the process list of the host.
+An image is pulled with the command all the same, which knows the host's credentials for registries.
+"""
+
+import struct
+from typing import Any, Dict, List
+
+from ..docker_api import DockerAwayError, NoSuchObjectError, act, read_bytes, read_json
+from ..facts.calico_node import HASH_LABEL, NAME
+from ..host import Host, ToolError
+from ..wanted import CalicoNode, compute_settings_hash
+
+VOLUMES = ("/lib/modules:/lib/modules", "/var/run/calico:/var/run/calico", "/var/log/calico:/var/log/calico")
+PULL_TIMEOUT_S = 900
+ACT_TIMEOUT_S = 120
+LOG_LINES = 20
+FRAME = struct.Struct(">BxxxL")
+STREAMS = (0, 1, 2)
+
+
+def build_body(wanted: CalicoNode) -> Dict[str, Any]:
+    """Build the body of the call that creates the container."""
+    return {
+        "Image": wanted.image,
+        "Env": ["{}={}".format(name, value) for name, value in sorted(wanted.environment.items())],
+        "Labels": {HASH_LABEL: compute_settings_hash(wanted.image, wanted.environment)},
+        "HostConfig": {
+            "NetworkMode": "host",
+            "Privileged": True,
+            "RestartPolicy": {"Name": "always"},
+            "Binds": list(VOLUMES),
+        },
+    }
+
+
+def create_container(host: Host, wanted: CalicoNode) -> None:
+    """Create the container; it does not run yet. DockerAwayError if Docker does not, or will not."""
+    act(host, "POST", "/containers/create?name={}".format(NAME), ACT_TIMEOUT_S, build_body(wanted))
+
+
+def start_container(host: Host) -> None:
+    """Start the container; NoSuchObjectError if it is gone, DockerAwayError if it does not start."""
+    act(host, "POST", "/containers/{}/start".format(NAME), ACT_TIMEOUT_S)
+
+
+def remove_container(host: Host) -> None:
+    """Remove the container, running or not; one that is gone is as good. DockerAwayError as above."""
+    try:
+        act(host, "DELETE", "/containers/{}?force=1".format(NAME), ACT_TIMEOUT_S)
+    except NoSuchObjectError:
+        return
+
+
+def has_image(host: Host, image: str) -> bool:
+    """Whether the image is here; DockerAwayError as above."""
+    try:
+        read_json(host, "/images/{}/json".format(image))
+    except NoSuchObjectError:
+        return False
+    return True
+
+
+def pull_image(host: Host, image: str) -> None:
+    """Pull an image.
+
+    Raises:
+        ToolError: it cannot be had.
+    """
+    done = host.run(["docker", "pull", image], PULL_TIMEOUT_S)
+    if done.status != 0:
+        raise ToolError("docker pull: {}".format(done.output.strip()[-500:]))
+
+
+def read_log(host: Host) -> str:
+    """Read the last lines of the container; why there are none is told in their place."""
+    path = "/containers/{}/logs?stdout=1&stderr=1&tail={}".format(NAME, LOG_LINES)
+    try:
+        return "\n".join(parse_log(read_bytes(host, path, ACT_TIMEOUT_S)))
+    except (DockerAwayError, NoSuchObjectError) as error:
+        return "(no log: {})".format(error)
+
+
+def parse_log(content: bytes) -> List[str]:
+    """Read the lines of a log: in frames of stdout and stderr, or plain where the container has a terminal."""
+    text = b""
+    offset = 0
+    while offset + FRAME.size <= len(content):
+        stream, length = FRAME.unpack_from(content, offset)
+        if stream not in STREAMS or content[offset + 1 : offset + 4] != b"\0\0\0":
+            return content.decode("utf-8", "replace").splitlines()
+        text += content[offset + FRAME.size : offset + FRAME.size + length]
+        offset += FRAME.size + length
+    return text.decode("utf-8", "replace").splitlines()
