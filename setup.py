@@ -41,6 +41,8 @@ setup(
         "pyyaml>=6.0",
         "requests>=2.31",
         "rich>=13.7",
+        # Time zones for restart windows, on machines that have none.
+        "tzdata>=2023.3",
         "tornado>=6.4",
     ],
     extras_require={

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
-from . import cni, docker, etcd, framework, node, rollout, security
+from . import cni, docker, etcd, framework, node, pace, rollout, security
 from .cni import CniSettings
 from .docker import DockerSettings
 from .etcd import EtcdSettings
 from .framework import FrameworkSettings
 from .node import NodeSettings
+from .pace import PaceSettings
 from .rollout import RolloutSettings
 from .security import SecuritySettings
 from .settings import Setting, build_setting
@@ -20,6 +21,7 @@ class Config(
     FrameworkSettings,
     SecuritySettings,
     RolloutSettings,
+    PaceSettings,
     EtcdSettings,
     DockerSettings,
     CniSettings,
@@ -35,5 +37,5 @@ SETTINGS: tuple[Setting, ...] = tuple(
 
 # The package's sections of options, in their order, and what each is about.
 SECTIONS: dict[str, str] = {
-    module.SECTION: module.DESCRIPTION for module in (framework, security, rollout, etcd, docker, cni, node)
+    module.SECTION: module.DESCRIPTION for module in (framework, security, rollout, pace, etcd, docker, cni, node)
 }

@@ -7,8 +7,10 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from calico_dcos.core.model import StepName
+from calico_dcos.core.pace import Pace, parse_windows
 from calico_dcos.core.steps import Policy, StepSpec
 
 from .table import Config
@@ -105,6 +107,19 @@ def build_policy(config: Config, wanted: Mapping[str, Any]) -> Policy:
         max_backoff_s=config.max_backoff_s,
         verify_interval_s=config.verify_interval_s,
         own_host=config.own_host,
+        pace=_build_pace(config),
+    )
+
+
+def _build_pace(config: Config) -> Pace:
+    return Pace(
+        is_preflight=config.mode == "preflight",
+        canary_agents=config.canary_agents,
+        canary_wait_s=config.canary_wait_s,
+        windows=parse_windows(config.restart_windows),
+        zone=ZoneInfo(config.restart_zone),
+        restart_interval_s=config.restart_interval_s,
+        has_blocker=bool(config.restart_blocker_url or config.restart_blocker_prometheus),
     )
 
 

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import assert_never
 
 from .command import AuditEntry, Command, CommandName, Outcome, Verdict
+from .gates import is_canary_complete, pass_canary
 from .model import Agent, Mark, Step, StepName
 from .phase import End, Start, advance, find_failure, find_next_step, is_repair, is_settled, is_step_done, is_waived
 from .state import State
@@ -84,7 +85,7 @@ def judge(state: State, command: Command, now: float) -> Verdict:
         case CommandName.PAUSE:
             return _judge_pause(state, agent, _mark(command, now))
         case CommandName.RESUME:
-            return _judge_resume(state, agent)
+            return _judge_resume(state, agent, command, now)
         case CommandName.RETRY:
             return _judge_retry(state, agent, command.step, now)
         case CommandName.FORCE_COMPLETE:
@@ -113,13 +114,17 @@ def _judge_pause(state: State, agent: Agent | None, mark: Mark) -> Verdict:
     return Verdict(Outcome.ACCEPTED, message, agents=(replace(agent, pause=mark),))
 
 
-def _judge_resume(state: State, agent: Agent | None) -> Verdict:
+def _judge_resume(state: State, agent: Agent | None, command: Command, now: float) -> Verdict:
     if agent is not None:
         if agent.pause is None:
             return Verdict(Outcome.ALREADY, f"{agent.key} is not paused")
         return Verdict(Outcome.ACCEPTED, f"{agent.key} goes on", agents=(replace(agent, pause=None),))
     if state.controls.pause is not None:
         return Verdict(Outcome.ACCEPTED, "the plan goes on", controls=replace(state.controls, pause=None))
+    if is_canary_complete(state):
+        mark = pass_canary(state, command.who, command.reason, now)
+        message = "the walk goes on past its first agents"
+        return Verdict(Outcome.ACCEPTED, message, controls=replace(state.controls, canary=mark))
     return Verdict(Outcome.ALREADY, "the plan is not paused")
 
 

@@ -9,6 +9,7 @@ from immutables import Map
 
 from .actions import Action, Decline, Kill, Launch, Reconcile, Revive
 from .controls import find_hold
+from .gates import find_gate
 from .model import Agent, Offer, StepName, Task, TaskRef, TaskState
 from .phase import Ask, End, Move, Rest, Start, Wait, advance, choose_move
 from .resources import Shortfall, take
@@ -47,9 +48,9 @@ def decide(state: State, now: float, new_task_id: Callable[[StepName], str]) -> 
     return _revive(decision, now)
 
 
-def find_obstacle(state: State, agent: Agent, move: Start | End) -> str | None:
+def find_obstacle(state: State, agent: Agent, move: Start | End, now: float) -> str | None:
     """Why an agent may not do what is next although its own phase is ready for it; None if it may."""
-    hold = find_hold(state, agent, move)
+    hold = find_hold(state, agent, move) or find_gate(state, move, has_slot=agent.slot_since is not None, now=now)
     if hold is not None:
         return hold
     if move.needs_slot and agent.slot_since is None:
@@ -135,7 +136,7 @@ def _start(
 ) -> Decision:
     state = decision.state
     policy = state.policy
-    obstacle = find_obstacle(state, agent, start)
+    obstacle = find_obstacle(state, agent, start, now)
     if obstacle is not None:
         return _decline(decision, offer, policy.refuse_waiting_s, obstacle)
     spec = policy.by_name[start.step]
@@ -187,7 +188,7 @@ def _remember_launch(state: State, agent: Agent, start: Start, task: Task, now: 
 def _prepare_end(decision: Decision, agent: Agent, offer: Offer, end: End, now: float) -> Decision:
     """Give the agent the slot in which its service may end; whoever holds one gets it ended."""
     state = decision.state
-    obstacle = find_obstacle(state, agent, end)
+    obstacle = find_obstacle(state, agent, end, now)
     if obstacle is None and agent.slot_since is None:
         agent = replace(agent, slot_since=now, release=None).with_note(now, f"takes a slot: {end.reason}")
         decision = Decision(state.with_agent(agent), decision.actions)
@@ -197,7 +198,9 @@ def _prepare_end(decision: Decision, agent: Agent, offer: Offer, end: End, now: 
 def _end_unwanted(decision: Decision, agent: Agent, now: float) -> Decision:
     state = decision.state
     move = choose_move(agent, state.policy, now)
-    if not isinstance(move, End) or move.task_id in state.questions or find_hold(state, agent, move) is not None:
+    if not isinstance(move, End) or move.task_id in state.questions:
+        return decision
+    if find_obstacle(state, agent, move, now) is not None:
         return decision
     found = state.get_task(move.task_id)
     if found is None:
@@ -259,6 +262,7 @@ def _find_reason_to_revive(state: State, now: float) -> str | None:
         if now - state.offered_at.get(key, 0.0) < 2 * state.policy.refuse_waiting_s:
             continue
         move = choose_move(state.agents[key], state.policy, now)
-        if isinstance(move, Ask) or (isinstance(move, Start) and find_hold(state, state.agents[key], move) is None):
+        agent = state.agents[key]
+        if isinstance(move, Ask) or (isinstance(move, Start) and find_obstacle(state, agent, move, now) is None):
             return f"{key} needs an offer: {move.reason}"
     return None

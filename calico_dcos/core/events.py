@@ -149,6 +149,19 @@ class Commanded:
 
 
 @dataclass(frozen=True, slots=True)
+class BlockerAnswered:
+    """The one who is asked before each restart answered, or could not be asked.
+
+    Attributes:
+        asked_at: when the question was put.
+        reason: why nothing may be restarted, empty if it may.
+    """
+
+    asked_at: float
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Ticked:
     """Time went by."""
 
@@ -167,5 +180,6 @@ Event = (
     | Failed
     | Downloaded
     | Commanded
+    | BlockerAnswered
     | Ticked
 )

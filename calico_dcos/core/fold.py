@@ -9,6 +9,7 @@ from immutables import Map
 from .actions import Acknowledge, Exit, Reply
 from .controls import obey
 from .events import (
+    BlockerAnswered,
     Commanded,
     Disconnected,
     Downloaded,
@@ -25,6 +26,7 @@ from .events import (
     TaskUpdated,
     Ticked,
 )
+from .gates import watch_canary
 from .model import Agent, Inspection, Offer, Step, StepName, Task, TaskState, build_agent_key
 from .phase import advance, is_settled
 from .state import HeldOffer, Question, State
@@ -71,6 +73,8 @@ def fold(  # noqa: C901, PLR0912 - one case for each event
         case Commanded():
             state, verdict = obey(state, event.command, now)
             return state, (Reply(event.ticket, verdict),)
+        case BlockerAnswered():
+            return replace(state, answer=event), ()
         case Ticked():
             return _fold_ticked(state, now), ()
 
@@ -325,4 +329,4 @@ def _fold_downloaded(state: State, event: Downloaded) -> State:
 def _fold_ticked(state: State, now: float) -> State:
     for key in state.slots:
         state = _put(state, state.agents[key], now)
-    return state
+    return watch_canary(state, now)

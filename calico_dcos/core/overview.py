@@ -50,6 +50,8 @@ _OWN = frozenset(
         "audit_count",
         "wants_offers",
         "last_restart_at",
+        "answer",
+        "canary_since",
         "unsaved",
     },
 )
@@ -136,7 +138,7 @@ def _get_own(state: State, agent: Agent) -> tuple[Any, ...]:
 
 def _build_entry(state: State, agent: Agent, now: float) -> Entry:
     move = choose_move(agent, state.policy, now)
-    obstacle = find_obstacle(state, agent, move) if isinstance(move, Start | End) else None
+    obstacle = find_obstacle(state, agent, move, now) if isinstance(move, Start | End) else None
     return Entry(
         agent=agent,
         own=_get_own(state, agent),
@@ -167,7 +169,7 @@ def _find_end(state: State, agent: Agent, move: Move, obstacle: str | None, now:
 def _refresh_obstacle(entry: Entry, state: State, now: float) -> Entry:
     if not isinstance(entry.move, Start | End):
         return entry
-    obstacle = find_obstacle(state, entry.agent, entry.move)
+    obstacle = find_obstacle(state, entry.agent, entry.move, now)
     if obstacle is None or entry.obstacle is None:
         return entry if obstacle is entry.obstacle else _build_entry(state, entry.agent, now)
     until = now + OBSTACLE_MAX_AGE_S

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from .controls import describe_mark, describe_waiver
 from .decide import find_obstacle
+from .gates import PREFLIGHT, find_canary_gate, is_canary_complete
 from .model import Agent, Mark, Status, Step, StepName, TaskState
 from .phase import (
     End,
@@ -84,7 +85,11 @@ def build_plan(state: State, now: float) -> PlanView:
 def describe_plan_hold(state: State) -> str:
     """Say what keeps the whole walk waiting for an operator; empty if nothing does."""
     pause = state.controls.pause
-    return "" if pause is None else describe_mark("paused", pause)
+    if pause is not None:
+        return describe_mark("paused", pause)
+    if state.policy.pace.is_preflight:
+        return PREFLIGHT
+    return (find_canary_gate(state) or "") if is_canary_complete(state) else ""
 
 
 def sum_up_plan(phases: tuple[PhaseView, ...], message: str = "", pause: Mark | None = None) -> PlanView:
@@ -116,7 +121,7 @@ def _look(state: State, agent: Agent, now: float) -> _Look:
         agent=agent,
         now=now,
         move=move,
-        obstacle=find_obstacle(state, agent, move) if isinstance(move, Start | End) else None,
+        obstacle=find_obstacle(state, agent, move, now) if isinstance(move, Start | End) else None,
         failure=find_failure(agent, policy),
         current=StepName.INSPECT if is_inspection_due else find_next_step(agent, policy),
     )

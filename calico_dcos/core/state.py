@@ -13,7 +13,7 @@ from typing import TypeVar
 from immutables import Map
 
 from .command import AuditEntry, Controls
-from .events import Progressed
+from .events import BlockerAnswered, Progressed
 from .memory import Batch, Memory
 from .model import Agent, Offer, StepName, Task
 from .phase import find_failure, find_next_step, is_repair, is_settled
@@ -68,6 +68,8 @@ class State:
         audit_count: how many commands were ever obeyed.
         wants_offers: why offers that were declined are wanted now, empty if they are not.
         last_restart_at: when leave to restart something was last given to any agent.
+        answer: what the one who is asked before each restart said last.
+        canary_since: since when the first agents have been complete and healthy without a break.
         unsaved: what the store does not have yet.
         is_subscribed: whether the master has taken us in.
         reconciled_at: when all tasks that the master knows were last asked for, None until every question since the
@@ -103,6 +105,8 @@ class State:
     audit_count: int = 0
     wants_offers: str = ""
     last_restart_at: float = 0.0
+    answer: BlockerAnswered | None = None
+    canary_since: float | None = None
     unsaved: Batch = field(default_factory=Batch)
 
     def with_agent(self, agent: Agent) -> State:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from .model import StepName
+from .pace import Pace
 
 SERVICES = frozenset({StepName.ETCD_PROXY, StepName.CALICO_NODE})
 
@@ -39,6 +40,7 @@ class Policy:
         steps: one spec for each StepName, in the order of StepName.
         settings: fingerprint of the whole wanted configuration.
         own_host: hostname or address of the agent that runs this scheduler, walked last; empty if unknown.
+        pace: what slows the walk down on purpose.
     """
 
     steps: tuple[StepSpec, ...]
@@ -61,6 +63,7 @@ class Policy:
     reconcile_s: float = 600.0
     revive_s: float = 5.0
     own_host: str = ""
+    pace: Pace = field(default_factory=Pace)
     by_name: dict[StepName, StepSpec] = field(init=False, repr=False, compare=False)
     settings: str = field(init=False, repr=False, compare=False)
 

@@ -19,6 +19,7 @@ from .files import Files, list_artifacts, list_assets
 from .inbox import Inbox, Reports
 from .offers import OfferBook
 from .operator import Hands
+from .preflight import Preflight
 from .sdk_commands import COMMANDS, SdkCommands
 from .walk import Walk
 
@@ -72,6 +73,7 @@ def _list_commands(feed: Feed, hands: Hands) -> list[URLSpec]:
         URLSpec(r"/v1/agents/([^/]+)/commands", AgentCommands, commanding),
         URLSpec(r"/v1/plans/([^/]+)/commands", PlanCommands, commanding),
         URLSpec(r"/v1/audit", Audit, {"hands": hands}),
+        URLSpec(r"/v1/preflight", Preflight, {"feed": feed}),
     ]
     of_plans = [URLSpec(rf"/v1/plans/([^/]+)/{word}", SdkCommands, {**commanding, "word": word}) for word in COMMANDS]
     of_the_plan = [URLSpec(rf"/v1/plan/{word}", SdkCommands, {**commanding, "word": word}) for word in COMMANDS]

@@ -1,4 +1,4 @@
-"""The part of the OpenAPI document that describes commands and the audit log. Pure."""
+"""The part of the OpenAPI document that describes commands, the audit log and the preflight. Pure."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from calico_dcos.core.command import CommandName
 from calico_dcos.core.model import StepName
 
 from .commands import MAX_REASON_LENGTH
+from .preflight import FORMATS
 from .sdk_commands import COMMANDS, UNCONDITIONAL
 from .views import DEPLOY, Json
 
@@ -61,6 +62,7 @@ def describe_commands() -> Json:
         "/v1/agents/{name}/commands": _describe_own("commands an agent"),
         "/v1/plans/{name}/commands": _describe_own(f"commands a plan; there is {DEPLOY}"),
         "/v1/audit": {"get": _describe_audit()},
+        "/v1/preflight": {"get": _describe_preflight()},
     }
     of_plans = {f"/v1/plans/{{name}}/{word}": {"post": _describe_sdk(word, [_NAME])} for word in COMMANDS}
     of_the_plan = {f"/v1/plan/{word}": {"post": _describe_sdk(word, [])} for word in COMMANDS}
@@ -127,5 +129,21 @@ def _describe_audit() -> Json:
         "responses": {
             "200": {"description": "as asked", "content": {_JSON: {"schema": listing}}},
             "400": {"description": "limit or before is no such number", "content": {_JSON: refused}},
+        },
+    }
+
+
+def _describe_preflight() -> Json:
+    document = {"type": "object", "required": ["now", "total", "agents"]}
+    refused = {"schema": {"$ref": "#/components/schemas/Error"}}
+    answer = {_JSON: {"schema": document}, "text/csv; charset=utf-8": {"schema": {"type": "string"}}}
+    return {
+        "summary": "what the walk would change and restart, per agent and in sum",
+        "parameters": [
+            {"name": "format", "in": "query", "required": False, "schema": {"type": "string", "enum": list(FORMATS)}}
+        ],
+        "responses": {
+            "200": {"description": "as asked", "content": answer},
+            "400": {"description": "no such format", "content": {_JSON: refused}},
         },
     }

@@ -373,3 +373,12 @@ def test_sdk_is_answered_with_its_codes(site: Site, path: str, code: int, said: 
 def test_token_is_in_no_representation() -> None:
     hands = Hands(submit=lambda _: Future(), find_trouble=lambda: None, read_audit=lambda: ({}, 0), token=TOKEN)
     assert TOKEN not in repr(hands)
+
+
+def test_preflight_is_json_or_csv(site: Site) -> None:
+    assert site.get("preflight")["total"]["inspected"] == 0
+    url = f"http://127.0.0.1:{site.server.port}/v1/preflight"
+    answer = requests.get(url, params={"format": "csv"}, timeout=TIMEOUT_S)
+    assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
+    assert answer.text.splitlines()[1] == "a1,,not inspected yet,,,"
+    assert requests.get(url, params={"format": "pdf"}, timeout=TIMEOUT_S).status_code == 400

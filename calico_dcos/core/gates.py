@@ -1,0 +1,113 @@
+"""What the pace holds back at this moment, and why, in one line for people."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from .command import AuditEntry
+from .model import Mark
+from .pace import find_next_opening, is_open
+from .phase import End, Start
+from .state import State
+
+PREFLIGHT = "preflight: hosts are inspected, nothing is changed; set mode to install to begin"
+CANARY_WAIT = "canary-wait"
+
+
+def find_gate(state: State, move: Start | End, *, has_slot: bool, now: float) -> str | None:
+    """Why the pace keeps an agent from its next move; None if it does not.
+
+    Args:
+        state: the walk.
+        move: what the agent's phase wants.
+        has_slot: whether the agent holds a slot already.
+        now: seconds since the epoch.
+    """
+    if move.needs_slot and state.policy.pace.is_preflight:
+        return PREFLIGHT
+    if move.needs_slot and not has_slot:
+        gate = find_canary_gate(state)
+        if gate is not None:
+            return gate
+    return None if move.restarts is None else _find_restart_gate(state, move.restarts, now)
+
+
+def is_canary_passed(state: State) -> bool:
+    """Whether the walk may go on past the first agents: the word for it counts for the settings of its time."""
+    canary = state.controls.canary
+    return not state.policy.pace.canary_agents or (canary is not None and canary.settings == state.policy.settings)
+
+
+def is_canary_complete(state: State) -> bool:
+    """Whether the first agents are complete, and the walk waits for them to prove themselves."""
+    return not is_canary_passed(state) and _count_complete(state) >= state.policy.pace.canary_agents
+
+
+def _count_complete(state: State) -> int:
+    return len(state.agents) - len(state.unsettled)
+
+
+def find_canary_gate(state: State) -> str | None:
+    """Why no further agent may take a slot before the first agents proved themselves; None if one may."""
+    if is_canary_passed(state):
+        return None
+    pace = state.policy.pace
+    complete = _count_complete(state)
+    if complete + len(state.slots) < pace.canary_agents:
+        return None
+    first = f"the first {pace.canary_agents} agents" if pace.canary_agents > 1 else "the first agent"
+    if complete < pace.canary_agents:
+        return f"canary: waits for {first} to be complete"
+    if not pace.canary_wait_s:
+        return f"canary: {first} complete; resume the plan to go on with the others"
+    return f"canary: goes on by itself once {first} stayed healthy for {pace.canary_wait_s:.0f} s, or when resumed"
+
+
+def pass_canary(state: State, who: str, reason: str, now: float) -> Mark:
+    """The word that lets the walk go on past the first agents."""
+    return Mark(now, who, reason, state.policy.settings)
+
+
+def watch_canary(state: State, now: float) -> State:
+    """Let the walk go on once the first agents were healthy for long enough without a break.
+
+    How long they have been is not stored: after a restart of the scheduler they have to prove themselves anew.
+    """
+    pace = state.policy.pace
+    is_healthy = is_canary_complete(state) and state.is_subscribed and not state.repairs and not state.failed
+    if not is_healthy or not pace.canary_wait_s:
+        return state if state.canary_since is None else replace(state, canary_since=None)
+    if state.canary_since is None:
+        return replace(state, canary_since=now)
+    if now - state.canary_since < pace.canary_wait_s or state.controls.pause is not None:
+        return state
+    reason = f"the first agents were healthy for {pace.canary_wait_s:.0f} s"
+    mark = pass_canary(state, CANARY_WAIT, reason, now)
+    state = state.with_controls(replace(state.controls, canary=mark))
+    entry = AuditEntry(state.audit_count, now, CANARY_WAIT, "resume", reason=reason, effect="the walk goes on")
+    return replace(state.with_audit(entry), canary_since=None, wants_offers=f"canary: {reason}")
+
+
+def _find_restart_gate(state: State, service: str, now: float) -> str | None:
+    pace = state.policy.pace
+    if not is_open(pace, now):
+        opening = find_next_opening(pace, now)
+        when = "" if opening is None else f": the next one opens {opening.strftime('%a %Y-%m-%d %H:%M')} {pace.zone}"
+        return f"the restart of {service} waits for a window{when}"
+    calm_until = state.last_restart_at + pace.restart_interval_s
+    if now < calm_until:
+        until = datetime.fromtimestamp(calm_until, UTC).strftime("%H:%M:%S UTC")
+        return f"the restart of {service} waits until {until}: {pace.restart_interval_s:.0f} s between restarts"
+    return _find_block(state, service, now) if pace.has_blocker else None
+
+
+def _find_block(state: State, service: str, now: float) -> str | None:
+    """What the one who is asked before each restart says against it: no answer, or an old one, is a no."""
+    answer = state.answer
+    if answer is None or answer.asked_at <= state.last_restart_at:
+        return f"the restart of {service} waits for the blocker's answer"
+    age_s = now - answer.asked_at
+    if age_s > state.policy.pace.answer_max_age_s:
+        return f"the restart of {service} waits for the blocker's answer: the last one is {age_s:.0f} s old"
+    return f"the restart of {service} is blocked: {answer.reason}" if answer.reason else None
