@@ -29,7 +29,6 @@ SAMPLES = (
     *("true", "false", "DEBUG", "text", "always", "7", "50", "0.5", "99", "256", "3601", "host.example", "10.9.0.0/16"),
     *("/other/dir", "host.example:1234", "http://other.example/file", "http://a.example:2379,http://b.example:2379"),
     *("zk://other:2181/calico", "etcd://other:2379/calico", "sqlite:///other/state.db", "A=b;C=d=e", "ab" * 32),
-    *("preflight", "mon 08:00-09:00", "Europe/Berlin"),
     *("mon-thu 22:00-04:00", "Europe/Berlin", "install", "preflight", "JSON", "json"),
 )
 
