@@ -127,7 +127,7 @@ def _add_command(name: str, word: str, help_text: str, *, takes_step: bool, need
 
     call.__doc__ = help_text
     told = "Key, Mesos id or hostname of an agent." + ("" if needs_agent else " The whole walk without it.")
-    default = {} if needs_agent else {"default": ""}
+    default: dict[str, Any] = {} if needs_agent else {"default": ""}
     command = click.option("--agent", "--phase", required=needs_agent, help=told, **default)(call)
     command = click.option("--reason", default="", help="Kept in the audit log.")(command)
     if takes_step:
