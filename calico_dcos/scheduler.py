@@ -12,7 +12,20 @@ from dataclasses import dataclass, replace
 from queue import Empty, SimpleQueue
 from typing import Protocol, assert_never
 
-from .core.actions import Acknowledge, Action, Call, Decline, Exit, Kill, Launch, Reconcile, Reply, Revive
+from .core.actions import (
+    Acknowledge,
+    Action,
+    Call,
+    Deactivate,
+    Decline,
+    Exit,
+    Kill,
+    Launch,
+    Reactivate,
+    Reconcile,
+    Reply,
+    Revive,
+)
 from .core.command import Command, Verdict
 from .core.decide import decide
 from .core.events import Commanded, Event, OffersReceived, Ticked
@@ -322,10 +335,14 @@ class Scheduler:
         self._trouble = text
 
 
-def _log_action(action: Action) -> None:
+def _log_action(action: Action) -> None:  # noqa: C901 - one case for each action
     match action:
         case Kill():
             log.info("kills %s: %s", action.task.task_id, action.reason)
+        case Deactivate():
+            log.info("deactivates %s: %s", action.agent_key, action.reason)
+        case Reactivate():
+            log.info("activates %s again: %s", action.agent_key, action.reason)
         case Revive():
             log.info("revives offers: %s", action.reason)
         case Reconcile():

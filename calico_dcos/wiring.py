@@ -17,6 +17,7 @@ from queue import SimpleQueue
 from urllib.parse import urlsplit
 
 from .artifacts import map_artifacts, publish_installer
+from .blockers import Asker, Objectors
 from .bundle import BundleError, load_bundle, replace_downloads
 from .config import Config, build_policy, build_wanted, pin_downloads
 from .core.events import Event
@@ -130,6 +131,18 @@ def _run(config: Config, stack: ExitStack) -> str:
     )
     roster.start()
     stack.callback(roster.stop)
+    if policy.pace.has_blocker:
+        asker = Asker(
+            objectors=Objectors(
+                url=config.restart_blocker_url,
+                prometheus=config.restart_blocker_prometheus,
+                query=config.restart_blocker_query,
+            ),
+            is_wanted=lambda: bool(scheduler.state.unsettled),
+            post=queue.put,
+        )
+        asker.start()
+        stack.callback(asker.stop)
     driver = MesosDriver(
         master=config.master,
         framework=FrameworkSettings(

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from calico_dcos.core.pace import parse_windows
 
-from .kinds import TEXT, Choice, Number, Text, Url, Whole
+from .kinds import TEXT, Choice, Flag, Number, Text, Url, Whole
 from .settings import setting
 
 SECTION = "Pace"
@@ -114,4 +114,11 @@ class PaceSettings:
         "ALERTS{alertstate='firing'}",
         f"{SECTION}.restart-blocker-query",
         "PromQL: a restart waits while it returns anything, or cannot be asked.",
+    )
+    drain: bool = setting(
+        Flag(),
+        default=False,
+        option=f"{SECTION}.drain",
+        help_text="Deactivate an agent around its restart, so that nothing new is placed on it meanwhile, and "
+        "activate it again. Needs Mesos 1.9 or later (DC/OS 2.0), and leave to do so where Mesos authorizes.",
     )

@@ -120,6 +120,7 @@ def _build_pace(config: Config) -> Pace:
         zone=ZoneInfo(config.restart_zone),
         restart_interval_s=config.restart_interval_s,
         has_blocker=bool(config.restart_blocker_url or config.restart_blocker_prometheus),
+        drains=config.drain,
     )
 
 

@@ -78,5 +78,25 @@ class Reply:
     verdict: Verdict
 
 
-Call = Launch | Decline | Acknowledge | Kill | Reconcile | Revive
+@dataclass(frozen=True, slots=True)
+class Deactivate:
+    """Have an agent offered to nobody while it restarts something; its tasks go on."""
+
+    agent_id: str
+    agent_key: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reactivate:
+    """Have an agent offered again that we deactivated."""
+
+    agent_id: str
+    agent_key: str
+    reason: str
+
+
+SchedulerCall = Launch | Decline | Acknowledge | Kill | Reconcile | Revive
+OperatorCall = Deactivate | Reactivate
+Call = SchedulerCall | OperatorCall
 Action = Call | Exit | Reply

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 
 from immutables import Map
 
-from .actions import Action, Decline, Kill, Launch, Reconcile, Revive
+from .actions import Action, Deactivate, Decline, Kill, Launch, Reactivate, Reconcile, Revive
 from .controls import find_hold
-from .gates import find_gate
+from .gates import can_drain, find_gate
 from .model import Agent, Offer, StepName, Task, TaskRef, TaskState
 from .phase import Ask, End, Move, Rest, Start, Wait, advance, choose_move
 from .resources import Shortfall, take
@@ -45,6 +45,7 @@ def decide(state: State, now: float, new_task_id: Callable[[StepName], str]) -> 
         decision = _end_unwanted(decision, decision.state.agents[key], now)
     decision = _ask(decision, now)
     decision = _kill_strangers(decision)
+    decision = _reactivate(decision, now)
     return _revive(decision, now)
 
 
@@ -154,6 +155,9 @@ def _start(
         may_restart=start.restarts is not None,
         since=now,
     )
+    is_drained = start.restarts is not None and can_drain(state, agent)
+    if is_drained:
+        agent = replace(agent, deactivated_since=now)
     state = _remember_launch(state.without_offers([offer.id]), agent, start, task, now)
     launch = Launch(
         offer_id=offer.id,
@@ -165,7 +169,11 @@ def _start(
         resources=resources,
         reason=start.reason,
     )
-    return decision.then(state, launch)
+    if not is_drained:
+        return decision.then(state, launch)
+    # The launch goes first: what is deactivated takes none.
+    deactivate = Deactivate(offer.agent_id, agent.key, f"{start.restarts} is about to restart there")
+    return decision.then(state, launch, deactivate)
 
 
 def _remember_launch(state: State, agent: Agent, start: Start, task: Task, now: float) -> State:
@@ -242,6 +250,19 @@ def _kill_strangers(decision: Decision) -> Decision:
         for task_id, agent_id in state.strangers.items()
     )
     return decision.then(replace(state, strangers=Map()), *kills)
+
+
+def _reactivate(decision: Decision, now: float) -> Decision:
+    """Take deactivations of ours back once nothing restarts any more, again and again until the master confirms it."""
+    state = decision.state
+    for key, ask_at in state.deactivated.items():
+        agent = state.agents[key]
+        if agent.is_restarting or ask_at > now:
+            continue
+        asked = state.deactivated.set(key, now + state.policy.answer_timeout_s)
+        state = replace(state, deactivated=asked)
+        decision = decision.then(state, Reactivate(agent.agent_id, key, "its restart is over"))
+    return decision
 
 
 def _revive(decision: Decision, now: float) -> Decision:

@@ -162,6 +162,13 @@ class BlockerAnswered:
 
 
 @dataclass(frozen=True, slots=True)
+class Reactivated:
+    """The master offers an agent again that we had deactivated."""
+
+    agent_key: str
+
+
+@dataclass(frozen=True, slots=True)
 class Ticked:
     """Time went by."""
 
@@ -181,5 +188,6 @@ Event = (
     | Downloaded
     | Commanded
     | BlockerAnswered
+    | Reactivated
     | Ticked
 )

@@ -19,6 +19,7 @@ from .events import (
     OfferRescinded,
     OffersReceived,
     Progressed,
+    Reactivated,
     Rejected,
     RosterAgent,
     RosterRead,
@@ -75,6 +76,8 @@ def fold(  # noqa: C901, PLR0912 - one case for each event
             return state, (Reply(event.ticket, verdict),)
         case BlockerAnswered():
             return replace(state, answer=event), ()
+        case Reactivated():
+            return _fold_reactivated(state, event.agent_key, now), ()
         case Ticked():
             return _fold_ticked(state, now), ()
 
@@ -128,6 +131,9 @@ def _fold_offers(state: State, offers: tuple[Offer, ...], now: float) -> State:
             agent = _replace_agent_id(agent, offer, now)
         elif (agent.ip, agent.is_public) != (offer.ip, offer.is_public):
             agent = replace(agent, ip=offer.ip, is_public=offer.is_public)
+        # What is offered is active, whoever saw to that.
+        if agent.deactivated_since is not None and not agent.is_restarting:
+            agent = replace(agent, deactivated_since=None)
         state = replace(
             _put(state, agent, now),
             offers=state.offers.set(offer.id, HeldOffer(offer, now)),
@@ -324,6 +330,13 @@ def _fold_downloaded(state: State, event: Downloaded) -> State:
         return state
     unsaved = replace(state.unsaved, pins={**state.unsaved.pins, event.url: event.sha256})
     return replace(state, pins=state.pins.set(event.url, event.sha256), unsaved=unsaved)
+
+
+def _fold_reactivated(state: State, key: str, now: float) -> State:
+    agent = state.agents.get(key)
+    if agent is None or agent.deactivated_since is None or agent.is_restarting:
+        return state
+    return _put(state, replace(agent, deactivated_since=None), now)
 
 
 def _fold_ticked(state: State, now: float) -> State:

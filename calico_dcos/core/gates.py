@@ -6,13 +6,15 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from .command import AuditEntry
-from .model import Mark
+from .model import Agent, Mark
 from .pace import find_next_opening, is_open
 from .phase import End, Start
 from .state import State
 
 PREFLIGHT = "preflight: hosts are inspected, nothing is changed; set mode to install to begin"
 CANARY_WAIT = "canary-wait"
+# The first Mesos that has DEACTIVATE_AGENT.
+DRAINING_SINCE = (1, 9)
 
 
 def find_gate(state: State, move: Start | End, *, has_slot: bool, now: float) -> str | None:
@@ -87,6 +89,15 @@ def watch_canary(state: State, now: float) -> State:
     state = state.with_controls(replace(state.controls, canary=mark))
     entry = AuditEntry(state.audit_count, now, CANARY_WAIT, "resume", reason=reason, effect="the walk goes on")
     return replace(state.with_audit(entry), canary_since=None, wants_offers=f"canary: {reason}")
+
+
+def can_drain(state: State, agent: Agent) -> bool:
+    """Whether an agent is to be deactivated around its restart, and its Mesos knows how."""
+    if not state.policy.pace.drains:
+        return False
+    major, _, rest = agent.mesos_version.partition(".")
+    minor = rest.partition(".")[0]
+    return major.isdecimal() and minor.isdecimal() and (int(major), int(minor)) >= DRAINING_SINCE
 
 
 def _find_restart_gate(state: State, service: str, now: float) -> str | None:

@@ -197,6 +197,7 @@ class Agent:
         restart_since: when a task of this agent was given leave to restart something, None once facts show the end.
         changed_at: when a task that may change the host was last launched.
         restarted_at: when a task that was given leave to restart something was last launched.
+        deactivated_since: when we had it deactivated for a restart, None where we did not, or took it back.
         pause: an operator's word that nothing new is to happen here.
         release: an operator's word that the walk goes on although this agent failed.
         retried_at: when an operator last wanted failed steps tried again.
@@ -217,6 +218,7 @@ class Agent:
     restart_since: float | None = None
     changed_at: float = 0.0
     restarted_at: float = 0.0
+    deactivated_since: float | None = None
     pause: Mark | None = None
     release: Mark | None = None
     retried_at: float = 0.0
@@ -226,6 +228,12 @@ class Agent:
     def get_step(self, name: StepName) -> Step:
         """What is remembered of a step: an untouched one if nothing is."""
         return self.steps.get(name, Step())
+
+    @property
+    def is_restarting(self) -> bool:
+        """Whether a task that was given leave to restart something may be at work."""
+        tasks = (step.task for step in self.steps.values())
+        return any(task is not None and task.may_restart and not task.state.is_ended for task in tasks)
 
     def with_step(self, name: StepName, step: Step) -> Agent:
         """The agent with one step replaced."""

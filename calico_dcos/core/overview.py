@@ -52,6 +52,7 @@ _OWN = frozenset(
         "last_restart_at",
         "answer",
         "canary_since",
+        "deactivated",
         "unsaved",
     },
 )

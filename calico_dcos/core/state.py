@@ -70,6 +70,7 @@ class State:
         last_restart_at: when leave to restart something was last given to any agent.
         answer: what the one who is asked before each restart said last.
         canary_since: since when the first agents have been complete and healthy without a break.
+        deactivated: when to ask next that an agent which we deactivated is offered again, by agent key.
         unsaved: what the store does not have yet.
         is_subscribed: whether the master has taken us in.
         reconciled_at: when all tasks that the master knows were last asked for, None until every question since the
@@ -107,6 +108,7 @@ class State:
     last_restart_at: float = 0.0
     answer: BlockerAnswered | None = None
     canary_since: float | None = None
+    deactivated: Map[str, float] = field(default_factory=Map)
     unsaved: Batch = field(default_factory=Batch)
 
     def with_agent(self, agent: Agent) -> State:
@@ -132,6 +134,11 @@ class State:
             has_free_slot=self.has_free_slot or (key in self.slots and agent.slot_since is None),
             restarts=_keep(self.restarts, key, agent.restart_since),
             failed=_keep(self.failed, key, None if failure is None or agent.release else failure.step),
+            deactivated=_keep(
+                self.deactivated,
+                key,
+                None if agent.deactivated_since is None else self.deactivated.get(key, 0.0),
+            ),
             last_restart_at=max(self.last_restart_at, agent.restarted_at),
             unsettled=_discard(self.unsettled, key)
             if is_settled(agent, self.policy)

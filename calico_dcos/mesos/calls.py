@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any, assert_never
 
-from calico_dcos.core.actions import Acknowledge, Call, Decline, Kill, Launch, Reconcile, Revive
+from calico_dcos.core.actions import Acknowledge, Decline, Kill, Launch, Reconcile, Revive, SchedulerCall
 from calico_dcos.core.model import TaskRef
 
 from .tasks import TaskTemplate, build_task_info
 
 
-def build_call(call: Call, *, template: TaskTemplate, master_version: str) -> dict[str, Any]:
+def build_call(call: SchedulerCall, *, template: TaskTemplate, master_version: str) -> dict[str, Any]:
     """Write the body of a call, but for the framework's id."""
     match call:
         case Launch():

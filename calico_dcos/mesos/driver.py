@@ -6,10 +6,11 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from calico_dcos.core.actions import Call
+from calico_dcos.core.actions import Call, Deactivate, Reactivate
 from calico_dcos.core.events import Disconnected, Event, OfferRescinded, OffersReceived, Rejected, Subscribed
 
 from .calls import build_call
+from .cordons import Cordons
 from .master import parse_master
 from .subscription import Subscription, Timing
 from .tasks import TaskTemplate
@@ -53,15 +54,24 @@ class MesosDriver:
             login=(framework.principal or None, secret or None),
             timing=timing or Timing(),
         )
+        self._cordons = Cordons(
+            find_master=lambda: self._subscription.master,
+            post=post,
+            login=(framework.principal, secret) if framework.principal else None,
+        )
 
     def start(self, framework_id: str | None) -> None:
         """Connect and subscribe, as the framework of this id if there is one; events go to `post`."""
         if framework_id:
             self._subscription.framework_id = framework_id
         self._subscription.start()
+        self._cordons.start()
 
     def send(self, call: Call) -> None:
         """Pass a call to the master; one that cannot be delivered is logged and forgotten."""
+        if isinstance(call, Deactivate | Reactivate):
+            self._cordons.put(call)
+            return
         version = self._subscription.version or ""
         self._subscription.call(build_call(call, template=self._template, master_version=version))
 
@@ -69,6 +79,7 @@ class MesosDriver:
         """Disconnect without a teardown, and wait for our thread to end."""
         self._subscription.stop()
         self._subscription.join()
+        self._cordons.stop()
 
     def teardown(self) -> bool:
         """Remove the framework for good, which kills all its tasks: for an uninstall only.

@@ -13,9 +13,10 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+import requests
 
-from calico_dcos.core.actions import Acknowledge, Decline, Kill, Launch, Reconcile
-from calico_dcos.core.events import OffersReceived, Subscribed, TaskUpdated
+from calico_dcos.core.actions import Acknowledge, Deactivate, Decline, Kill, Launch, Reactivate, Reconcile
+from calico_dcos.core.events import OffersReceived, Reactivated, Subscribed, TaskUpdated
 from calico_dcos.core.model import Offer, Resource, ResourceKind, StepName, TaskRef, TaskState
 from calico_dcos.mesos.master import MasterError, check_master
 from calico_dcos.mesos.roster import read_roster
@@ -214,3 +215,27 @@ def test_the_roster_names_both_agents(master: str) -> None:
     agents = read_roster(master).agents
 
     assert {agent.hostname: agent.is_public for agent in agents} == {"private": False, "public": True}
+
+
+def test_agent_is_deactivated_and_activated_again(harness: Harness, master: str) -> None:
+    offer = wait_for_offer(harness, "private")
+
+    harness.driver.send(Deactivate(offer.agent_id, "private", "a restart"))
+    wait_until(lambda: is_deactivated(master, offer.agent_id))
+    assert not any(isinstance(event, Reactivated) for event in harness.events)
+
+    harness.driver.send(Reactivate(offer.agent_id, "private", "it is over"))
+    assert harness.wait_for_event(Reactivated).agent_key == "private"
+    assert not is_deactivated(master, offer.agent_id)
+
+
+def test_agent_that_the_master_does_not_know_has_nothing_to_be_taken_back(harness: Harness) -> None:
+    harness.wait_for_event(Subscribed)
+    harness.driver.send(Reactivate("nobody-S1", "gone", "it is over"))
+    assert harness.wait_for_event(Reactivated).agent_key == "gone"
+
+
+def is_deactivated(master: str, agent_id: str) -> bool:
+    answer = requests.post(f"http://{master}/api/v1", json={"type": "GET_AGENTS"}, timeout=60).json()
+    agents = answer["get_agents"]["agents"]
+    return any(agent["deactivated"] for agent in agents if agent["agent_info"]["id"]["value"] == agent_id)

@@ -9,9 +9,18 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from calico_dcos.core.actions import Launch, Reply
+from calico_dcos.core.actions import Deactivate, Launch, Reactivate, Reply
 from calico_dcos.core.command import Command, CommandName, Outcome
-from calico_dcos.core.events import BlockerAnswered, Commanded
+from calico_dcos.core.events import (
+    BlockerAnswered,
+    Commanded,
+    OffersReceived,
+    Reactivated,
+    RosterAgent,
+    RosterRead,
+    TaskUpdated,
+    Ticked,
+)
 from calico_dcos.core.memory import Memory
 from calico_dcos.core.model import Status, StepName, TaskState
 from calico_dcos.core.pace import Pace, Window, find_next_opening, is_open, parse_windows
@@ -290,3 +299,81 @@ def test_fewer_agents_than_canaries_are_all_walked() -> None:
     hosts = [build_host(number) for number in range(2)]
     cluster = build_paced(hosts, Pace(canary_agents=5))
     cluster.run_until(cluster.is_complete)
+
+
+# Draining
+
+
+def build_drained(version: str = "1.9.0", outcomes: list[TaskState] | None = None) -> tuple[FakeCluster, FakeHost]:
+    host = build_host(0, restarts=DOCKER)
+    host.outcomes[StepName.DOCKER_CLUSTER_STORE] = outcomes or []
+    cluster = build_paced([host], Pace(drains=True))
+    roster = RosterAgent(host.agent_id, host.hostname, "10.0.0.1", 5051, is_public=False, mesos_version=version)
+    cluster.feed(RosterRead((roster,)))
+    return cluster, host
+
+
+def list_drains(cluster: FakeCluster) -> list[type]:
+    return [type(act) for act in cluster.actions if isinstance(act, Deactivate | Reactivate)]
+
+
+def test_agent_is_deactivated_after_the_launch_of_its_restart_and_activated_once_it_is_over() -> None:
+    cluster, host = build_drained()
+    cluster.run_until(cluster.is_complete)
+
+    assert list_drains(cluster) == [Deactivate, Reactivate]
+    place = next(place for place, act in enumerate(cluster.actions) if isinstance(act, Deactivate))
+    launch = cluster.actions[place - 1]
+    assert isinstance(launch, Launch)
+    assert launch.may_restart
+    assert not host.is_deactivated
+    assert cluster.state.agents[host.hostname].deactivated_since is None
+
+
+def test_agent_is_activated_again_after_a_restart_that_failed() -> None:
+    cluster, host = build_drained(outcomes=[TaskState.FAILED])
+    cluster.run_until(cluster.is_complete)
+    assert list_drains(cluster) == [Deactivate, Reactivate] * 2
+    assert not host.is_deactivated
+
+
+@pytest.mark.parametrize("version", ["", "1.8.1", "1.10", "2.0.0", "unknown"])
+def test_only_a_mesos_that_can_is_asked(version: str) -> None:
+    cluster, _ = build_drained(version)
+    cluster.run_until(cluster.is_complete)
+    assert bool(list_drains(cluster)) == (version in {"1.10", "2.0.0"})
+
+
+def test_nothing_is_deactivated_unless_it_is_wanted() -> None:
+    cluster = build_paced([build_host(0, restarts=DOCKER)], Pace())
+    cluster.run_until(cluster.is_complete)
+    assert list_drains(cluster) == []
+
+
+def test_own_deactivation_is_remembered_and_taken_back_until_it_is_confirmed() -> None:
+    cluster, host = build_drained()
+    launch = None
+    while launch is None:
+        cluster.now += 1
+        actions = cluster.feed(OffersReceived((cluster.build_offer(host),)))
+        launch = next((act for act in actions if isinstance(act, Launch) and act.may_restart), None)
+        if launch is None:
+            cluster._perform(actions)
+    key = host.hostname
+    stored = cluster.state.agents[key]
+    assert stored.deactivated_since is not None
+
+    # Another scheduler takes over while the task is at work, and hears of its end.
+    after = build_paced([host], Pace(drains=True), Memory("F1", "s", (stored,)))
+    assert after.feed(Reactivated(key)) == []
+    assert not any(isinstance(act, Reactivate) for act in after.actions)
+    ended = TaskUpdated(launch.task_id, host.agent_id, TaskState.FINISHED, uuid="dXVpZA==")
+    asked = [act for act in after.feed(ended) if isinstance(act, Reactivate)]
+    assert len(asked) == 1
+    for _ in range(25):
+        after.now += 1
+        asked += [act for act in after.feed(Ticked()) if isinstance(act, Reactivate)]
+    assert len(asked) == 3, "asked again every ten seconds"
+
+    after.feed(Reactivated(key))
+    assert after.state.agents[key].deactivated_since is None

@@ -6,12 +6,13 @@ import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from calico_dcos.core.actions import Action, Decline, Kill, Launch, Reconcile
+from calico_dcos.core.actions import Action, Deactivate, Decline, Kill, Launch, Reactivate, Reconcile
 from calico_dcos.core.decide import decide
 from calico_dcos.core.events import (
     Event,
     Inspected,
     OffersReceived,
+    Reactivated,
     Subscribed,
     TaskUpdated,
     Ticked,
@@ -52,6 +53,7 @@ class FakeHost:
     launched: list[StepName] = field(default_factory=list)
     refusals: dict[StepName, str] = field(default_factory=dict)
     is_offering: bool = True
+    is_deactivated: bool = False
 
     def inspect(self) -> Inspection:
         """What an installer would report of the host."""
@@ -112,7 +114,7 @@ class FakeCluster:
         self.now += seconds
         self._perform(self.feed(Ticked()))
         for host in self.hosts.values():
-            if host.is_offering:
+            if host.is_offering and not host.is_deactivated:
                 self._perform(self.feed(OffersReceived((self.build_offer(host),))))
 
     def run_until(self, is_reached: Callable[[], bool], max_steps: int = 500) -> None:
@@ -139,7 +141,8 @@ class FakeCluster:
         return Offer(offer_id, host.agent_id, host.hostname, "10.0.0.1", 5051, is_public=False, resources=resources)
 
     def _perform(self, actions: list[Action]) -> None:
-        for action in actions:
+        # A task is over as soon as it is launched here; what was decided with its launch has to come before its end.
+        for action in sorted(actions, key=lambda action: not isinstance(action, Deactivate)):
             match action:
                 case Launch():
                     self.answered.append(action.offer_id)
@@ -152,6 +155,11 @@ class FakeCluster:
                     host = self.hosts[action.task.agent_id]
                     host.running.pop(action.task.task_id, None)
                     self.update(action.task.task_id, host, TaskState.KILLED)
+                case Deactivate():
+                    self.hosts[action.agent_id].is_deactivated = True
+                case Reactivate():
+                    self.hosts[action.agent_id].is_deactivated = False
+                    self._perform(self.feed(Reactivated(action.agent_key)))
                 case _:
                     pass
 
