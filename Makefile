@@ -6,6 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 IMAGE ?= calico-dcos
 DEMO_ARGS ?=
+CHAOS_ARGS ?=
 
 .PHONY: help demo test nightly chaos check format e2e bench docs image package lock packages clean
 
@@ -15,6 +16,7 @@ help:
 	@echo 'make nightly  10,000 stories of a cluster in which everything goes wrong, other ones each time'
 	@echo 'make check    lint, types, imports between layers'
 	@echo 'make e2e      the tests on hosts with real systemd and Docker (root, Debian)'
+	@echo 'make chaos    a walk of 20 agents during which everything is killed   (CHAOS_ARGS="--seed 7 --seconds 600")'
 	@echo 'make bench    speed and memory, as ratios measured in one run'
 	@echo 'make docs     write anew what follows from the table of settings: options in universe/, pages in docs/'
 	@echo 'make image    the Docker image of the scheduler          (IMAGE=calico-dcos BASE_IMAGE= BUNDLE=release)'
@@ -33,7 +35,7 @@ demo: $(VENV)/.ready
 	@$(BIN)/calico-dcos demo $(DEMO_ARGS)
 
 test: $(VENV)/.ready packages
-	$(BIN)/pytest tests/unit tests/contract tests/page tests/e2e
+	CALICO_DCOS_HYPOTHESIS=thorough $(BIN)/pytest tests/unit tests/contract tests/chaos tests/page tests/e2e
 
 nightly: $(VENV)/.ready
 	CALICO_DCOS_HYPOTHESIS=nightly $(BIN)/pytest --timeout=0 tests/unit/test_storm.py
@@ -41,8 +43,12 @@ nightly: $(VENV)/.ready
 packages:
 	@tests/install-packages test
 
-e2e: $(VENV)/.ready packages
+e2e: $(VENV)/.ready packages chaos
 	$(BIN)/pytest tests/e2e
+
+chaos: $(VENV)/.ready packages
+	$(BIN)/python -m tests.chaos $(CHAOS_ARGS)
+	$(BIN)/python -m tests.chaos --agents 6 --seconds 0 --kills 100
 
 bench: $(VENV)/.ready
 	$(BIN)/python -m tests.bench

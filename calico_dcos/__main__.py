@@ -87,12 +87,13 @@ def installer_build(path: Path) -> None:
 
 @main.command()
 @click.option("--options", "path", type=click.Path(path_type=Path), help="YAML or JSON; the defaults if not given.")
-@click.option("--output", type=click.Choice(["json", "env", "wanted"]), default="json", show_default=True)
+@click.option("--output", type=click.Choice(["json", "env", "wanted", "options"]), default="json", show_default=True)
 @click.option("--package", "directory", type=click.Path(path_type=Path), help="Other package files than the own ones.")
 def render(*, path: Path | None, output: str, directory: Path | None) -> None:
     """Print what Cosmos would send to Marathon for an options file, without a cluster.
 
     As json: the app. As env: the scheduler's environment. As wanted: what the installer takes in CALICO_DCOS_WANTED.
+    As options: the options in JSON, which `dcos package install` wants, all defaults filled in.
     """
     from .config import build_wanted  # noqa: PLC0415
     from .package.render import build_environment  # noqa: PLC0415
@@ -101,8 +102,8 @@ def render(*, path: Path | None, output: str, directory: Path | None) -> None:
     if output == "json":
         click.echo(json.dumps(rendered.app, indent=2))
         return
-    if output == "wanted":
-        click.echo(json.dumps(build_wanted(rendered.config)))
+    if output in {"wanted", "options"}:
+        click.echo(json.dumps(build_wanted(rendered.config) if output == "wanted" else rendered.options, indent=2))
         return
     for name, value in build_environment(rendered.app).items():
         click.echo(f"{name}={value}")
@@ -123,7 +124,7 @@ def check(*, path: Path | None, directory: Path | None) -> None:
 @click.argument("directory", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--image", default="", help="The scheduler's image, if not the one that resource.json names.")
 def package_build(directory: Path, image: str) -> None:
-    """Write a local Universe with this package into DIRECTORY: a JSON file, and a zip for DC/OS 1.8 to 1.10."""
+    """Write a local Universe with this package into DIRECTORY: a JSON file, and a zip for older DC/OS."""
     from .package.files import PackageError, find_directory, load_package  # noqa: PLC0415
     from .package.stub import build_stub, name_image  # noqa: PLC0415
 

@@ -8,5 +8,6 @@ from hypothesis import settings
 
 # What was seen on one machine is what another one sees; only the nightly search looks for what is new.
 settings.register_profile("usual", derandomize=True, deadline=None)
+settings.register_profile("thorough", parent=settings.get_profile("usual"), max_examples=500)
 settings.register_profile("nightly", derandomize=False, deadline=None, max_examples=10_000, print_blob=True)
 settings.load_profile(os.environ.get("CALICO_DCOS_HYPOTHESIS", "usual"))

@@ -6,13 +6,16 @@ from typing import Any, Dict, Optional, TextIO
 from urllib.parse import urlsplit
 
 from .dry_run import build_change
+from .facts import Facts
 from .inspection import Inspection
 from .plans.changes import STEPS
-from .unknown import to_json
+from .unknown import Unknown, to_json
 from .web import UnreachableError, call, open_connection
 
 TIMEOUT_S = 5
 FIRST_ERROR = 300
+# The scheduler takes 64 KiB; a container takes about 150 bytes.
+RUNNING_MAX = 100
 
 
 class Reporter:
@@ -71,13 +74,21 @@ class Reporter:
             self._err.write("report not taken: status {}\n".format(answer.status))
 
 
+def bound_facts(facts: Facts) -> Facts:
+    """Leave out what would make a report too long for the scheduler to take; counts are told in full."""
+    engine = facts.docker.engine
+    if isinstance(engine, Unknown):
+        return facts
+    return facts._replace(docker=facts.docker._replace(engine=engine._replace(running=engine.running[:RUNNING_MAX])))
+
+
 def build_inspection(inspection: Inspection, took_s: float) -> Dict[str, Any]:
     """Build the report of an inspection that began took_s seconds ago."""
     plan = inspection.plan
     return {
         "kind": "inspection",
         "took_s": round(took_s, 3),
-        "facts": to_json(inspection.facts),
+        "facts": to_json(bound_facts(inspection.facts)),
         "changes": {step: [build_change(change) for change in plan[step].changes] for step in STEPS},
         "refusals": {step: plan[step].refusal for step in STEPS if plan[step].refusal is not None},
         "warnings": {step: plan[step].warnings for step in STEPS if plan[step].warnings},

@@ -28,6 +28,7 @@ def explain(config: Config) -> list[str]:
         "",
         f"State goes to {hide_login(config.state_store)}",
         f"Calico and its checks use the etcd at {config.etcd_endpoints}",
+        f"Page and API {_explain_hands(config)}",
     ]
 
 
@@ -41,6 +42,12 @@ def _explain_unread(config: Config) -> Iterator[str]:
         if getattr(config, name) and release < since:
             first = ".".join(map(str, since))
             yield f"Without effect: Run Calico-Node.{key}, which {config.node_image} does not read (v{first}.0 does)"
+
+
+def _explain_hands(config: Config) -> str:
+    if config.operator_token:
+        return "let whoever shows the operator token pause, resume, retry and skip"
+    return "are read-only: there is no operator-token"
 
 
 def hide_login(url: str) -> str:

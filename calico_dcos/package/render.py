@@ -51,8 +51,9 @@ class RenderError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """What Marathon gets, and what the scheduler makes of it."""
+    """What Marathon gets, what the scheduler makes of it, and the options with all defaults."""
 
+    options: Json
     app: Json
     config: Config
 
@@ -87,7 +88,7 @@ def render(package: Package, options: Json) -> Rendered:
     faults = check_app(app)
     if faults:
         raise RenderError(faults)
-    return Rendered(app=app, config=_read_config(app))
+    return Rendered(options=filled, app=app, config=_read_config(app))
 
 
 def _build_labels(package: Package) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Builds a local Universe with this package alone, to add to a cluster: as JSON, and as a zip for DC/OS 1.8 to 1.10."""
+"""Builds a local Universe with this package alone, to add to a cluster: as JSON, and as a zip for older DC/OS."""
 
 from __future__ import annotations
 

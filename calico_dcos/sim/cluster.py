@@ -52,10 +52,17 @@ class Restarts:
 
 
 class Cluster:
-    """A cluster that runs between `start` and `stop`, or inside of `with`."""
+    """A cluster that runs between `start` and `stop`, or inside of `with`.
 
-    def __init__(self, agents: Sequence[AgentPlan], *, start_timeout_s: float = 60) -> None:
+    Args:
+        agents: what is special about each agent.
+        start_timeout_s: for all agents to be registered.
+        zookeeper: zk://hosts/path at which the master stands for election; empty for none.
+    """
+
+    def __init__(self, agents: Sequence[AgentPlan], *, start_timeout_s: float = 60, zookeeper: str = "") -> None:
         self._plans = tuple(agents)
+        self._zookeeper = zookeeper
         self._start_timeout_s = start_timeout_s
         self._cleanup = contextlib.ExitStack()
         self.hosts: tuple[Host, ...] = ()
@@ -111,7 +118,9 @@ class Cluster:
         self.addresses = choose_addresses(self._cleanup.enter_context(reserve_network()), len(self._plans))
         self._start_services()
         plans = [cluster_plan.build_agent_host(plan, self.addresses, self.directory) for plan in self._plans]
-        master = make_host(self.directory, cluster_plan.build_master_host(self.addresses, self.directory))
+        master = make_host(
+            self.directory, cluster_plan.build_master_host(self.addresses, self.directory, self._zookeeper)
+        )
         self.hosts = tuple(make_host(self.directory, plan) for plan in plans)
         for host in (master, *self.hosts):
             self._cleanup.callback(host.stop)

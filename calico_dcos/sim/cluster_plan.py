@@ -174,13 +174,14 @@ def build_agent_command(plan: AgentPlan, addresses: Addresses, root: Path) -> li
     return _build_command("agent", options)
 
 
-def build_master_host(addresses: Addresses, directory: Path) -> HostPlan:
+def build_master_host(addresses: Addresses, directory: Path, zookeeper: str = "") -> HostPlan:
     """Build the host of the master that will have its root in this directory."""
     options = {
         "ip": addresses.service_address,
         "port": str(addresses.master_port),
         "mesos-version": MASTER_VERSION,
         "work-dir": str(directory / "master/var/lib/mesos/master"),
+        **({"zk": zookeeper} if zookeeper else {}),
     }
     return HostPlan(
         name="master",

@@ -171,9 +171,11 @@ class Feed:
         started_at = self._read_clock()
         if self._board is not None and self._is_fresh(self._board, started_at - self._built_at):
             return self._board
+        is_first = self._board is None
         self._board = build_board(self._service, self._walk.read_snapshot(), self._board)
         self._built_at = self._read_clock()
-        self._took_s = self._built_at - started_at
+        # The first board is built from nothing, which says little of the next.
+        self._took_s = 0.0 if is_first else self._built_at - started_at
         return self._board
 
     def _is_fresh(self, board: Board, age_s: float) -> bool:

@@ -15,6 +15,7 @@ import pytest
 
 from calico_dcos.facts_document import build_page, build_schema, list_fields
 from calico_dcos.facts_meanings import MEANINGS
+from calico_dcos.web.server import MAX_BODY_BYTES
 from tests.contract.installer_fakes import FakeHost
 
 PAGE = Path(__file__).parents[2] / "docs/facts.md"
@@ -130,6 +131,17 @@ def test_secrets_are_in_no_fact(host: FakeHost) -> None:
     assert "ETCD_PASSWORD" in report["facts"]["calico_node"]["differing"]
 
 
+def test_a_host_with_very_many_containers_is_reported_in_what_the_scheduler_takes(host: FakeHost) -> None:
+    state = host.state
+    for number in range(1000):
+        name = f"a-rather-long-name-of-a-container-as-orchestrators-make-them-up-{number}"
+        state["containers"][name] = {**state["containers"]["web"], "Name": f"/{name}"}
+    host.save(state)
+    report = inspect(host)
+    assert report["facts"]["docker"]["engine"]["running_count"] == 1001
+    assert len(json.dumps(report)) < MAX_BODY_BYTES
+
+
 class _FelixHandler(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.send_response(503)
@@ -149,7 +161,9 @@ def test_felix_is_asked_whether_it_is_ready(host: FakeHost) -> None:
         state = host.state
         state["containers"]["calico-node"] = {**state["containers"]["web"], "Name": "/calico-node"}
         host.save(state)
-        done = host.run("inspect", environment={**host.environment(), "CALICO_DCOS_LOOPBACK": loopback})
+        host.wanted["calico_node"]["environment"] = {"FELIX_HEALTHENABLED": "true"}
+        environment = {**host.environment(), "CALICO_DCOS_LOOPBACK": loopback}
+        done = host.run("inspect", environment=environment)
     finally:
         server.shutdown()
         server.server_close()

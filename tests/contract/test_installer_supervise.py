@@ -364,6 +364,18 @@ def test_why_a_container_crashes_is_told(host: FakeHost, supervise: Callable[[st
     assert host.run("supervise", "calico-node", "--health").returncode == 1
 
 
+def test_where_felix_is_to_answer_for_its_health_its_container_alone_is_not_healthy(
+    host: FakeHost, supervise: Callable[[str], subprocess.Popen[str]]
+) -> None:
+    host.wanted["calico_node"]["environment"]["FELIX_HEALTHENABLED"] = "true"
+    supervise("calico-node")
+    wait_until(lambda: "inspection" in get_kinds(host))
+    # On an address of its own, where nothing listens.
+    environment = {**host.environment(), "CALICO_DCOS_LOOPBACK": "127.63.0.1"}
+    done = host.run("supervise", "calico-node", "--health", environment=environment)
+    assert (done.returncode, "Felix does not answer on port 9099" in done.stderr) == (1, True)
+
+
 def test_a_docker_that_is_away_is_waited_for(host: FakeHost, supervise: Callable[[str], subprocess.Popen[str]]) -> None:
     state = host.state
     state["units"]["docker.service"]["ActiveState"] = "inactive"

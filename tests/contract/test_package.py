@@ -268,6 +268,17 @@ def test_render_prints_the_app_and_the_environment(tmp_path: Path) -> None:
     assert "CALICO_DCOS_MASTER=leader.mesos:5050" in environment.splitlines()
 
 
+def test_render_makes_json_options_of_yaml_that_render_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "options.yaml"
+    path.write_text("Framework Settings: {port: 9000}\nRun Calico-Node: {extra-environment: A=b}\n")
+
+    options = json.loads(run_command("render", "--options", str(path), "--output", "options").stdout)
+    wanted = json.loads(run_command("render", "--options", str(path), "--output", "wanted").stdout)
+
+    assert render_options(options) == render_options(load_options(path))
+    assert wanted["calico_node"]["environment"]["A"] == "b"
+
+
 def test_check_says_which_steps_run_what_restarts_and_where_state_goes(tmp_path: Path) -> None:
     path = tmp_path / "options.yaml"
     path.write_text("Install CNI: {enable: false}\nFramework Settings: {state-store: 'etcd://u:p@m1:2379/calico'}\n")
@@ -277,6 +288,7 @@ def test_check_says_which_steps_run_what_restarts_and_where_state_goes(tmp_path:
     assert re.search(r"cni +off +inspected only", told)
     assert re.search(r"Mesos agent +never", told)
     assert "State goes to etcd://***@m1:2379/calico" in told
+    assert "read-only: there is no operator-token" in told
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -27,6 +27,11 @@ CNI_CONFIG = "opt/mesosphere/etc/dcos/network/cni/calico.conf"
 CNI_PLUGIN = "opt/mesosphere/active/cni/calico"
 
 
+def run_slowly(host: Host, argv: Sequence[str], *, stdin: bytes = b"") -> str:
+    """Run a command on a host; starting a container may take long on a busy machine."""
+    return host.run(argv, stdin=stdin, timeout_s=240)
+
+
 @dataclass(frozen=True, slots=True)
 class Walk:
     """A simulated cluster in one container, walked by a scheduler in another."""
@@ -40,14 +45,16 @@ class Walk:
     def read(self, root: str, path: str) -> str | None:
         """Read a file of a simulated host; None if there is none."""
         try:
-            return self.host.run(["docker", "exec", f"cluster-{self.name}", "cat", f"{root}/{path}"])
+            return run_slowly(self.host, ["docker", "exec", f"cluster-{self.name}", "cat", f"{root}/{path}"])
         except CommandError:
             return None
 
     def fetch_agents(self) -> list[Any]:
         """Ask the scheduler how far its agents are; nothing while it does not answer."""
         try:
-            text = self.host.run(["curl", "--silent", "--fail", f"http://127.0.0.1:{self.port}/v1/agents"])
+            text = run_slowly(
+                self.host, ["curl", "--silent", "--fail", "--max-time", "20", f"http://127.0.0.1:{self.port}/v1/agents"]
+            )
         except CommandError:
             return []
         agents: list[Any] = json.loads(text)["agents"]
@@ -87,23 +94,24 @@ def walks(host: Host) -> Mapping[str, Walk]:
         try:
             wait_until(partial(is_complete, walk), what="complete", timeout_s=WALK_TIMEOUT_S, poll_s=0.5)
         except TimeoutError as error:
-            log = host.run(["sh", "-c", f"docker logs scheduler-{walk.name} 2>&1 | tail -40"])
+            log = run_slowly(host, ["sh", "-c", f"docker logs scheduler-{walk.name} 2>&1 | tail -40"])
             raise AssertionError(f"{walk.name}: {error}\n{log}") from error
     return walks
 
 
 def start_cluster(host: Host, name: str) -> str:
-    host.run(
+    run_slowly(
+        host,
         [
             *("docker", "run", "--detach", "--init", "--network", "host", "--name", f"cluster-{name}"),
             *("--entrypoint", "/opt/calico-dcos/bin/python", packed.IMAGE),
             *("-m", "calico_dcos.sim.cluster", "--agents", str(AGENTS)),
-        ]
+        ],
     )
     said: list[str] = []
 
     def is_up() -> bool:
-        said[:] = [host.run(["docker", "logs", f"cluster-{name}"])]
+        said[:] = [run_slowly(host, ["docker", "logs", f"cluster-{name}"])]
         return said[0].count("\nhost ") == AGENTS
 
     wait_until(is_up, what=f"the cluster {name} is up", timeout_s=120, poll_s=0.5)
@@ -116,17 +124,19 @@ def start_walk(host: Host, name: str, port: int, cluster: str) -> Walk:
     downloads = {url.rpartition("/")[2]: url for url in re.findall(r"^download +(\S+)", cluster, re.MULTILINE)}
     etcd = f"http://{network}.253:2379"
     options = build_options(name, port, master, downloads, etcd)
-    host.run(["tee", f"/root/{name}.json"], stdin=json.dumps(options).encode())
-    rendered = host.run(
+    run_slowly(host, ["tee", f"/root/{name}.json"], stdin=json.dumps(options).encode())
+    rendered = run_slowly(
+        host,
         [
             *("docker", "run", "--rm", "--volume", f"/root/{name}.json:/options.json:ro", packed.IMAGE),
             *("render", "--options", "/options.json", "--output", "env"),
-        ]
+        ],
     )
-    host.run(["tee", f"/root/{name}.env"], stdin=rendered.encode())
+    run_slowly(host, ["tee", f"/root/{name}.env"], stdin=rendered.encode())
     # One of the schedulers carries the downloads itself, as an image that was built with BUNDLE does.
     carries = f"calico-dcos bundle {BUNDLE} {' '.join(downloads.values())} &&" if name == CARRIER else ""
-    host.run(
+    run_slowly(
+        host,
         [
             *("docker", "run", "--detach", "--network", "host", "--name", f"scheduler-{name}", "--user", "root"),
             *("--env-file", f"/root/{name}.env", "--entrypoint", "sh", packed.IMAGE),
@@ -136,7 +146,7 @@ def start_walk(host: Host, name: str, port: int, cluster: str) -> Walk:
         else [
             *("docker", "run", "--detach", "--network", "host", "--name", f"scheduler-{name}"),
             *("--env-file", f"/root/{name}.env", packed.IMAGE),
-        ]
+        ],
     )
     return Walk(host, name, port, tuple(re.findall(r"^host +(\S+)", cluster, re.MULTILINE)), etcd)
 
@@ -175,26 +185,26 @@ def is_complete(walk: Walk) -> bool:
 
 
 def test_image_runs_without_root_compiler_and_pip(host: Host) -> None:
-    described = json.loads(host.run(["docker", "image", "inspect", packed.IMAGE]))[0]["Config"]
+    described = json.loads(run_slowly(host, ["docker", "image", "inspect", packed.IMAGE]))[0]["Config"]
 
     assert described["User"] == "10001:10001"
     assert described["Labels"]["org.opencontainers.image.title"] == "calico-dcos"
     assert described["Healthcheck"]["Test"] == ["CMD", "calico-dcos", "health"]
     look = "ls /usr/bin/cc /usr/bin/gcc /usr/local/bin/gcc /opt/calico-dcos/bin/pip 2>/dev/null || true"
-    assert host.run(["docker", "run", "--rm", "--entrypoint", "sh", packed.IMAGE, "-c", look]) == ""
+    assert run_slowly(host, ["docker", "run", "--rm", "--entrypoint", "sh", packed.IMAGE, "-c", look]) == ""
 
 
 def test_image_carries_the_downloads_that_it_was_built_with(host: Host) -> None:
     look = ["docker", "run", "--rm", "--entrypoint", "cat", packed.IMAGE]
 
-    (place,) = json.loads(host.run([*look, f"{BUNDLE}/manifest.json"])).items()
+    (place,) = json.loads(run_slowly(host, [*look, f"{BUNDLE}/manifest.json"])).items()
     assert place[0] == BUNDLED_URL
-    assert host.run([*look, f"{BUNDLE}/{place[1]}"]) == "a download"
+    assert run_slowly(host, [*look, f"{BUNDLE}/{place[1]}"]) == "a download"
 
 
 def test_health_check_of_the_image_finds_its_scheduler(walks: Mapping[str, Walk], host: Host) -> None:
     for name in walks:
-        host.run(["docker", "exec", f"scheduler-{name}", "calico-dcos", "health"])
+        run_slowly(host, ["docker", "exec", f"scheduler-{name}", "calico-dcos", "health"])
 
 
 def test_disabled_cluster_store_leaves_docker_alone(walks: Mapping[str, Walk]) -> None:

@@ -73,6 +73,8 @@ class Page:
 
     def open(self) -> None:
         """Load it, and wait until it shows what the server tells."""
+        # What the browser complained of before is forgotten.
+        self.list_complaints()
         self.driver.get(self.url)
         self.wait(lambda: self.text("#connection") == "Live")
 

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from calico_dcos.core.command import Command, Verdict
+from calico_dcos.core.controls import obey
 from calico_dcos.core.memory import Memory
 from calico_dcos.core.model import Agent, Change, Inspection, Note, Step, StepName, Task, TaskState
 from calico_dcos.core.state import State, restore
 from calico_dcos.core.steps import Policy
 from calico_dcos.web.application import build_application
 from calico_dcos.web.inbox import Inbox
+from calico_dcos.web.operator import Hands
 from calico_dcos.web.server import WebServer
 from calico_dcos.web.walk import Photographer, Walk
 from tests.unit.walking import FakeCluster, FakeHost, build_host, build_policy
@@ -50,6 +54,17 @@ class Living:
         with self.lock:
             self.state = self.state.with_agent(agent).saved()
 
+    def obey(self, command: Command) -> Future[Verdict]:
+        """Carry an operator's command out, as the scheduler's loop does."""
+        with self.lock:
+            state, verdict = obey(self.state, command, self.now)
+            self.state = state.saved()
+            if self.cluster is not None:
+                self.cluster.state = self.state
+        answer: Future[Verdict] = Future()
+        answer.set_result(verdict)
+        return answer
+
     def _add_facts(self) -> None:
         # The cluster in memory has no facts of its own; people want to see some.
         assert self.cluster is not None
@@ -70,6 +85,12 @@ class Living:
                 check_health=lambda: None,
             ),
             inbox=Inbox(issue_token=str, knows_task=lambda _: False, post=lambda _: None),
+            hands=Hands(
+                submit=self.obey,
+                find_trouble=lambda: None,
+                read_audit=lambda: (self.state.audit, self.state.audit_count),
+                token=TOKEN,
+            ),
             artifacts={},
             **options,
         )

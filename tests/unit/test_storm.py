@@ -12,8 +12,6 @@ from tests.unit.storm_hosts import RESTARTED_BY, Host
 from tests.unit.walking import build_policy
 
 NUMBERS = st.integers(0, 7)
-NIGHTLY = 10_000
-EXAMPLES = NIGHTLY if settings.default is not None and settings.default.max_examples == NIGHTLY else 500
 
 
 class Weather(RuleBasedStateMachine):
@@ -127,7 +125,6 @@ class Weather(RuleBasedStateMachine):
 
 TestWeather = Weather.TestCase
 TestWeather.settings = settings(
-    max_examples=EXAMPLES,
     stateful_step_count=30,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],

@@ -25,6 +25,7 @@ Engine = NamedTuple(
         ("swarm", str),
         ("is_live_restore_on", bool),
         ("root_dir", Union[str, Unknown]),
+        ("running_count", int),
         ("running", List[Running]),
     ],
 )
@@ -90,6 +91,7 @@ def parse_engine(version: Any, info: Any, containers: Any) -> Union[Engine, Unkn
             swarm=(info.get("Swarm") or {}).get("LocalNodeState") or "inactive",
             is_live_restore_on=bool(info.get("LiveRestoreEnabled")),
             root_dir=info.get("DockerRootDir") or Unknown("Docker does not tell"),
+            running_count=len(containers),
             running=[Running(entry["Names"][0].lstrip("/"), entry.get("Image", "")) for entry in containers],
         )
     except (KeyError, IndexError, TypeError, AttributeError) as error:

@@ -24,9 +24,17 @@ def read_rp_filter(directory: str = RP_FILTER_DIR) -> Union[RpFilter, Unknown]:
     try:
         names = sorted(os.listdir(directory))
         values = {name: _read_number("{}/{}/rp_filter".format(directory, name)) for name in names}
-        return RpFilter(values.pop("all"), values.pop("default"), values)
+        return RpFilter(values.pop("all"), values.pop("default"), count_values(values))
     except (OSError, ValueError, KeyError) as error:
         return Unknown("{}: {}".format(directory, error))
+
+
+def count_values(values: Dict[str, int]) -> Dict[str, int]:
+    """Count the interfaces of each value: a host has one for each of its containers."""
+    counts = {}  # type: Dict[str, int]
+    for value in values.values():
+        counts[str(value)] = counts.get(str(value), 0) + 1
+    return counts
 
 
 def _read_number(path: str) -> int:

@@ -9,7 +9,7 @@ from ..wanted import Wanted
 from .changes import STEPS, Action, Decision, refuse, warn
 from .cni import plan_cni
 from .conditions import guard, refuse_architecture, refuse_disk, refuse_without_v2
-from .docker_store import plan_docker_store
+from .docker_store import plan_docker_store, warn_of_pending_edits
 from .mesos_agent import plan_agent_restart, refuse_busy_agent
 from .services import plan_calico_node, plan_etcd_proxy, warn_of_node
 
@@ -52,7 +52,7 @@ def _guard_proxy(decision: Decision, facts: Facts, wanted: Wanted) -> Decision:
 
 def _guard_store(decision: Decision, facts: Facts, wanted: Wanted) -> Decision:
     return guard(
-        decision,
+        warn(decision, warn_of_pending_edits(decision, facts)),
         [
             refuse_disk(facts.disks, "/etc/docker", FILE_MB),
             refuse_disk(facts.disks, STATE_DIR, FILE_MB),

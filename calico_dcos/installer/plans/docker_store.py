@@ -8,6 +8,7 @@ the key.
 
 from typing import List, Union
 
+from ..facts import Facts
 from ..facts.daemon_json import DaemonJson
 from ..facts.docker import Docker, Engine, find_cluster_flags
 from ..unknown import Unknown
@@ -155,3 +156,23 @@ def build_impact(engine: Engine) -> str:
     told = names + ["{} of Mesos".format("1 task" if len(tasks) == 1 else "{} tasks".format(len(tasks)))] * bool(tasks)
     rest = count - len(names) - len(tasks)
     return "restarts Docker: {} ({}{})".format(words, ", ".join(told), ", and {} more".format(rest) if rest else "")
+
+
+def warn_of_pending_edits(decision: Decision, facts: Facts) -> List[str]:
+    """Warn of what a reload or restart would bring into effect besides: edits that Docker has not read yet."""
+    docker, uptime_s = facts.docker, facts.system.uptime_s
+    does_read = any(one.action in (Action.RELOAD_DOCKER, Action.RESTART_DOCKER) for one in decision.changes)
+    if not does_read or isinstance(docker.daemon_json, Unknown) or isinstance(docker.unit, Unknown):
+        return []
+    edited_s = docker.daemon_json.mtime_epoch_s
+    if edited_s is None or isinstance(uptime_s, Unknown) or not docker.unit.started.isdigit():
+        return []
+    # systemd tells microseconds since the boot, on a clock that nobody sets.
+    started_s = facts.clock.epoch_s - uptime_s + int(docker.unit.started) / 1e6
+    if edited_s <= started_s:
+        return []
+    return [
+        "{} was edited after Docker started (keys: {}): Docker may not have read that yet, and will with this".format(
+            docker.daemon_json.path, ", ".join(docker.daemon_json.keys) or "none"
+        )
+    ]

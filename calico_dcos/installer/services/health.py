@@ -7,6 +7,7 @@ from typing import Optional, TextIO, Union
 
 from ..facts.calico_node import Container, read_calico_node
 from ..facts.etcd import ask_etcd
+from ..facts.felix import HEALTH_PORT, ask_health
 from ..host import Host
 from ..plans.services import find_container_fault
 from ..unknown import Unknown
@@ -23,6 +24,7 @@ def check_health(service: str, host: Host, wanted: Wanted, err: TextIO) -> int:
         fault = find_proxy_fault(host, wanted.etcd_proxy)
     else:
         fault = find_node_fault(read_calico_node(host, wanted.calico_node), wanted.calico_node, time.time())
+        fault = fault or find_felix_fault(host, wanted.calico_node)
     if fault is None:
         return 0
     err.write("{} is not healthy: {}\n".format(service, fault))
@@ -53,6 +55,16 @@ def find_node_fault(
     if 0 <= up_s < STEADY_POLLS * wanted.poll_s:
         return "it is up for {:.0f} s only".format(up_s)
     return None
+
+
+def find_felix_fault(host: Host, wanted: CalicoNode) -> Optional[str]:
+    """Ask Felix, where its settings have it answer: that its container is up says little of it."""
+    if wanted.environment.get("FELIX_HEALTHENABLED", "").lower() != "true":
+        return None
+    felix = ask_health(host)
+    if felix is None:
+        return "Felix does not answer on port {}".format(HEALTH_PORT)
+    return None if felix.is_ready is True else "Felix is not ready: {}".format(felix.detail)
 
 
 def parse_time(text: str) -> float:

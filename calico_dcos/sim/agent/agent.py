@@ -166,6 +166,7 @@ class Agent:
         agent_id: str = message["agent_id"]
         self._agent_id = self._executors.agent_id = agent_id
         self._master_hostname = message["master_hostname"]
+        self._deeds.write("agent registered", agent_id=agent_id)
         self._checkpoint.save_agent(agent_id, self._options.boot_id, self._describe())
         self._master = channel
         self._book.resend()

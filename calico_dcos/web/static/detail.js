@@ -15,6 +15,7 @@ export class Detail {
     this.row = build("tr", this.cell, { class: "detail", role: "row", "data-detail": key });
     this.timer = null;
     this.isLoading = false;
+    this.isStale = false;
     this.text = "";
   }
 
@@ -25,17 +26,17 @@ export class Detail {
 
   refresh() {
     if (this.timer !== null) {
+      this.isStale = true;
       return;
     }
+    this.isStale = false;
     this.load();
     this.timer = setTimeout(() => {
       this.timer = null;
       if (this.isStale) {
-        this.isStale = false;
         this.refresh();
       }
     }, PAUSE_MS);
-    this.isStale = false;
   }
 
   async load() {

@@ -11,6 +11,7 @@ network, mounts and name service it changes nothing.
     host      one booted host
     servers   DNS with SRV records, etcd, files over HTTP
     stand_ins what cannot be had here: calico/node, the CNI plugins, DC/OS' files
+    by_hand   the installer run on a host without a scheduler
     cluster   a simulated Mesos master, agents as units of hosts, the scheduler's process
     sight     what tests read off a host
 """

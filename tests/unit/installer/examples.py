@@ -72,6 +72,7 @@ def build_engine(**values: Any) -> Engine:
         swarm="inactive",
         is_live_restore_on=False,
         root_dir="/var/lib/docker",
+        running_count=2,
         running=[Running("web", "nginx:1"), Running("db", "postgres:9")],
     )
     return engine._replace(**values)
@@ -79,7 +80,7 @@ def build_engine(**values: Any) -> Engine:
 
 def build_daemon_json(**values: Any) -> DaemonJson:
     keys = [key.replace("_", "-") for key in values if key.startswith("cluster")]
-    return ABSENT._replace(is_present=True, keys=keys, mode="0644", owner="0:0")._replace(**values)
+    return ABSENT._replace(is_present=True, keys=keys, mode="0644", owner="0:0", mtime_epoch_s=1.0)._replace(**values)
 
 
 def build_docker(
@@ -168,7 +169,7 @@ def build_facts(**values: Any) -> Facts:
         system=System("Debian", "4.9", "x86_64", "systemd", "v1", "b00t", 100.0),
         clock=Clock(2000.0, 0),
         disks=[build_disk()],
-        rp_filter=RpFilter(1, 1, {"eth0": 0}),
+        rp_filter=RpFilter(1, 1, {"0": 2}),
         dcos=Dcos("1.9.0", []),
         docker=build_docker(build_engine(cluster_store=STORE), build_daemon_json(cluster_store=STORE)),
         mesos_agent=MesosAgent(build_unit("dcos-mesos-slave.service"), "10.0.0.2:5051", build_agent_state()),

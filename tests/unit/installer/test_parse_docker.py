@@ -138,6 +138,7 @@ def test_an_engine_is_read() -> None:
         swarm="inactive",
         is_live_restore_on=True,
         root_dir="/var/lib/docker",
+        running_count=1,
         running=[Running("web", "nginx:1")],
     )
 

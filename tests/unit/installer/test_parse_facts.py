@@ -10,7 +10,7 @@ from calico_dcos.installer.facts.clock import compute_offset
 from calico_dcos.installer.facts.cni import Duplicate, find_broken, find_duplicates, parse_config
 from calico_dcos.installer.facts.felix import find_node_name, parse_report
 from calico_dcos.installer.facts.mesos_agent import is_cni_isolator_on
-from calico_dcos.installer.facts.network import Socket, parse_address, parse_sockets
+from calico_dcos.installer.facts.network import Socket, count_values, parse_address, parse_sockets
 from calico_dcos.installer.redaction import hide_secrets, is_secret_name
 from calico_dcos.installer.unknown import Unknown, to_json
 from tests.unit.installer.examples import build_config, build_container
@@ -34,6 +34,10 @@ def test_the_sockets_that_listen_on_a_port_are_read() -> None:
     assert parse_sockets(TCP, 22) == [Socket("0.0.0.0", 16021, UNREAD)]
     assert parse_sockets(TCP6, 2379) == [Socket("::", 51234, UNREAD)]
     assert parse_sockets(TCP, 80) == []
+
+
+def test_interfaces_are_counted_by_their_filter() -> None:
+    assert count_values({"eth0": 1, "cali1": 2, "cali2": 2}) == {"1": 1, "2": 2}
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,250 @@
+"""A walk through chaos: real processes are killed, suspended, cut off; then the hosts' own records are judged."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import sys
+import time
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from calico_dcos.demo import _build_environment
+from calico_dcos.sim.cluster import Cluster
+from calico_dcos.sim.cluster_plan import MASTER_UNIT, plan_agents
+from calico_dcos.sim.host import Host
+from tests.chaos.evidence import find_violations, tell_story
+from tests.chaos.relay import Relay
+from tests.contract.real_etcd import RealEtcd, find_free_port, start_etcd
+from tests.contract.real_zookeeper import RealZooKeeper, start_zookeeper
+from tests.contract.scheduler_process import SchedulerProcess
+
+MAX_AGENTS = 2
+MAX_RESTARTS = 1
+OLD_MESOS = "1.0.1"
+CALM_PER_AGENT_S = 90.0
+LONGEST_FAULT_S = 12.0
+
+
+@dataclass
+class Outcome:
+    """How a run ended.
+
+    Attributes:
+        complete: how many agents the page called complete at the end.
+        violations: what must never happen, and did.
+    """
+
+    seed: int
+    agents: int
+    faults: list[str] = field(default_factory=list)
+    complete: int = 0
+    violations: list[str] = field(default_factory=list)
+    kills: int = 0
+    story: str = ""
+
+    def sum_up(self) -> str:
+        """The one line."""
+        return (
+            f"chaos: seed {self.seed}, {len(self.faults)} faults, {self.complete} of {self.agents} complete, "
+            f"{len(self.violations)} violations"
+        )
+
+
+class Chaos:
+    """A simulated cluster, its stores, and a scheduler that is started again whenever it ends.
+
+    Args:
+        seed: decides which faults come, and when.
+        directory: for the stores' data and the scheduler's log.
+    """
+
+    def __init__(self, *, seed: int, agents: int, directory: Path, stack: ExitStack) -> None:
+        self._random = random.Random(seed)  # noqa: S311 - a schedule, not a secret
+        self._mends: list[tuple[float, str, Callable[[], None]]] = []
+        self.outcome = Outcome(seed, agents)
+        self.etcd = start_etcd(_make(directory / "etcd"))
+        stack.callback(self.etcd.stop)
+        self.zookeeper = start_zookeeper(_make(directory / "zookeeper"))
+        stack.callback(self.zookeeper.stop)
+        zookeeper_url = f"zk://{self.zookeeper.endpoint}/mesos"
+        plans = [
+            replace(plan, mesos_version=OLD_MESOS if plan.number % 2 == 0 else plan.mesos_version)
+            for plan in plan_agents(agents)
+        ]
+        self.cluster = stack.enter_context(Cluster(plans, start_timeout_s=240, zookeeper=zookeeper_url))
+        self.master = Host(self.cluster.directory / "master")
+        uses_etcd = self._random.random() < 0.5
+        store = self.etcd if uses_etcd else self.zookeeper
+        self.relay = Relay("127.0.0.1", int(store.endpoint.rpartition(":")[2]))
+        stack.callback(self.relay.close)
+        url = f"{'etcd' if uses_etcd else 'zk'}://127.0.0.1:{self.relay.port}/calico"
+        environment = _build_environment(self.cluster, find_free_port(), url)
+        settings = {
+            name.removeprefix("CALICO_DCOS_"): value
+            for name, value in environment.items()
+            if name.startswith("CALICO_DCOS_")
+        }
+        settings |= {
+            "MASTER": zookeeper_url,
+            "MAX_CONCURRENT_AGENTS": str(MAX_AGENTS),
+            "MAX_CONCURRENT_RESTARTS": str(MAX_RESTARTS),
+            "MAX_ATTEMPTS": "100",
+            "MAX_BACKOFF_S": "5",
+        }
+        settings.pop("PORT")
+        self.scheduler = SchedulerProcess(log=directory / "scheduler.log", **settings)
+        stack.callback(self.scheduler.stop)
+        stack.callback(self._mend_all)
+        self.scheduler.start()
+
+    def rage(self, seconds: float) -> None:
+        """Let faults come for so long."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            self._attend(self._random.uniform(1.0, 4.0))
+            self._strike()
+        self._mend_all()
+
+    def kill_scheduler(self, times: int) -> None:
+        """Kill the scheduler so often, at any moment of its life."""
+        for _ in range(times):
+            self._attend(self._random.uniform(0.3, 4.0))
+            if self.scheduler.poll() is None:
+                self._note("kill -9 scheduler")
+                self.scheduler.signal(signal.SIGKILL)
+                self.scheduler.wait()
+
+    def calm_down(self) -> Outcome:
+        """Wait until all agents are complete, and judge what was done to them."""
+        outcome = self.outcome
+        deadline = time.monotonic() + CALM_PER_AGENT_S * (outcome.agents + 1)
+        while time.monotonic() < deadline:
+            self._attend(0.5)
+            summary = self.scheduler.read_summary()
+            outcome.complete = summary.get("complete", 0)
+            if outcome.complete == outcome.agents == summary.get("total"):
+                break
+        outcome.violations = find_violations(self.cluster.hosts, max_agents=MAX_AGENTS, max_restarts=MAX_RESTARTS)
+        outcome.story = tell_story(self.cluster.hosts)
+        return outcome
+
+    def _attend(self, seconds: float) -> None:
+        """Do what Marathon does, and mend what is due, for a while."""
+        end = time.monotonic() + seconds
+        while True:
+            for due in [entry for entry in self._mends if entry[0] <= time.monotonic()]:
+                self._mends.remove(due)
+                due[2]()
+            if self.scheduler.poll() is not None:
+                self.scheduler.start()
+            if time.monotonic() >= end:
+                return
+            time.sleep(0.1)
+
+    def _strike(self) -> None:
+        busy = {entry[1] for entry in self._mends}
+        strikes: dict[str, Callable[[], None]] = {
+            "scheduler": self._strike_scheduler,
+            "master": lambda: self._strike_unit("master", self.master, MASTER_UNIT),
+            "agent": self._strike_agent,
+            "etcd": lambda: self._strike_store("etcd", self.etcd),
+            "zookeeper": lambda: self._strike_store("zookeeper", self.zookeeper),
+            "connections": self._cut_connections,
+        }
+        chosen = self._random.choice(sorted(strikes))
+        if chosen not in busy:
+            strikes[chosen]()
+
+    def _strike_scheduler(self) -> None:
+        if self._random.random() < 0.5:
+            self._note("kill -9 scheduler")
+            self.scheduler.signal(signal.SIGKILL)
+            return
+        self._suspend("scheduler", self.scheduler.pid)
+
+    def _strike_agent(self) -> None:
+        host = self._random.choice(self.cluster.hosts)
+        units = [path.name for path in (host.root / "etc/systemd/system").glob("dcos-mesos-slave*.service")]
+        self._strike_unit("agent", host, units[0])
+
+    def _strike_unit(self, name: str, host: Host, unit: str) -> None:
+        pid = _find_main_pid(host, unit)
+        if pid == 0:
+            return
+        if self._random.random() < 0.5:
+            self._note(f"kill -9 {name} {host.name}")
+            _send(pid, signal.SIGKILL)
+            return
+        self._suspend(name, pid)
+
+    def _strike_store(self, name: str, store: RealEtcd | RealZooKeeper) -> None:
+        if self._random.random() < 0.5:
+            self._note(f"kill -9 {name}")
+            store.kill()
+            self._mend_later(name, store.start)
+            return
+        self._note(f"SIGSTOP {name}")
+        store.suspend()
+        self._mend_later(name, store.resume)
+
+    def _cut_connections(self) -> None:
+        self._note("connections to the store cut")
+        self.relay.cut()
+        self._mend_later("connections", self.relay.mend)
+
+    def _suspend(self, name: str, pid: int) -> None:
+        self._note(f"SIGSTOP {name}")
+        _send(pid, signal.SIGSTOP)
+        self._mend_later(name, lambda: _send(pid, signal.SIGCONT))
+
+    def _mend_later(self, name: str, mend: Callable[[], None]) -> None:
+        self._mends.append((time.monotonic() + self._random.uniform(0.5, LONGEST_FAULT_S), name, mend))
+
+    def _mend_all(self) -> None:
+        while self._mends:
+            self._mends.pop()[2]()
+
+    def _note(self, fault: str) -> None:
+        self.outcome.faults.append(fault)
+
+
+def _make(directory: Path) -> Path:
+    directory.mkdir(parents=True)
+    return directory
+
+
+def _find_main_pid(host: Host, unit: str) -> int:
+    shown = host.run("systemctl", "show", "--property=MainPID", unit).stdout.strip()
+    number = shown.rpartition("=")[2]
+    return int(number) if number.isdigit() else 0
+
+
+def _send(pid: int, number: signal.Signals) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(pid, number)
+
+
+def run_chaos(*, seed: int, agents: int, seconds: float, kills: int, directory: Path) -> Outcome:
+    """Run one walk through chaos."""
+    with ExitStack() as stack:
+        chaos = Chaos(seed=seed, agents=agents, directory=directory, stack=stack)
+        if kills:
+            chaos.kill_scheduler(kills)
+        if seconds:
+            chaos.rage(seconds)
+        return chaos.calm_down()
+
+
+def report(outcome: Outcome, directory: Path) -> bool:
+    """Print the one line, and what is wrong; tell whether all is well."""
+    print(outcome.sum_up())
+    is_well = not outcome.violations and outcome.complete == outcome.agents
+    if not is_well:
+        print("\n".join(["violations:", *outcome.violations, "faults:", *outcome.faults, "hosts:", outcome.story]))
+        log = (directory / "scheduler.log").read_text(encoding="utf-8", errors="replace")
+        print("the scheduler said:", log[-20_000:], file=sys.stderr)
+    return is_well
