@@ -18,7 +18,9 @@ READ_SINCE = {
 
 def explain(config: Config) -> list[str]:
     """Say what a configuration will do to a cluster, line by line."""
+    preflight = ["Preflight: agents are inspected, and nothing is changed"] if config.mode == "preflight" else []
     return [
+        *preflight,
         *_explain_unread(config),
         *_explain_steps(config),
         "",
@@ -87,6 +89,19 @@ def _explain_restarts(config: Config) -> Iterator[str]:
     else:
         yield "  Mesos agent           never"
     yield f"  at the same time      at most {config.max_concurrent_restarts}"
+    yield from _explain_restart_times(config)
+
+
+def _explain_restart_times(config: Config) -> Iterator[str]:
+    if config.restart_windows:
+        yield f"  when                  {config.restart_windows} ({config.restart_zone})"
+    if config.restart_interval_s:
+        yield f"  one after another     {config.restart_interval_s:g} s apart"
+    if config.restart_blocker_url:
+        yield f"  only if               {hide_login(config.restart_blocker_url)} allows it"
+    if config.restart_blocker_prometheus:
+        asked = hide_login(config.restart_blocker_prometheus)
+        yield f"  only if               {asked} returns nothing for {config.restart_blocker_query}"
 
 
 def _explain_walk(config: Config) -> Iterator[str]:
@@ -95,3 +110,6 @@ def _explain_walk(config: Config) -> Iterator[str]:
     yield f"  next agent after      calico-node was healthy for {config.stability_period_s:g} s"
     yield f"  stops                 at more than {config.max_failed_agents} failed agents"
     yield f"  looks again           every {config.verify_interval_s:g} s"
+    if config.canary_agents:
+        end = f"healthy for {config.canary_wait_s:g} s" if config.canary_wait_s else "an operator lets it go on"
+        yield f"  waits                 after {config.canary_agents} complete agents, until {end}"

@@ -291,6 +291,25 @@ def test_check_says_which_steps_run_what_restarts_and_where_state_goes(tmp_path:
     assert "read-only: there is no operator-token" in told
 
 
+def test_check_says_what_slows_the_walk_down() -> None:
+    pace = {
+        "mode": "preflight",
+        "canary-agents": 2,
+        "restart-windows": "mon-thu 22:00-04:00",
+        "restart-time-zone": "Europe/Berlin",
+        "restart-interval": 600,
+        "restart-blocker-url": "http://user:hush@gate.example.com/may-restart",
+    }
+
+    told = "\n".join(explain(render_options({"Pace": pace}).config))
+
+    assert told.startswith("Preflight: agents are inspected, and nothing is changed")
+    assert re.search(r"waits +after 2 complete agents, until an operator lets it go on", told)
+    assert re.search(r"when +mon-thu 22:00-04:00 \(Europe/Berlin\)", told)
+    assert re.search(r"one after another +600 s apart", told)
+    assert "http://***@gate.example.com/may-restart allows it" in told
+
+
 @pytest.mark.parametrize(
     ("image", "unread"),
     [
