@@ -110,9 +110,10 @@ class EtcdRecords:
         try:
             yield
         except EtcdError as error:
-            raise StoreError(
-                f"store {self._label} cannot be reached: {error}; see that etcd runs there, or set another store URL"
-            ) from error
+            remedy = "see that etcd runs there, or set another store URL"
+            if "database space exceeded" in str(error):
+                remedy = "etcd keeps history: compact, defragment, then disarm its NOSPACE alarm"
+            raise StoreError(f"store {self._label} cannot be reached: {error}; {remedy}") from error
 
 
 class KeptLease:

@@ -35,6 +35,7 @@ class Outcome:
 
     Attributes:
         complete: how many agents the page called complete at the end.
+        complete_after_faults: how many it had called complete when the last fault came.
         violations: what must never happen, and did.
     """
 
@@ -43,7 +44,7 @@ class Outcome:
     faults: list[str] = field(default_factory=list)
     complete: int = 0
     violations: list[str] = field(default_factory=list)
-    kills: int = 0
+    complete_after_faults: int = 0
     story: str = ""
 
     def sum_up(self) -> str:
@@ -108,11 +109,15 @@ class Chaos:
             self._attend(self._random.uniform(1.0, 4.0))
             self._strike()
         self._mend_all()
+        self.outcome.complete_after_faults = self.scheduler.read_summary().get("complete", 0)
 
     def kill_scheduler(self, times: int) -> None:
         """Kill the scheduler so often, at any moment of its life."""
         for _ in range(times):
             self._attend(self._random.uniform(0.3, 4.0))
+            self.outcome.complete_after_faults = self.scheduler.read_summary().get(
+                "complete", self.outcome.complete_after_faults
+            )
             if self.scheduler.poll() is None:
                 self._note("kill -9 scheduler")
                 self.scheduler.signal(signal.SIGKILL)
@@ -242,6 +247,7 @@ def run_chaos(*, seed: int, agents: int, seconds: float, kills: int, directory: 
 def report(outcome: Outcome, directory: Path) -> bool:
     """Print the one line, and what is wrong; tell whether all is well."""
     print(outcome.sum_up())
+    print(f"       ({outcome.complete_after_faults} of {outcome.agents} were complete when the last fault came)")
     is_well = not outcome.violations and outcome.complete == outcome.agents
     if not is_well:
         print("\n".join(["violations:", *outcome.violations, "faults:", *outcome.faults, "hosts:", outcome.story]))

@@ -19,8 +19,9 @@ START_TIMEOUT_S = 60.0
 class RealEtcd:
     """One etcd server, that can be suspended, killed and started again on the same data."""
 
-    def __init__(self, *, program: str, directory: Path) -> None:
+    def __init__(self, *, program: str, directory: Path, options: tuple[str, ...] = ()) -> None:
         self._program = program
+        self._options = options
         self._directory = directory
         self.client_port, self._peer_port = find_free_port(), find_free_port()
         self._process: subprocess.Popen[bytes] | None = None
@@ -37,7 +38,7 @@ class RealEtcd:
                     *(self._program, "--name", "one", "--data-dir", str(self._directory / "data")),
                     *("--listen-client-urls", client, "--advertise-client-urls", client),
                     *("--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer),
-                    *("--initial-cluster", f"one={peer}", "--logger", "zap"),
+                    *("--initial-cluster", f"one={peer}", "--logger", "zap", *self._options),
                 ],
                 stdout=log,
                 stderr=log,
@@ -79,7 +80,7 @@ class RealEtcd:
             connection.close()
 
 
-def start_etcd(directory: Path) -> RealEtcd:
+def start_etcd(directory: Path, *options: str) -> RealEtcd:
     """Start an etcd; skip the test if there is none, fail it in CI."""
     program = shutil.which("etcd")
     if program is None:
@@ -87,7 +88,7 @@ def start_etcd(directory: Path) -> RealEtcd:
         if os.environ.get("CI") == "true":
             pytest.fail(message)
         pytest.skip(message)
-    etcd = RealEtcd(program=program, directory=directory)
+    etcd = RealEtcd(program=program, directory=directory, options=options)
     etcd.start()
     return etcd
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import itertools
+import resource
 import signal
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -321,3 +324,48 @@ def build_full_agent() -> Agent:
         first_seen_at=0.5,
         history=(Note(at=1.0, text="took a slot"),),
     )
+
+
+def test_a_full_disk_is_told_loses_nothing_and_is_over_when_there_is_space(tmp_path: Path) -> None:
+    with open_small_disk(tmp_path) as backend, closing(backend.open()) as store:
+        store.acquire("the first", 0)
+        store.save(Batch(agents=build_agents(3, 1)))
+        filler = tmp_path / "filler"
+        fill(filler)
+
+        with pytest.raises(StoreError, match="its directory must exist, be writable, and have space") as caught:
+            store.save(Batch(agents=build_agents(2000, 2)))
+        assert not isinstance(caught.value, StoreHeldError)
+        assert store.load() == Memory(agents=build_agents(3, 1))
+
+        filler.unlink()
+        store.save(Batch(agents=build_agents(3, 2)))
+        assert store.load() == Memory(agents=build_agents(3, 2))
+
+
+@contextmanager
+def open_small_disk(directory: Path) -> Iterator[SqliteBackend]:
+    """Mount a disk of one megabyte; where that is not allowed, a limit of SQLite's own stands for it."""
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(directory)], capture_output=True, check=False
+    )
+    if mounted.returncode != 0:
+        print("cannot mount a small disk: the test's file system has space, so a limit on files stands for a full one")
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (150_000, hard))
+        try:
+            yield SqliteBackend(directory)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        return
+    try:
+        yield SqliteBackend(directory)
+    finally:
+        subprocess.run(["umount", str(directory)], check=True)
+
+
+def fill(filler: Path) -> None:
+    """Write until nothing more fits."""
+    with suppress(OSError), filler.open("wb", buffering=0) as file:
+        while True:
+            file.write(b"x" * 4096)

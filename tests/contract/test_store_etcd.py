@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from typing import Any
 
 import dns.message
@@ -145,6 +146,69 @@ def test_dns_is_asked_again_when_etcd_moved(etcd: RealEtcd) -> None:
             client.read_prefix("/moved")
 
         assert client.read_prefix("/moved") == {}
+
+
+def test_a_compaction_goes_unnoticed(etcd: RealEtcd) -> None:
+    with closing(build_records(etcd, "/compacted")) as records, closing(connect(etcd)) as etcdctl:
+        records.acquire("the first", 0)
+        for number in range(5):
+            records.write({"a": str(number).encode()})
+        compact(etcdctl)
+
+        assert records.read() == {"a": b"4"}
+        records.write({"a": b"5"})
+        assert records.read() == {"a": b"5"}
+
+
+def test_an_etcd_without_space_says_what_to_do_and_goes_on_when_that_is_done(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    small = start_etcd(tmp_path_factory.mktemp("small"), "--quota-backend-bytes", str(4 * 1024 * 1024))
+    try:
+        with closing(build_records(small, "/small")) as records, closing(connect(small)) as etcdctl:
+            records.acquire("the first", 0)
+            with pytest.raises(StoreError, match="compact, defragment, then disarm its NOSPACE alarm") as caught:
+                write_until_full(records)
+            assert not isinstance(caught.value, StoreHeldError)
+
+            deadline = time.monotonic() + 60
+            while not is_written(records):
+                assert time.monotonic() < deadline
+                compact(etcdctl)
+                etcdctl.defragment()
+                for alarm in etcdctl.list_alarms():
+                    list(etcdctl.disarm_alarm(alarm.member_id))
+
+            assert records.read() == {"a": b"small"}
+    finally:
+        small.stop()
+
+
+def write_until_full(records: EtcdRecords) -> None:
+    for _ in range(50):
+        records.write({"a": b"x" * 500_000})
+
+
+def is_written(records: EtcdRecords) -> bool:
+    """Write as the scheduler does: again, as long as the store refuses."""
+    try:
+        records.write({"a": b"small"})
+    except StoreHeldError:
+        raise
+    except StoreError:
+        return False
+    return True
+
+
+def connect(etcd: RealEtcd) -> Any:
+    """Connect as an operator does with etcdctl."""
+    return etcd_client.etcd3.client(host="127.0.0.1", port=etcd.client_port, timeout=60)  # type: ignore[attr-defined]
+
+
+def compact(etcdctl: Any) -> None:
+    """Forget all history."""
+    with suppress(ValueError, grpc.RpcError):  # everything up to here is compacted already
+        etcdctl.compact(etcdctl.get_response("/none").header.revision, physical=True)
 
 
 def build_client(etcd: RealEtcd) -> EtcdClient:
