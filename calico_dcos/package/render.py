@@ -16,7 +16,6 @@ import pystache
 from jsonschema import Draft4Validator
 
 from calico_dcos.config import SETTINGS, Config, ConfigError, read_config
-from calico_dcos.config.kinds import Kind
 
 from .files import Package
 from .options import Json, fill_in_defaults, find_faults, merge
@@ -32,8 +31,9 @@ ENTITIES = {
     "=": "&#61;",
     "\n": "&#10;",
 }
-# One of these stands in for what Marathon puts in the place of a secret: the first that the setting takes.
-SECRET_PLACEHOLDERS = ("a-secret-of-dcos", "https://a-secret-of-dcos")
+# Stands in for what Marathon puts in the place of a secret.
+# Whatever kind of secret it stands for has to take it: a long word, or a URL.
+SECRET_PLACEHOLDER = "https://a-secret-of-dcos"  # noqa: S105
 # A port as Marathon might choose it.
 CHOSEN_PORT = 10_101
 
@@ -122,23 +122,12 @@ def load_schema(name: str) -> Json:
 
 def build_environment(app: Json) -> dict[str, str]:
     """Build the environment that Marathon would give the scheduler, secrets and chosen port made up."""
-    environment = {name: _resolve(name, value) for name, value in app["env"].items()}
+    environment = {name: _resolve(value) for name, value in app["env"].items()}
     return {**environment, "PORT0": str(app["portDefinitions"][0]["port"] or CHOSEN_PORT)}
 
 
-def _resolve(variable: str, value: str | Mapping[str, str]) -> str:
-    if isinstance(value, str):
-        return value
-    kind = next(setting.kind for setting in SETTINGS if setting.variable == variable)
-    return next((text for text in SECRET_PLACEHOLDERS if _takes(kind, text)), SECRET_PLACEHOLDERS[0])
-
-
-def _takes(kind: Kind, text: str) -> bool:
-    try:
-        kind.parse(text)
-    except ValueError:
-        return False
-    return True
+def _resolve(value: str | Mapping[str, str]) -> str:
+    return value if isinstance(value, str) else SECRET_PLACEHOLDER
 
 
 def _read_config(app: Json) -> Config:

@@ -18,7 +18,7 @@ from calico_dcos.config.settings import Setting
 from calico_dcos.package.explain import explain
 from calico_dcos.package.files import PackageError, find_directory, load_package
 from calico_dcos.package.options import load_options
-from calico_dcos.package.render import SECRET_PLACEHOLDERS, Rendered, RenderError, render
+from calico_dcos.package.render import SECRET_PLACEHOLDER, Rendered, RenderError, render
 
 TOP = Path(__file__).parents[2]
 PACKAGE = load_package(find_directory())
@@ -84,7 +84,7 @@ def test_secret_comes_from_the_secret_store_where_an_option_names_it(setting: Se
 
     assert rendered.app["env"][setting.variable] == {"secret": setting.vault_key}
     assert rendered.app["secrets"] == {setting.vault_key: {"source": "calico/token"}}
-    assert getattr(rendered.config, setting.name) in SECRET_PLACEHOLDERS
+    assert getattr(rendered.config, setting.name) == SECRET_PLACEHOLDER
 
 
 def test_all_secrets_together_make_valid_json() -> None:
