@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 from rich.console import Console
 
+from .cli.commands import agent, agents, plan
+
 if TYPE_CHECKING:
     from .package.render import Rendered
 
@@ -20,6 +22,10 @@ if TYPE_CHECKING:
 @click.version_option(package_name="calico-dcos")
 def main() -> None:
     """Install Calico on every agent of a DC/OS or Mesos cluster."""
+
+
+for _command in (plan, agents, agent):
+    main.add_command(_command)
 
 
 @main.command()

@@ -9,7 +9,6 @@ import os
 import secrets
 import signal
 import socket
-import sys
 import tempfile
 import time
 from contextlib import ExitStack
@@ -22,15 +21,18 @@ from .blockers import Asker, Objectors
 from .bundle import BundleError, load_bundle, replace_downloads
 from .config import Config, build_policy, build_wanted, pin_downloads
 from .core.events import Event
+from .logs import set_up_logs
 from .mesos.driver import MesosDriver
 from .mesos.master import MasterError, check_master
 from .mesos.roster import RosterPoller
 from .mesos.tasks import TaskTemplate
 from .mesos.translate import FrameworkSettings
+from .notices import Notifier
 from .scheduler import Scheduler, StoreError
 from .store.urls import open_store
 from .web.application import build_application
 from .web.inbox import Inbox
+from .web.metrics import Meter
 from .web.offers import OfferBook
 from .web.operator import Hands
 from .web.server import WebServer
@@ -38,7 +40,6 @@ from .web.walk import Photographer, Walk
 
 log = logging.getLogger(__name__)
 
-LOG_FORMAT = "%(asctime)s %(levelname)-7s %(message)s"
 MASTER_TIMEOUT_S = 15.0
 
 
@@ -55,7 +56,7 @@ def run_scheduler(config: Config) -> str:
     Raises:
         StartError: it cannot start, or lost its store; nothing was changed on any agent.
     """
-    logging.basicConfig(level=config.log_level, format=LOG_FORMAT, stream=sys.stderr)
+    set_up_logs(config.log_level, config.log_format)
     with ExitStack() as stack:
         try:
             return _run(config, stack)
@@ -69,8 +70,14 @@ def _run(config: Config, stack: ExitStack) -> str:
     queue: SimpleQueue[Event] = SimpleQueue()
     wanted = build_wanted(config)
     policy = build_policy(config, wanted)
-    offers = OfferBook()
-    scheduler = Scheduler(policy=policy, store=store, queue=queue, observers=[offers.observe])
+    offers, meter = OfferBook(), Meter()
+    observers = [offers.observe, meter.observe]
+    if config.webhook_url:
+        notifier = Notifier(url=config.webhook_url, service=config.framework_name)
+        notifier.start()
+        stack.callback(notifier.stop)
+        observers.append(notifier.observe)
+    scheduler = Scheduler(policy=policy, store=store, queue=queue, observers=observers)
     issue_token = TokenIssuer(scheduler)
     try:
         bundle = load_bundle()
@@ -102,6 +109,7 @@ def _run(config: Config, stack: ExitStack) -> str:
         ),
         artifacts=map_artifacts([installer, *(entry.artifact for entry in bundle)]),
         offers=offers,
+        meter=meter,
     )
     web = WebServer(application=application, address=config.bind_address, port=config.port)
     _start_web(web, config)

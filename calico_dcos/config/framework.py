@@ -118,6 +118,19 @@ class FrameworkSettings:
         f"{SECTION}.log-level",
         "How much the scheduler logs.",
     )
+    log_format: str = setting(
+        Choice(("text", "json")),
+        "text",
+        f"{SECTION}.log-format",
+        "How log lines are written: as text, or as one JSON object each.",
+    )
+    webhook_url: str = setting(
+        Url(),
+        "",
+        f"{SECTION}.webhook-url",
+        "Where notices are posted as JSON: the walk starts, an agent fails, the walk stops, all is complete.",
+        is_secret=True,
+    )
     inspect_cpus: float = setting(
         Number(0.01, 64),
         0.1,

@@ -57,10 +57,9 @@ def find_obstacle(state: State, agent: Agent, move: Start | End, now: float) -> 
     if move.needs_slot and agent.slot_since is None:
         if state.is_stopped:
             return f"the walk is stopped: {_name_some(state.failed.keys())} failed"
-        if _is_own_host(state, agent) and len(state.unsettled) > 1:
-            return (
-                f"runs this scheduler, so it is walked last: {len(state.unsettled) - 1} other agents are not complete"
-            )
+        others = state.count_awaited() - 1
+        if _is_own_host(state, agent) and others > 0:
+            return f"runs this scheduler, so it is walked last: {others} other agents are not complete"
         if len(state.slots) >= state.policy.max_concurrent_agents:
             return f"waits for a slot: held by {_name_some(state.slots.keys())}"
     may_restart = agent.restart_since is not None

@@ -161,6 +161,7 @@ class Inspection:
         changes: per step name, what is still to do; a step without an entry has nothing left.
         refusals: per step name, why the step must not be done, with the remedy.
         facts: the installer's facts document, kept for display only.
+        warnings: per step name, what keeps it from nothing and an operator should know; for display only.
     """
 
     at: float
@@ -168,6 +169,7 @@ class Inspection:
     changes: Mapping[str, tuple[Change, ...]] = field(default_factory=dict)
     refusals: Mapping[str, str] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
+    warnings: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def get_changes(self, step: StepName) -> tuple[Change, ...]:
         """What the step has still to do on this host."""

@@ -57,7 +57,7 @@ _OWN = frozenset(
     },
 )
 # What changes phases only through the obstacle in their way.
-_OBSTACLES = frozenset({"slots", "restarts", "failed", "unsettled"})
+_OBSTACLES = frozenset({"slots", "restarts", "failed", "released", "unsettled"})
 _COMMON = tuple(part.name for part in fields(State) if part.name not in _OWN | _OBSTACLES)
 
 
@@ -99,7 +99,7 @@ class Overview:
 def refresh_overview(before: Overview, state: State, now: float) -> Overview:
     """Show the whole walk as it is now; phases that look the same are the same objects as before."""
     common = tuple(getattr(state, name) for name in _COMMON)
-    obstacles = (state.slots, state.restarts, state.failed, state.unsettled)
+    obstacles = (state.slots, state.restarts, state.failed, state.released, state.unsettled)
     known = before.entries if _are_same(common, before.common) else {}
     are_obstacles_same = _are_same(obstacles, before.obstacles)
     entries = {}

@@ -56,6 +56,7 @@ class State:
         slots: when each holder took its slot, by agent key.
         restarts: since when each agent has had leave to restart something, by agent key.
         failed: agents in ERROR, by key, with the step.
+        released: agents in ERROR which an operator lets the walk go past, by key.
         unsettled: keys of agents whose phase is not complete.
         repairs: keys of agents of which a service that was complete is lost.
         questions: open questions to the master, by task id.
@@ -93,6 +94,7 @@ class State:
     slots: Map[str, float] = field(default_factory=Map)
     restarts: Map[str, float] = field(default_factory=Map)
     failed: Map[str, StepName] = field(default_factory=Map)
+    released: Map[str, None] = field(default_factory=Map)
     unsettled: Map[str, None] = field(default_factory=Map)
     repairs: Map[str, None] = field(default_factory=Map)
     questions: Map[str, Question] = field(default_factory=Map)
@@ -140,6 +142,7 @@ class State:
                 None if agent.deactivated_since is None else self.deactivated.get(key, 0.0),
             ),
             last_restart_at=max(self.last_restart_at, agent.restarted_at),
+            released=_discard(self.released, key) if agent.release is None else self.released.set(key, None),
             unsettled=_discard(self.unsettled, key)
             if is_settled(agent, self.policy)
             else self.unsettled.set(key, None),
@@ -185,6 +188,10 @@ class State:
     def without_question(self, task_id: str) -> State:
         """The state with this question answered."""
         return replace(self, questions=_discard(self.questions, task_id))
+
+    def count_awaited(self) -> int:
+        """How many agents the walk has yet to complete, without those that failed and wait for an operator."""
+        return len(self.unsettled) - sum(key in self.unsettled for key in {*self.failed, *self.released})
 
     @property
     def is_stopped(self) -> bool:

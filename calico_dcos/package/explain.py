@@ -97,6 +97,8 @@ def _explain_restart_times(config: Config) -> Iterator[str]:
         yield f"  when                  {config.restart_windows} ({config.restart_zone})"
     if config.restart_interval_s:
         yield f"  one after another     {config.restart_interval_s:g} s apart"
+    if config.drain:
+        yield "  drained               the agent is deactivated around its restart (Mesos 1.9 and later)"
     if config.restart_blocker_url:
         yield f"  only if               {hide_login(config.restart_blocker_url)} allows it"
     if config.restart_blocker_prometheus:

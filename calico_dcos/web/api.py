@@ -7,6 +7,7 @@ from http import HTTPStatus
 from .board import Feed, build_listing, build_whole
 from .endpoint import Endpoint, ListingEndpoint
 from .listing import select_view
+from .metrics import PROMETHEUS, Meter, build_metrics_document, write_metrics
 from .openapi import build_openapi
 from .views import build_detail, find_keys
 from .walk import Walk
@@ -61,6 +62,28 @@ class AgentDetail(Endpoint):
             self.answer_error(HTTPStatus.NOT_FOUND, f"{name} means several agents: {', '.join(keys)}")
         else:
             self.answer_json(build_detail(board.snapshot.agents[keys[0]], board.phases[keys[0]]))
+
+
+class Metrics(Endpoint):
+    """`/v1/metrics`: the SDK's counters and gauges, as JSON."""
+
+    def initialize(self, *, feed: Feed, meter: Meter) -> None:
+        """Take what the endpoint needs."""
+        self._feed = feed
+        self._meter = meter
+
+    def get(self) -> None:
+        """Answer the metrics."""
+        self.answer_json(build_metrics_document(self._meter, self._feed.read()))
+
+
+class PrometheusMetrics(Metrics):
+    """`/v1/metrics/prometheus`: everything that is measured, as Prometheus reads it."""
+
+    def get(self) -> None:
+        """Answer the metrics."""
+        self.set_header("Content-Type", PROMETHEUS)
+        self.finish(write_metrics(self._meter, self._feed.read()))
 
 
 class OpenApi(Endpoint):

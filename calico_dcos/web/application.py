@@ -11,12 +11,13 @@ from tornado.routing import URLSpec
 from tornado.web import Application, RequestHandler
 
 from . import sdk
-from .api import AgentDetail, Agents, Health, OpenApi, Unknown
+from .api import AgentDetail, Agents, Health, Metrics, OpenApi, PrometheusMetrics, Unknown
 from .board import Feed
 from .commands import AgentCommands, Audit, PlanCommands
 from .events import HEARTBEAT_S, Audience, Events
 from .files import Files, list_artifacts, list_assets
 from .inbox import Inbox, Reports
+from .metrics import Meter
 from .offers import OfferBook
 from .operator import Hands
 from .preflight import Preflight
@@ -34,6 +35,7 @@ def build_application(  # noqa: PLR0913 - what is served has many parts
     hands: Hands,
     artifacts: Mapping[str, Path],
     offers: OfferBook | None = None,
+    meter: Meter | None = None,
     heartbeat_s: float = HEARTBEAT_S,
 ) -> Application:
     """Put the endpoints at their paths.
@@ -45,10 +47,12 @@ def build_application(  # noqa: PLR0913 - what is served has many parts
         hands: where commands go.
         artifacts: files by `<sha256>/<name>`.
         offers: what became of offers.
+        meter: what was counted.
         heartbeat_s: a live connection on which nothing happens shows so often that it lives.
     """
     feed = Feed(service=service, walk=walk, read_clock=time.monotonic)
     files = list_assets() | list_artifacts(artifacts)
+    measured = {"feed": feed, "meter": meter or Meter()}
     return Application(
         [
             URLSpec(r"/()", Files, {"files": files}),
@@ -58,6 +62,8 @@ def build_application(  # noqa: PLR0913 - what is served has many parts
             URLSpec(r"/v1/agents/([^/]+)", AgentDetail, {"feed": feed}),
             URLSpec(r"/v1/events", Events, {"feed": feed, "audience": Audience(), "heartbeat_s": heartbeat_s}),
             URLSpec(r"/v1/openapi\.json", OpenApi),
+            URLSpec(r"/v1/metrics", Metrics, measured),
+            URLSpec(r"/v1/metrics/prometheus", PrometheusMetrics, measured),
             URLSpec(r"/v1/reports/([^/]+)", Reports, {"inbox": inbox}),
             *_list_sdk_endpoints(service, feed, walk, offers or OfferBook()),
             *_list_commands(feed, hands),

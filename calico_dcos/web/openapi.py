@@ -9,6 +9,7 @@ from typing import Any
 from calico_dcos.core.model import Status
 
 from .listing import KINDS, MAX_LIMIT, MAX_OFFSET, MAX_SEARCH_LENGTH, ORDERS, SORTS
+from .metrics import PROMETHEUS
 from .openapi_commands import SCHEMAS, describe_commands
 from .sdk_views import Health
 from .views import DEPLOY, GROUPS, Json
@@ -168,6 +169,8 @@ def _describe_ours() -> Json:
             also={**_REFUSED, "503": _answer(_refer("Error"), "too many clients follow already")},
             content_type="text/event-stream; charset=utf-8",
         ),
+        "/v1/metrics": _get("the SDK's metrics", _OBJECT),
+        "/v1/metrics/prometheus": _get("metrics for Prometheus", {"type": "string"}, content_type=PROMETHEUS),
         "/v1/openapi.json": _get("this document", _OBJECT),
     }
 

@@ -65,8 +65,18 @@ def _parse_inspection(task_id: str, document: _Fields) -> Inspected:
         changes={step: tuple(_parse_change(change) for change in changes.children(step)) for step in _STEPS},
         refusals={step: refusals.line(step) for step in refusals.content},
         facts=document.child("facts").content,
+        warnings=_parse_warnings(document),
     )
     return Inspected(task_id=task_id, inspection=inspection, took_s=document.seconds("took_s"))
+
+
+def _parse_warnings(document: _Fields) -> dict[str, tuple[str, ...]]:
+    """Read the warnings; an installer of an older task sends none."""
+    if document.get("warnings") is None:
+        return {}
+    warnings = document.child("warnings")
+    warnings.check_names(_STEPS)
+    return {step: warnings.lines(step) for step in warnings.content}
 
 
 def _parse_change(fields: _Fields) -> Change:
@@ -163,6 +173,13 @@ class _Fields:
         if not line:
             self._fail(name, "is empty")
         return line
+
+    def lines(self, name: str) -> tuple[str, ...]:
+        value = self.get(name)
+        if not isinstance(value, list):
+            self._fail(name, f"{_show(value)} is no list")
+        items = _Fields({f"{name}[{index}]": item for index, item in enumerate(value)}, self._place)
+        return tuple(items.line(item) for item in items.content)
 
     def detail(self, name: str) -> str:
         """Several lines, of which the last ones are kept: a journal's end tells most; empty if there are none."""

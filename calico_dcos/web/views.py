@@ -111,6 +111,7 @@ def build_detail(agent: Agent, phase: PhaseView) -> Json:
         "facts": {} if inspection is None else dict(inspection.facts),
         "changes": {} if inspection is None else _build_changes(inspection.changes.items()),
         "refusals": {} if inspection is None else dict(inspection.refusals),
+        "warnings": {} if inspection is None else {step: list(texts) for step, texts in inspection.warnings.items()},
         "history": [{"at": note.at, "text": note.text} for note in agent.history],
     }
 

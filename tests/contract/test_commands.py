@@ -154,6 +154,8 @@ def test_pause_is_part_of_what_is_shown(site: Site) -> None:
     assert (summary["status"], summary["pause"]["reason"]) == ("WAITING", "freeze")
     assert summary["message"].startswith("paused by 127.0.0.1 since ")
     assert site.get("agents/a1")["pause"] is None
+    # Nobody has subscribed here, so there is no framework id yet.
+    assert site.get("plans/deploy")["status"] == "WAITING"
 
 
 @pytest.mark.parametrize(

@@ -298,6 +298,7 @@ def test_check_says_what_slows_the_walk_down() -> None:
         "restart-windows": "mon-thu 22:00-04:00",
         "restart-time-zone": "Europe/Berlin",
         "restart-interval": 600,
+        "drain": True,
         "restart-blocker-url": "http://user:hush@gate.example.com/may-restart",
     }
 
@@ -306,6 +307,7 @@ def test_check_says_what_slows_the_walk_down() -> None:
     assert told.startswith("Preflight: agents are inspected, and nothing is changed")
     assert re.search(r"waits +after 2 complete agents, until an operator lets it go on", told)
     assert re.search(r"when +mon-thu 22:00-04:00 \(Europe/Berlin\)", told)
+    assert re.search(r"drained +the agent is deactivated", told)
     assert re.search(r"one after another +600 s apart", told)
     assert "http://***@gate.example.com/may-restart allows it" in told
 

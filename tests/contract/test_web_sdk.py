@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from uuid import UUID
 
@@ -13,7 +14,7 @@ from calico_dcos.core.memory import Memory
 from calico_dcos.core.model import Offer, Resource, ResourceKind, Status, StepName
 from calico_dcos.core.state import restore
 from calico_dcos.scheduler import Turn
-from tests.contract.web_scene import Scene, Site, build_server
+from tests.contract.web_scene import TIMEOUT_S, Scene, Site, build_server
 from tests.unit.walking import build_policy
 
 
@@ -61,7 +62,11 @@ def test_a_plan_that_is_not_there_is_404_in_the_words_of_the_sdk(site: Site) -> 
 def test_a_step_that_changed_is_written_anew_and_keeps_its_id(site: Site) -> None:
     first = site.get("/v1/plans/deploy").json()
     site.scene.set_status("a1", Status.ERROR)
-    second = site.get("/v1/plans/deploy").json()
+    # A board that took long to build on a busy machine is shown for a while.
+    deadline = time.monotonic() + TIMEOUT_S
+    while (second := site.get("/v1/plans/deploy").json())["phases"][0]["status"] == "COMPLETE":
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
     assert (first["phases"][0]["status"], second["phases"][0]["status"]) == ("COMPLETE", "ERROR")
     assert first["phases"][0]["id"] == second["phases"][0]["id"]
     assert UUID(first["phases"][0]["id"]).version == 5
@@ -98,7 +103,11 @@ def test_the_frameworks_id_is_told_in_a_list_once_there_is_one(site: Site) -> No
     assert site.get("/v1/state/frameworkId").json() == ["f1"]
     site.scene.framework_id = ""
     site.scene.revision += 1
-    assert site.get("/v1/state/frameworkId").status_code == 404
+    # A board that took long to build on a busy machine is shown for a while.
+    deadline = time.monotonic() + TIMEOUT_S
+    while site.get("/v1/state/frameworkId").status_code != 404:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def test_the_page_is_the_one_endpoint(site: Site) -> None:

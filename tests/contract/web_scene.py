@@ -105,6 +105,8 @@ class Site:
 def build_server(scene: Scene, artifacts: dict[str, Path] | None = None, **options: Any) -> WebServer:
     """Put a server in front of a scene; it is not started yet."""
     port = options.pop("port", 0)
+    nobody = Hands(submit=lambda _: Future(), find_trouble=lambda: None, read_audit=lambda: ({}, 0))
+    options = {"hands": nobody, **options}
     application = build_application(
         service="calico",
         walk=Walk(
@@ -117,7 +119,6 @@ def build_server(scene: Scene, artifacts: dict[str, Path] | None = None, **optio
             knows_task=lambda task_id: task_id in scene.tasks,
             post=scene.posted.append,
         ),
-        hands=Hands(submit=lambda _: Future(), find_trouble=lambda: None, read_audit=lambda: ({}, 0)),
         artifacts=artifacts or {},
         offers=scene.offers,
         **options,

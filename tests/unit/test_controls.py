@@ -215,6 +215,16 @@ def test_released_slot_lets_the_walk_go_on_past_a_failed_agent() -> None:
     cluster.run_until(cluster.is_complete)
 
 
+def test_own_host_does_not_wait_for_an_agent_that_was_released() -> None:
+    hosts = [build_host(number) for number in range(2)]
+    hosts[0].outcomes[StepName.CNI] = [TaskState.FAILED]
+    cluster = FakeCluster(hosts, build_policy(max_attempts=1, own_host=hosts[1].hostname))
+    cluster.run_until(lambda: has_failed(cluster))
+    say(cluster, CommandName.RELEASE_SLOT, hosts[0])
+
+    cluster.run_until(lambda: list(cluster.state.unsettled) == [hosts[0].hostname])
+
+
 @pytest.mark.parametrize("name", [name for name in CommandName if name is not CommandName.RELEASE_SLOT])
 def test_command_that_was_obeyed_already_changes_nothing(name: CommandName) -> None:
     cluster, hosts = build_failing(1)

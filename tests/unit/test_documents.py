@@ -37,6 +37,16 @@ def test_every_option_has_description_default_and_bounds() -> None:
             assert is_bounded(option), (name, key)
 
 
+def test_only_numbers_stand_where_cosmos_puts_html_entities() -> None:
+    schema = build_config_schema()["properties"]
+    escaped = re.findall(r"(?<!\{)\{\{([^{}#^/!][^{}]*)\}\}(?!\})", TEMPLATE)
+
+    assert escaped
+    for name in escaped:
+        section, _, key = name.rpartition(".")
+        assert schema[section]["properties"][key]["type"] in {"integer", "number"}, name
+
+
 def test_no_option_takes_what_the_template_cannot_carry() -> None:
     for name, section in build_config_schema()["properties"].items():
         for key, option in section["properties"].items():

@@ -42,6 +42,7 @@ def test_an_inspection_becomes_an_event_with_changes_refusals_and_facts() -> Non
     changes = {**NO_CHANGES, "cni": [CHANGE, {**CHANGE, "restarts": "mesos-agent"}]}
     report = parse(
         **inspection(facts={"docker": {"version": "20.10"}}, changes=changes, refusals={"cni": "no"}, took_s=1.5),
+        warnings={"calico-node": ["its clock is off"]},
     )
     change = Change(message="writes calico.conf", reason="it is missing", impact="none")
     restart = Change(message="writes calico.conf", reason="it is missing", impact="none", restarts="mesos-agent")
@@ -51,6 +52,7 @@ def test_an_inspection_becomes_an_event_with_changes_refusals_and_facts() -> Non
         changes={**dict.fromkeys(NO_CHANGES, ()), "cni": (change, restart)},
         refusals={"cni": "no"},
         facts={"docker": {"version": "20.10"}},
+        warnings={"calico-node": ("its clock is off",)},
     )
     assert report == Inspected(task_id=TASK, inspection=expected, took_s=1.5)
 
@@ -106,6 +108,9 @@ def test_fields_of_other_versions_are_ignored() -> None:
         (inspection(refusals=None), "refusals:"),
         (inspection(refusals={"cni": None}), "refusals.cni:"),
         (inspection(refusals={"inspect\n": "a"}), "refusals.inspect: is none of"),
+        (inspection(warnings={"cni": "no list"}), "warnings.cni: 'no list' is no list"),
+        (inspection(warnings={"cni": [1]}), "warnings.cni[0]: 1 is no text"),
+        (inspection(warnings={"inspect": []}), "warnings.inspect: is none of"),
         (inspection(took_s=-1), "took_s:"),
         (inspection(took_s="1"), "took_s:"),
     ],

@@ -93,7 +93,14 @@ def test_the_detail_tells_facts_changes_refusals_history_and_attempts() -> None:
     change = Change("writes calico.conf", "it is missing", "none", "docker")
     known = agent(
         "a1",
-        inspection=Inspection(90.0, "s", {"cni": (change,)}, {"calico-node": "no"}, {"docker": {"version": "20.10"}}),
+        inspection=Inspection(
+            at=90.0,
+            settings="s",
+            changes={"cni": (change,)},
+            refusals={"calico-node": "no"},
+            facts={"docker": {"version": "20.10"}},
+            warnings={"cni": ("old.conf configures network calico too",)},
+        ),
         history=(Note(80.0, "first seen"),),
         steps={StepName.CNI: Step(Task("cni-1", "a1-S1", 60.0, "s", TaskState.RUNNING), attempts=2, reason="no disk")},
     )
@@ -101,6 +108,7 @@ def test_the_detail_tells_facts_changes_refusals_history_and_attempts() -> None:
     assert detail["facts"] == {"docker": {"version": "20.10"}}
     assert detail["changes"]["cni"][0]["restarts"] == "docker"
     assert detail["refusals"] == {"calico-node": "no"}
+    assert detail["warnings"] == {"cni": ["old.conf configures network calico too"]}
     assert detail["history"] == [{"at": 80.0, "text": "first seen"}]
     assert detail["steps"][3]["reason"] == "no disk"
     assert detail["steps"][3]["task"]["state"] == "TASK_RUNNING"

@@ -180,12 +180,15 @@ function buildChanges(agent) {
   const refusals = Object.entries(agent.refusals).map(([step, reason]) =>
     build("li", build("span", [build("b", `${step} is refused: `), reason], { class: "restart" })),
   );
+  const warnings = Object.entries(agent.warnings).flatMap(([step, texts]) =>
+    texts.map((text) => build("li", build("span", [build("b", `${step}, a warning: `), text]))),
+  );
   const seen = agent.inspected_at ? ["as of ", buildAge(agent.inspected_at), " ago"] : ["not looked at yet"];
   const none = items.length + refusals.length === 0 ? build("p", "Nothing is left to do.", { class: "muted" }) : null;
   return build("section", [
     build("h3", ["Planned changes ", build("span", seen, { class: "muted" })]),
     agent.inspected_at ? none : null,
-    build("ul", [...refusals, ...items], { class: "changes" }),
+    build("ul", [...refusals, ...items, ...warnings], { class: "changes" }),
   ]);
 }
 

@@ -1,0 +1,114 @@
+"""What the API told, as lines of plain text and as an exit status: pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from enum import IntEnum
+from typing import Any
+
+Json = dict[str, Any]
+
+_MINUTE_S = 60
+_HOUR_S = 3600
+
+
+class Exit(IntEnum):
+    """What the exit status tells a script."""
+
+    COMPLETE = 0
+    REFUSED = 1
+    USAGE = 2
+    IN_PROGRESS = 3
+    FAILED = 4
+    UNREACHABLE = 5
+
+
+EXIT_HELP = (
+    "Exit status: 0 complete, or the command was obeyed; 1 the command was refused; 2 wrong usage; 3 in progress; "
+    "4 something failed; 5 the scheduler does not answer."
+)
+
+
+def choose_exit(status: str) -> Exit:
+    """Choose the exit status for the status of a plan or an agent."""
+    if status == "COMPLETE":
+        return Exit.COMPLETE
+    return Exit.FAILED if status == "ERROR" else Exit.IN_PROGRESS
+
+
+def describe_seconds(seconds: float) -> str:
+    """Say how long, in the unit that people would take."""
+    if seconds < 2 * _MINUTE_S:
+        return f"{max(0.0, seconds):.0f} s"
+    return f"{seconds / _MINUTE_S:.0f} min" if seconds < 2 * _HOUR_S else f"{seconds / _HOUR_S:.0f} h"
+
+
+def describe_moment(at: float) -> str:
+    """Say when, the same in every time zone."""
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def describe_left(summary: Json) -> str:
+    """Say how long the walk still takes, as far as that is known."""
+    if summary["total"] == summary["complete"]:
+        return ""
+    return "" if summary["left_s"] is None else f"about {describe_seconds(summary['left_s'])} left"
+
+
+def find_current(agent: Json) -> Json | None:
+    """The step at which an agent is."""
+    active = [step for step in agent["steps"] if step["status"] in {"STARTED", "STARTING"}]
+    open_steps = [step for step in agent["steps"] if step["status"] != "COMPLETE"]
+    return next(iter(active or open_steps), None)
+
+
+def write_status(listing: Json) -> Iterator[str]:
+    """Write the state of the walk: how far, what now, why not."""
+    summary = listing["summary"]
+    yield f"{summary['service']}: {summary['status']}" + (f" ({summary['message']})" if summary.get("message") else "")
+    counts = f"{summary['complete']} of {summary['total']} agents complete"
+    others = ", ".join(f"{summary[group]} {group}" for group in ("working", "waiting", "failed"))
+    yield "; ".join(filter(None, [f"{counts}, {others}", describe_left(summary)]))
+    if summary.get("notice"):
+        yield f"notice: {summary['notice']}"
+    elif not summary["is_connected"]:
+        yield "notice: not connected to the Mesos master: nothing new is started"
+    for agent in summary["active"]:
+        current = find_current(agent)
+        yield f"now: {agent['key']}: {'' if current is None else current['name'] + ': '}{agent['message']}"
+    for waiting in summary["reasons"]:
+        yield f"waiting: {waiting['agents']} because: {waiting['reason']}"
+    for error in summary["errors"]:
+        yield f"failed: {error}"
+
+
+def write_agents(listing: Json) -> Iterator[str]:
+    """Write a line for each agent, in columns."""
+    rows = listing["agents"]
+    width = max((len(row["key"]) for row in rows), default=0)
+    for row in rows:
+        kind = "public" if row["is_public"] else "private"
+        line = (
+            f"{row['key']:<{width}}  {kind:<7}  {row['mesos_version'] or '-':<7}  {row['status']:<11}  {row['message']}"
+        )
+        yield line.rstrip()
+
+
+def write_agent(agent: Json) -> Iterator[str]:
+    """Write all that is known of an agent but for its facts, which are long: `--json` has them."""
+    kind = "public" if agent["is_public"] else "private"
+    yield f"{agent['key']}: {agent['status']}: {agent['message']}"
+    yield f"Mesos agent {agent['agent_id']} {agent['mesos_version']}, {kind}, {agent['ip']}:{agent['port']}"
+    for step in agent["steps"]:
+        told = step["message"] or step["reason"]
+        yield f"  {step['name']:<21} {step['status']:<11} {told}".rstrip()
+    for step_name, changes in agent["changes"].items():
+        for change in changes:
+            restarts = f"; restarts {change['restarts']}" if change["restarts"] else ""
+            impact = f"impact: {change['impact']}{restarts}"
+            yield f"change: {step_name}: {change['message']} (because {change['reason']}; {impact})"
+    for step_name, reason in agent["refusals"].items():
+        yield f"refused: {step_name}: {reason}"
+    for note in agent["history"]:
+        yield f"{describe_moment(note['at'])}  {note['text']}"
