@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 from calico_dcos.sim.host import Host
 from tests.chaos.evidence import find_violations
@@ -24,7 +25,7 @@ def make_host(
 ) -> Host:
     """Write a host's records as stand-ins and agents do."""
     root = directory / name
-    files = {
+    files: dict[str, list[dict[str, Any]]] = {
         "var/log/stand-in.jsonl": [{"t": t, "tool": "x", "argv": [], "effect": effect} for t, effect in deeds],
         "var/lib/mesos/slave/deeds.jsonl": [{"t": t, "event": "agent registered"} for t in registered],
         "opt/mesosphere/etc/dcos-version.json": [{"version": version}],
