@@ -26,6 +26,8 @@ def build_parser() -> argparse.ArgumentParser:
     apply_.add_argument("step", choices=(*STEPS, *SERVICES, ALL), help="services and all: with --dry-run only")
     apply_.add_argument("--dry-run", action="store_true", help="tell the changes, their reason and impact; do nothing")
     apply_.add_argument("--json", action="store_true", help="with --dry-run: tell them as JSON")
+    # For a run of this program outside of the agent's unit: see steps/guard.py.
+    apply_.add_argument("--order", metavar="FILE", help=argparse.SUPPRESS)
     supervise = commands.add_parser("supervise", help="run a service and watch over it")
     supervise.add_argument("service", choices=SERVICES)
     supervise.add_argument("--health", action="store_true", help="exit with 0 if it is healthy, with 1 if not")
@@ -54,6 +56,10 @@ def run(arguments: List[str], out: TextIO, err: TextIO) -> int:
     """
     options = parse_arguments(arguments)
     environment = dict(os.environ)
+    if options.command == "apply" and options.order is not None:
+        from .steps.guard import read_order  # noqa: PLC0415
+
+        environment.update(read_order(options.order))
     host = Host(
         options.root or environment.get("CALICO_DCOS_ROOT") or "/",
         environment.get("CALICO_DCOS_LOOPBACK") or None,

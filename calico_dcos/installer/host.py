@@ -47,6 +47,10 @@ class Host:
         """Look up a variable of this program's environment."""
         return self._environment.get(name)
 
+    def variables(self) -> Dict[str, str]:
+        """All variables of this program's environment."""
+        return dict(self._environment)
+
     def find_tool(self, name: str) -> str:
         """Find a tool of the host.
 

@@ -17,13 +17,15 @@ from tests.e2e.harness import by_hand, cluster, servers, sight, stand_ins
 from tests.e2e.harness.by_hand import STORE, change
 from tests.e2e.harness.cluster import AgentSpec
 from tests.e2e.harness.command import CommandError, wait_until
-from tests.e2e.harness.host import DAEMON_JSON, Host, HostSpec
+from tests.e2e.harness.host import DAEMON_JSON, Cgroups, Host, HostSpec
 from tests.e2e.harness.site import Site, open_site
 from tests.e2e.harness.stand_ins import CNI_CONFIG_DIR, PLUGINS_DIR
 
 pytestmark = pytest.mark.timeout(900)  # the first run builds the image
 
 AGENT = AgentSpec(HostSpec("byhand", "10.77.0.11"), mesos_version="1.0.1", dcos_version="1.8.4")
+# Here every task of an agent dies with its restart, a run of the installer among them.
+HYBRID = AgentSpec(HostSpec("hybrid", "10.77.0.12", Cgroups.HYBRID), mesos_version="1.0.1", dcos_version="1.8.4")
 NETWORK = f"{CNI_CONFIG_DIR}/calico.conf"
 DAEMON_FILE = "/etc/docker/daemon.json"
 STATE_DIR = "/var/lib/calico-dcos"
@@ -306,6 +308,69 @@ def test_an_agent_that_does_not_come_back_is_rolled_back(bench: Bench) -> None:
     assert f"took {NETWORK} away: there was none before; so the agent is up again" in done.output
     assert read_agent_start(bench) != started
     assert bench.sh(f"ls -A {CNI_CONFIG_DIR}").split() == ["dummy.cni"]
+
+
+def test_a_clock_that_was_set_back_costs_one_restart_and_no_more(bench: Bench) -> None:
+    """The files were written by a clock an hour ahead: the agent will seem older than them for an hour."""
+    assert apply_with_agent(bench, "cni").status == 0
+    bench.sh(f"touch -d '+1 hour' {NETWORK} {PLUGINS_DIR}/calico {PLUGINS_DIR}/calico-ipam")
+    done = apply_with_agent(bench, "agent-restart")
+    assert done.status == 0, done.output
+    started = read_agent_start(bench)
+    again = apply_with_agent(bench, "agent-restart")
+    assert again.output.startswith("nothing to do"), again.output
+    assert read_agent_start(bench) == started
+    bench.sh(f"rm {NETWORK} {PLUGINS_DIR}/calico {PLUGINS_DIR}/calico-ipam")
+
+
+@pytest.fixture(scope="module")
+def hybrid(site: Site, image: Path, booted: Bench) -> Bench:
+    host = cluster.boot_agent(site, image, HYBRID)
+    cluster.start_agent(site, host, HYBRID)
+    return Bench(host, change(booted.wanted, "agent_restart", timeout_s=15))
+
+
+# A task of the agent as systemd sees it: in the cgroup of its unit.
+JOIN_AGENT = f"""
+for hierarchy in systemd unified; do
+    echo $$ > /sys/fs/cgroup/$hierarchy/system.slice/{HYBRID.unit}/cgroup.procs
+done
+exec "$@"
+"""
+
+
+def test_an_agent_that_takes_this_run_with_it_and_does_not_come_back_is_rolled_back(hybrid: Bench) -> None:
+    host = hybrid.host
+    assert by_hand.run(host, hybrid.wanted, "apply", "cni").status == 0
+    agent = sight.read_unit(host, HYBRID.unit)
+    hybrid.write(
+        f"/etc/systemd/system/{HYBRID.unit}.d/made-so.conf",
+        f"[Service]\nExecStartPre=/bin/sh -c '! test -e {NETWORK}'\n",
+    )
+    hybrid.sh("systemctl daemon-reload")
+    command = by_hand.build_command(host, hybrid.wanted, "apply", "agent-restart")
+    hybrid.write("/run/join-agent", JOIN_AGENT)  # in a file: systemd-run would expand its variables
+    host.run(["systemd-run", "--quiet", "--unit=task", "sh", "-eu", "/run/join-agent", *command])
+
+    guard = "calico-dcos-agent-restart.service"
+    wait_until(lambda: "so the agent is up again" in read_log(hybrid, guard), what="rolled back", timeout_s=120)
+
+    wait_until(lambda: not is_active(hybrid, "task.service"), what="the run has ended", timeout_s=60)
+    ended = read_log(hybrid, "task.service")
+    assert "Deactivated successfully" in ended, ended  # as systemd calls an end by its SIGTERM
+    assert "status=1" not in ended, "the run was ended with the agent, and did not get to its own end"
+    assert hybrid.sh(f"ls -A {CNI_CONFIG_DIR}").split() == ["dummy.cni"]
+    assert sight.read_unit(host, HYBRID.unit) != agent
+    wait_until(lambda: not is_active(hybrid, guard), what="the unit has ended", timeout_s=60)
+    assert hybrid.sh(f"ls -A {STATE_DIR} | grep order || true") == "", "the order holds a token"
+
+
+def read_log(bench: Bench, unit: str) -> str:
+    return bench.sh(f"journalctl --no-pager -o cat -u {unit}")
+
+
+def is_active(bench: Bench, unit: str) -> bool:
+    return bench.sh(f"systemctl is-active {unit} || true").strip() in {"active", "activating", "deactivating"}
 
 
 def test_an_agent_is_restarted_once_and_a_second_apply_makes_no_write(bench: Bench) -> None:

@@ -4,6 +4,7 @@ import json
 from typing import Any, List, NamedTuple, Optional, Union
 
 from ..host import Host
+from ..restarts import Restart, read_restart
 from ..systemd import Unit
 from ..unknown import Unknown
 from ..web import OK, UnreachableError, fetch
@@ -27,14 +28,24 @@ AgentState = NamedTuple(
 )
 MesosAgent = NamedTuple(
     "MesosAgent",
-    [("unit", Union[Unit, None, Unknown]), ("endpoint", str), ("state", Union[AgentState, Unknown])],
+    [
+        ("unit", Union[Unit, None, Unknown]),
+        ("endpoint", str),
+        ("state", Union[AgentState, Unknown]),
+        ("restart", Optional[Restart]),
+    ],
 )
 
 
 def read_mesos_agent(host: Host) -> MesosAgent:
     """Read the agent of this host."""
     endpoint = find_endpoint(host)
-    return MesosAgent(unit=read_agent_unit(host), endpoint=endpoint, state=read_agent_state(host, endpoint))
+    return MesosAgent(
+        unit=read_agent_unit(host),
+        endpoint=endpoint,
+        state=read_agent_state(host, endpoint),
+        restart=read_restart(host),
+    )
 
 
 def find_endpoint(host: Host) -> str:

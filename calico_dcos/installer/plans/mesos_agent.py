@@ -6,6 +6,7 @@ from ..facts import Facts
 from ..facts.cni import Cni
 from ..facts.docker import Docker
 from ..facts.mesos_agent import AgentState, MesosAgent
+from ..restarts import Restart
 from ..systemd import Unit
 from ..unknown import Unknown
 from ..versions import parse_version
@@ -25,16 +26,18 @@ def plan_agent_restart(facts: Facts, wanted: WantedCni, cni_changes: List[Change
         return refuse("the agent's version {!r} is not understood".format(state.version), "restart it by hand")
     if version >= FIRST_WITHOUT_RESTART:
         return DONE
-    reason = _find_reason(facts.cni, state, wanted, cni_changes)
+    reason = _find_reason(facts, state, wanted, cni_changes)
     if reason is None:
         return DONE
     return _plan_restart(facts, state, reason)
 
 
-def _find_reason(cni: Cni, state: AgentState, wanted: WantedCni, cni_changes: List[Change]) -> Optional[str]:
+def _find_reason(facts: Facts, state: AgentState, wanted: WantedCni, cni_changes: List[Change]) -> Optional[str]:
     if cni_changes:
         return "the CNI configuration is about to change"
-    changed = find_last_change(cni, wanted)
+    changed = find_last_change(facts.cni, wanted)
+    if facts.mesos_agent.restart == Restart(state.start_time_epoch_s, changed):
+        return None  # the clock was set back between the change and our restart
     if state.start_time_epoch_s > changed:
         return None
     return "Mesos {} reads networks at its start only, and the CNI files changed {:.0f} s after it".format(

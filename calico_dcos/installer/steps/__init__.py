@@ -10,6 +10,7 @@ from ..plans.changes import Action, Decision
 from ..report import Reporter
 from ..undo import has_unfinished, settle_step, undo_step
 from ..wanted import Wanted, is_enabled
+from . import guard
 from .agent_restart import restart_agent
 from .cni import install_plugin, write_network
 from .docker_store import reload_docker, restart_docker, write_store
@@ -48,13 +49,31 @@ def apply_step(step: str, host: Host, wanted: Wanted, reporter: Reporter) -> int
     status = _tell_settled(inspection.plan[step], reporter)
     try:
         if status is None or (status == EXIT_DONE and has_unfinished(host, step)):
-            with hold_lock(host, CHANGES, LOCK_TIMEOUT_S):
-                inspection, status = _do_changes(step, host, wanted, reporter)
-    except (LockedError, FileError, OSError) as error:
+            _check_leave(inspection.plan[step], wanted)
+            if step == "agent-restart" and guard.is_needed(host, inspection.facts):
+                inspection, status = _restart_outside(host, wanted, reporter)
+            else:
+                with hold_lock(host, CHANGES, LOCK_TIMEOUT_S):
+                    inspection, status = _do_changes(step, host, wanted, reporter)
+    except (StepError, LockedError, FileError, ToolError, OSError) as error:
         reporter.failure(str(error))
         status = EXIT_FAILED
-    reporter.inspection(inspection)
+    if not guard.is_guard(host):
+        reporter.inspection(inspection)
     return status
+
+
+def _restart_outside(host: Host, wanted: Wanted, reporter: Reporter) -> Tuple[Inspection, int]:
+    """Have the agent restarted by a unit of its own, which holds the lock itself; the facts tell whether it was."""
+    told = guard.restart_outside(host, wanted, reporter)
+    after = read_inspection(host, wanted)
+    try:
+        _verify(after.plan["agent-restart"])
+    except StepError as error:
+        reporter.failure(guard.find_failure(told) or error.reason, told)
+        return after, EXIT_FAILED
+    reporter.progress("done and verified")
+    return after, EXIT_DONE
 
 
 def _tell_settled(decision: Decision, reporter: Reporter) -> Optional[int]:
@@ -77,7 +96,6 @@ def _do_changes(step: str, host: Host, wanted: Wanted, reporter: Reporter) -> Tu
             _settle(step, host, reporter)
         return before, status
     try:
-        _check_leave(before.plan[step], wanted)
         for change in before.plan[step].changes:
             reporter.progress("{} ({})".format(change.message, change.reason))
             ACTIONS[change.action](Work(host, wanted, before.facts, reporter), change)

@@ -7,6 +7,8 @@ from ..facts.mesos_agent import AgentState, MesosAgent, read_agent_state
 from ..files import FileError
 from ..host import ToolError
 from ..plans.changes import Change
+from ..plans.mesos_agent import find_last_change
+from ..restarts import Restart, save_restart
 from ..systemd import JournalMark, Unit
 from ..undo import NETWORK_BACKUP, undo_change
 from ..unknown import Unknown
@@ -41,10 +43,18 @@ def _restart(work: Work, agent: MesosAgent, unit: Unit) -> None:
         state = read_agent_state(work.host, agent.endpoint)
         if isinstance(state, AgentState) and state.start_time_epoch_s != started:
             work.reporter.progress("the agent is back, started at {:.3f}".format(state.start_time_epoch_s))
+            _note_restart(work, state)
             return
         time.sleep(POLL_S)
     shown = state.reason if isinstance(state, Unknown) else "it was not restarted"
     raise StepError("the agent is not back after {:g} s ({})".format(timeout_s, shown))
+
+
+def _note_restart(work: Work, state: AgentState) -> None:
+    """Note what the agent has read, where its start seems to be older than that."""
+    changed = find_last_change(work.facts.cni, work.wanted.cni)
+    if state.start_time_epoch_s <= changed:
+        save_restart(work.host, Restart(state.start_time_epoch_s, changed))
 
 
 def _roll_back(work: Work, agent: MesosAgent, unit: Unit, reason: str, mark: JournalMark) -> StepError:

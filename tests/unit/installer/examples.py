@@ -172,7 +172,7 @@ def build_facts(**values: Any) -> Facts:
         rp_filter=RpFilter(1, 1, {"0": 2}),
         dcos=Dcos("1.9.0", []),
         docker=build_docker(build_engine(cluster_store=STORE), build_daemon_json(cluster_store=STORE)),
-        mesos_agent=MesosAgent(build_unit("dcos-mesos-slave.service"), "10.0.0.2:5051", build_agent_state()),
+        mesos_agent=MesosAgent(build_unit("dcos-mesos-slave.service"), "10.0.0.2:5051", build_agent_state(), None),
         cni=build_cni(),
         calico_node=build_container(),
         felix=Felix(is_ready=True, asked="etcd", detail="reported up"),

@@ -32,7 +32,7 @@ PORT_MAPPED = build_config(type="mesos-cni-port-mapper", is_wanted=False)
 
 
 def build_agent(**values: Any) -> MesosAgent:
-    return MesosAgent(build_unit("dcos-mesos-slave.service"), "10.0.0.2:5051", build_agent_state(**values))
+    return MesosAgent(build_unit("dcos-mesos-slave.service"), "10.0.0.2:5051", build_agent_state(**values), None)
 
 
 def test_on_a_host_that_is_as_wanted_nothing_is_left_to_do() -> None:
@@ -89,7 +89,9 @@ def test_an_agent_is_restarted_only_when_it_cannot_see_the_network_otherwise(fac
     ("facts", "refusal"),
     [
         pytest.param(
-            build_facts(mesos_agent=MesosAgent(None, "x:1", Unknown("503"))), "version is not known", id="no answer"
+            build_facts(mesos_agent=MesosAgent(None, "x:1", Unknown("503"), None)),
+            "version is not known",
+            id="no answer",
         ),
         pytest.param(build_facts(mesos_agent=build_agent(version="?")), "is not understood", id="no version"),
         pytest.param(
