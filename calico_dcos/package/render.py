@@ -32,7 +32,8 @@ ENTITIES = {
     "\n": "&#10;",
 }
 # Stands in for what Marathon puts in the place of a secret.
-SECRET_PLACEHOLDER = "a-secret-of-dcos"  # noqa: S105
+# Whatever kind of secret it stands for has to take it: a long word, or a URL.
+SECRET_PLACEHOLDER = "https://a-secret-of-dcos"  # noqa: S105
 # A port as Marathon might choose it.
 CHOSEN_PORT = 10_101
 
