@@ -9,7 +9,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
@@ -32,11 +32,13 @@ class StreamEvent:
 
     Attributes:
         is_timed: whether a timer sent it, nothing that happened: each heartbeat of a stream but its first.
+        came_at: when, on the monotonic clock.
     """
 
     stream: EventStream
     event: Json
     is_timed: bool = False
+    came_at: float = field(default_factory=time.monotonic)
 
     @property
     def type(self) -> str:

@@ -148,8 +148,9 @@ def test_a_process_that_ignores_sigterm_is_killed_after_the_units_time(start_hos
 
 
 def test_reload_sends_the_units_signal_or_does_not_apply(start_host: StartHost) -> None:
-    script = "trap 'echo reloaded' HUP; while :; do sleep 0.02; done"
+    script = "trap 'echo reloaded' HUP; echo ready; while :; do sleep 0.02; done"
     host = start_host(build_unit(script, more="ExecReload=/bin/kill -s HUP $MAINPID"))
+    wait_until(lambda: "ready" in host.run("journalctl", "-u", "a").stdout)
     assert host.run("systemctl", "reload", "a").returncode == 0
     wait_until(lambda: "reloaded" in host.run("journalctl", "-u", "a").stdout)
     assert host.run("systemctl", "kill", "-s", "HUP", "--kill-who=main", "a").returncode == 0

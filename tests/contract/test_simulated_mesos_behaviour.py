@@ -69,6 +69,11 @@ class Mesos:
     def deeds(self, name: str = "agent") -> list[dict[str, str]]:
         return [json.loads(line) for line in (self.directory / name / "deeds.jsonl").read_text().splitlines()]
 
+    def find_sandbox(self) -> str:
+        """Find the sandbox of the one task that was launched."""
+        (launched,) = [deed for deed in self.deeds() if deed["event"] == "launched"]
+        return launched["sandbox"]
+
     def stop(self) -> None:
         for scheduler in self._schedulers:
             scheduler.disconnect()
@@ -93,7 +98,7 @@ def stop(agent: MesosProcess) -> None:
     agent.stop()
 
 
-def wait_until(holds: Callable[[], bool], timeout_s: float = 10) -> None:
+def wait_until(holds: Callable[[], bool], timeout_s: float = 60) -> None:
     deadline = time.monotonic() + timeout_s
     while not holds():
         assert time.monotonic() < deadline, "it never came to hold"
@@ -338,7 +343,7 @@ def test_uris_are_fetched_into_the_sandbox_and_unpacked(mesos: Mesos) -> None:
     scheduler = mesos.subscribe()
     scheduler.launch("./tool && test -e packed && test $PWD = $MESOS_SANDBOX", command={"uris": uris})
     assert scheduler.take_updates_until("TASK_FINISHED")
-    sandbox = mesos.deeds()[1]["sandbox"]
+    sandbox = mesos.find_sandbox()
     agent = (mesos.master.address[0], 5051)
     read = send_request(agent, "GET", f"/files/read?path={sandbox}/stdout&offset=0")
     assert read.body["data"] == "tool\n"
@@ -351,7 +356,7 @@ def test_a_task_sees_the_environment_of_executors_and_its_own_but_not_the_agents
     variables = [{"name": "FROM", "value": "task"}]
     scheduler.launch("env", command={"environment": {"variables": variables}})
     scheduler.take_updates_until("TASK_FINISHED")
-    lines = Path(mesos.deeds()[1]["sandbox"], "stdout").read_text().splitlines()
+    lines = Path(mesos.find_sandbox(), "stdout").read_text().splitlines()
     environment = dict(line.split("=", 1) for line in lines)
     assert (environment["FROM"], environment["KEPT"]) == ("task", "yes")
     assert environment["MESOS_AGENT_ENDPOINT"] == f"{mesos.master.address[0]}:5051"
@@ -364,7 +369,7 @@ def test_a_task_that_ignores_the_kill_is_killed_after_its_grace_period(mesos: Me
     scheduler = mesos.subscribe()
     scheduler.launch("trap '' TERM; echo ready; while true; do sleep 0.05; done")
     scheduler.take_updates_until("TASK_RUNNING")
-    output = Path(mesos.deeds()[1]["sandbox"], "stdout")
+    output = Path(mesos.find_sandbox(), "stdout")
     wait_until(lambda: output.read_text() == "ready\n")
     policy = {"grace_period": {"nanoseconds": 200_000_000}}
     scheduler.call("KILL", task_id={"value": "task"}, kill_policy=policy)

@@ -74,7 +74,8 @@ def test_the_page_refers_to_its_own_assets_by_relative_links_only(site: Site) ->
     assert [link for link in page.links if re.match(r"/|[a-z]+:", link)] == []
     assert page.inline == []
     for link in page.links:
-        assert site.get(f"/{link}").status_code == 200
+        # 202 is what a plan that is under way answers with.
+        assert site.get(f"/{link}").status_code in (200, 202), link
 
 
 @pytest.mark.parametrize("asset", sorted(set(list_assets()) - {""}))
