@@ -135,8 +135,17 @@ def open_database(path: Path) -> sqlite3.Connection:
     try:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
-        connection.executescript(SCHEMA)
+        # Only where they are missing: it takes the lock for writing, for which a busy writer may let nobody through.
+        if not _is_laid_out(connection):
+            connection.executescript(SCHEMA)
     except sqlite3.Error:
         connection.close()
         raise
     return connection
+
+
+def _is_laid_out(connection: sqlite3.Connection) -> bool:
+    tables = "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name IN ('records', 'writer')"
+    if connection.execute(tables).fetchone() != (2,):
+        return False
+    return bool(connection.execute("SELECT COUNT(*) FROM writer").fetchone() == (1,))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
@@ -122,6 +123,9 @@ class Weather(RuleBasedStateMachine):
         if hasattr(self, "storm"):
             self.storm.calm_down()
 
+
+# As many stories as `make test` tells take a minute or two on a slow machine.
+pytestmark = pytest.mark.timeout(1500)
 
 TestWeather = Weather.TestCase
 TestWeather.settings = settings(
