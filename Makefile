@@ -8,7 +8,7 @@ IMAGE ?= calico-dcos
 DEMO_ARGS ?=
 CHAOS_ARGS ?=
 
-.PHONY: help demo test nightly chaos check format e2e bench docs image package lock packages clean
+.PHONY: screenshots help demo test nightly chaos check format e2e bench docs image package lock packages clean
 
 help:
 	@echo 'make demo     walk a simulated cluster on this machine   (DEMO_ARGS="--agents 10 --once")'
@@ -18,6 +18,7 @@ help:
 	@echo 'make e2e      the tests on hosts with real systemd and Docker (root, Debian)'
 	@echo 'make chaos    a walk of 20 agents during which everything is killed   (CHAOS_ARGS="--seed 7 --seconds 600")'
 	@echo 'make bench    speed and memory, as ratios measured in one run'
+	@echo 'make screenshots  pictures of the page for the docs'
 	@echo 'make docs     write anew what follows from the table of settings: options in universe/, pages in docs/'
 	@echo 'make image    the Docker image of the scheduler          (IMAGE=calico-dcos BASE_IMAGE= BUNDLE=release)'
 	@echo 'make package  a local Universe with the package, in build/                   (IMAGE=registry/name:tag)'
@@ -61,6 +62,9 @@ check: $(VENV)/.ready
 
 format: $(VENV)/.ready
 	$(BIN)/ruff format .
+
+screenshots: $(VENV)/.ready packages
+	CALICO_SCREENSHOTS=docs/images $(BIN)/pytest tests/page/test_page_manners.py -k pictures
 
 docs: $(VENV)/.ready
 	@$(BIN)/python -m calico_dcos.package

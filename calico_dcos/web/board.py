@@ -16,7 +16,7 @@ ROWS_PER_MESSAGE = 500
 # How old a board may be while nothing but time changes: messages count seconds.
 MAX_AGE_S = 1.0
 # After building a board, this many times as long passes before the next is built: the scheduler shares our processor.
-REST_FACTOR = 10.0
+REST_FACTOR = 3.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import os
 import stat
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from calico_dcos.installer.host import Host
+from calico_dcos.installer.lock import CHANGES, hold_lock
 from tests.contract.installer_fakes import FakeHost
 
 STEPS = ("docker-cluster-store", "cni")
@@ -221,3 +224,22 @@ def test_mode_and_owner_of_what_was_there_come_back(host: FakeHost) -> None:
     after = old.stat()
     assert (after.st_mode, after.st_uid, after.st_gid) == (before.st_mode, before.st_uid, before.st_gid)
     assert after.st_mtime_ns == before.st_mtime_ns
+
+
+def test_who_waits_for_a_lock_that_is_removed_meanwhile_takes_the_new_one(tmp_path: Path) -> None:
+    here = Host(str(tmp_path), None, {})
+    lock = tmp_path / "var/lib/calico-dcos/lock/changes"
+    taken = threading.Event()
+
+    def wait_for_it() -> None:
+        with hold_lock(here, CHANGES, 60):
+            assert lock.exists()
+            taken.set()
+
+    with hold_lock(here, CHANGES, 60):
+        waiter = threading.Thread(target=wait_for_it)
+        waiter.start()
+        (tmp_path / "var").rename(tmp_path / "gone")
+    assert taken.wait(60)
+    waiter.join()
+    assert lock.exists(), "whoever comes next meets at the same file"

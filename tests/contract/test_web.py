@@ -73,9 +73,9 @@ def test_the_page_refers_to_its_own_assets_by_relative_links_only(site: Site) ->
     assert "static/page.js" in page.links
     assert [link for link in page.links if re.match(r"/|[a-z]+:", link)] == []
     assert page.inline == []
-    for link in page.links:
-        # 202 is what a plan that is under way answers with.
-        assert site.get(f"/{link}").status_code in (200, 202), link
+    for link in (link for link in page.links if not link.startswith("#")):
+        # The plan of this scene is not complete, which the SDK tells with 202.
+        assert site.get(f"/{link}").status_code in (200, 202)
 
 
 @pytest.mark.parametrize("asset", sorted(set(list_assets()) - {""}))

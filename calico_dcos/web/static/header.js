@@ -86,11 +86,12 @@ function showActive(summary) {
 
 function buildCard(agent) {
   const current = findCurrentStep(agent);
+  const reason = describeReason(agent);
   const since = build("span", ["in its slot ", buildAge(agent.slot_since)], { class: "muted" });
   const parts = [
     build("div", [build("b", agent.key), since], { class: "card-head" }),
     buildSteps(agent.steps),
-    build("p", [current ? build("b", `${current.name} `) : null, describeReason(agent)]),
+    build("p", [current && !reason.startsWith(current.name) ? build("b", `${current.name} `) : null, reason]),
   ];
   if (current && current.done_bytes !== null && current.total_bytes) {
     const fill = build("span", "", { class: "bar-fill" });
