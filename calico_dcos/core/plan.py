@@ -213,6 +213,9 @@ def _judge_step(look: _Look, name: StepName, step: Step) -> tuple[Status, str]:
         return Status.COMPLETE, waiver
     if look.failure is not None and look.failure.step is name:
         return Status.ERROR, look.failure.reason
+    if name is StepName.INSPECT and is_settled(look.agent, policy):
+        # A look at what is complete takes nothing back, whatever becomes of its task: only what it finds does.
+        return Status.COMPLETE, "verifies what is complete" if _is_at_work(step, name) else ""
     if step.task is not None and step.task.state.is_in_doubt:
         return Status.WAITING, f"Mesos lost sight of it: {step.task.state.value}"
     if is_step_done(look.agent, name, policy) and not _is_at_work(step, name):

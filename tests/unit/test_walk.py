@@ -284,6 +284,23 @@ def test_drift_is_found_by_the_verification_and_mended_with_a_slot() -> None:
     )
 
 
+def test_a_verification_that_is_lost_leaves_the_plan_complete() -> None:
+    host = build_host(1)
+    cluster = FakeCluster([host], build_policy(verify_interval_s=50.0))
+    cluster.run_until(cluster.is_complete)
+    looks = host.launched.count(StepName.INSPECT)
+    cluster.now += 60.0
+    cluster.feed(OffersReceived((cluster.build_offer(host),)))
+
+    inspect = cluster.state.agents["agent1.test"].get_step(StepName.INSPECT)
+    assert inspect.task is not None
+    assert inspect.task.state is TaskState.LAUNCHED
+    plan = build_plan(cluster.state, cluster.now)
+    assert plan.status is Status.COMPLETE
+    assert plan.phases[0].steps[0].message == "verifies what is complete"
+    assert host.launched.count(StepName.INSPECT) == looks
+
+
 def test_changed_settings_end_the_service_and_start_it_anew_in_a_slot() -> None:
     host = build_host(1)
     policy = build_policy()
