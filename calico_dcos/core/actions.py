@@ -10,7 +10,12 @@ from .model import Resource, StepName, TaskRef
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """Start a step's task on an offer; what the task does not use is offered again at once."""
+    """Start a step's task on an offer; what the task does not use is offered again at once.
+
+    Attributes:
+        may_restart: whether the task has leave to restart Docker or the Mesos agent.
+        retried_at: when an operator last wanted the agent's failed steps tried again, 0 for never.
+    """
 
     offer_id: str
     task_id: str
@@ -20,6 +25,7 @@ class Launch:
     may_restart: bool
     resources: tuple[Resource, ...]
     reason: str
+    retried_at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -165,6 +165,7 @@ def _start(
         agent_key=agent.key,
         step=start.step,
         may_restart=task.may_restart,
+        retried_at=agent.retried_at,
         resources=resources,
         reason=start.reason,
     )

@@ -38,6 +38,7 @@ Wanted = NamedTuple(
         ("agent_restart", AgentRestart),
         ("calico_node", CalicoNode),
         ("may_restart", bool),
+        ("retry", str),
     ],
 )
 
@@ -117,6 +118,8 @@ def _read_wanted(top: "_Reader") -> Wanted:
         ),
         # Without it, nothing is restarted: the scheduler counts who may, and an operator's call says so itself.
         may_restart="may_restart" in top.content and top.flag("may_restart"),
+        # Differs after each retry by an operator; no more is made of it.
+        retry=str(top.content.get("retry", "")),
     )
 
 

@@ -133,7 +133,8 @@ def _build_health_check(launch: Launch, template: TaskTemplate, master_version: 
 
 
 def _build_wanted(launch: Launch, template: TaskTemplate) -> str:
-    return json.dumps({**template.read_wanted(), "may_restart": launch.may_restart}, sort_keys=True)
+    leave = {"may_restart": launch.may_restart, "retry": f"{launch.retried_at:.3f}"}
+    return json.dumps({**template.read_wanted(), **leave}, sort_keys=True)
 
 
 def _build_environment(variables: Mapping[str, str]) -> dict[str, Any]:

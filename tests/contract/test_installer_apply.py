@@ -317,6 +317,39 @@ def test_an_agent_that_does_not_come_back_loses_our_network_and_is_tried_once_mo
     assert "agent: EXIT with status 1" in get_failure(host)
 
 
+def test_a_restart_that_was_rolled_back_is_not_tried_again_before_an_operator_retries(host: FakeHost) -> None:
+    host.change_state(agent=OLD)
+    assert host.run("apply", "cni").returncode == 0
+    host.change_state(agent_is_stuck=True)
+    assert host.run("apply", "agent-restart").returncode == 1
+    host.change_state(agent_is_stuck=False, agent={**OLD, "start_time": time.time()})
+    acts = list(host.acts)
+
+    refused = host.run("apply", "cni")
+    assert refused.returncode == 3
+    assert "rolled back before, and not tried twice" in refused.stdout
+    assert not host.config_file.exists()
+    assert host.acts == acts
+
+    host.wanted["retry"] = "1795858238.965"
+    for step in ("cni", "agent-restart"):
+        assert host.run("apply", step).returncode == 0
+    assert len(host.acts) == len(acts) + 2
+    assert not (host.root / "var/lib/calico-dcos/rolled-back.json").exists()
+
+
+def test_a_docker_that_did_not_take_the_store_is_not_reloaded_again_for_the_same_store(host: FakeHost) -> None:
+    host.change_state(reload_is_ignored=True)
+    assert host.run("apply", "docker-cluster-store").returncode == 1
+    acts = list(host.acts)
+
+    refused = host.run("apply", "docker-cluster-store")
+
+    assert refused.returncode == 3
+    assert "Docker does not show the store" in refused.stdout
+    assert host.acts == acts
+
+
 SYSTEMD_RUN = r"""#!{python}
 import os, subprocess, sys
 options, command = [], sys.argv[1:]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -291,9 +292,21 @@ def test_what_is_configured_travels_in_the_environment_and_never_in_the_shell_li
         environment = read_environment(command)
 
         assert "rm" not in command["value"]
-        assert json.loads(environment["CALICO_DCOS_WANTED"]) == {**WANTED, "may_restart": True}
+        assert json.loads(environment["CALICO_DCOS_WANTED"]) == {
+            **WANTED,
+            "may_restart": True,
+            "retry": "0.000",
+        }
         assert environment["CALICO_DCOS_REPORT_URL"] == f"http://10.0.0.9:8080/v1/reports/{step.value}.1"
         assert environment["CALICO_DCOS_REPORT_TOKEN"] == f"token of {step.value}.1"
+
+
+def test_an_operators_retry_tells_the_installer_that_what_was_rolled_back_may_be_tried_again() -> None:
+    launch = replace(build_launch(StepName.CNI), retried_at=1795858238.9648)
+
+    command = build_task_info(launch, TEMPLATE)["command"]
+
+    assert json.loads(read_environment(command)["CALICO_DCOS_WANTED"])["retry"] == "1795858238.965"
 
 
 def test_leave_to_restart_is_that_of_the_launch() -> None:

@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import List, NamedTuple, Tuple, Union
 
 from ..host import STATE_DIR, Host
+from ..rollbacks import Rollback, read_rollbacks
 from ..unknown import Unknown
 from ..wanted import Wanted
 from ..web import split_address
@@ -36,6 +37,7 @@ Facts = NamedTuple(
         ("etcd", List[Endpoint]),
         ("etcd_listener", Listener),
         ("etcd_port", Port),
+        ("rollbacks", List[Rollback]),
     ],
 )
 
@@ -68,6 +70,7 @@ def read_facts(host: Host, wanted: Wanted) -> Facts:
             etcd=etcd.result(),
             etcd_listener=listener.result(),
             etcd_port=port.result(),
+            rollbacks=read_rollbacks(host),
         )
 
 

@@ -4,11 +4,12 @@ from typing import Dict, List
 
 from ..facts import Facts
 from ..host import STATE_DIR
+from ..rollbacks import DOCKER, MESOS_AGENT
 from ..unknown import Unknown
 from ..wanted import Wanted
 from .changes import STEPS, Action, Decision, refuse, warn
 from .cni import plan_cni
-from .conditions import guard, refuse_architecture, refuse_disk, refuse_without_v2
+from .conditions import guard, refuse_architecture, refuse_disk, refuse_rolled_back, refuse_without_v2
 from .docker_store import plan_docker_store, warn_of_pending_edits
 from .mesos_agent import plan_agent_restart, refuse_busy_agent
 from .services import plan_calico_node, plan_etcd_proxy, warn_of_node
@@ -33,7 +34,10 @@ def plan_changes(facts: Facts, wanted: Wanted) -> Dict[str, Decision]:
         ),
         "docker-cluster-store": _guard_store(plan_docker_store(facts.docker, wanted.cluster_store), facts, wanted),
         "cni": cni,
-        "agent-restart": plan_agent_restart(facts, wanted.cni, cni.changes),
+        "agent-restart": guard(
+            plan_agent_restart(facts, wanted.cni, cni.changes),
+            [refuse_rolled_back(facts.rollbacks, MESOS_AGENT, wanted)],
+        ),
         "calico-node": warn(
             plan_calico_node(facts.calico_node, wanted.calico_node), warn_of_node(facts, wanted.calico_node)
         ),
@@ -54,6 +58,7 @@ def _guard_store(decision: Decision, facts: Facts, wanted: Wanted) -> Decision:
     return guard(
         warn(decision, warn_of_pending_edits(decision, facts)),
         [
+            refuse_rolled_back(facts.rollbacks, DOCKER, wanted),
             refuse_disk(facts.disks, "/etc/docker", FILE_MB),
             refuse_disk(facts.disks, STATE_DIR, FILE_MB),
             refuse_without_v2(facts.etcd, wanted.cluster_store.url),
@@ -72,6 +77,8 @@ def _guard_cni(decision: Decision, facts: Facts, wanted: Wanted) -> Decision:
     return guard(
         decision,
         [
+            # The network that an agent did not start with must not come back before somebody has looked.
+            refuse_rolled_back(facts.rollbacks, MESOS_AGENT, wanted),
             *architectures,
             refuse_disk(facts.disks, wanted.cni.plugins_dir, needs_room),
             refuse_disk(facts.disks, STATE_DIR, needs_room),

@@ -6,7 +6,9 @@ from urllib.parse import urlsplit
 
 from ..facts.disk import Disk
 from ..facts.etcd import Endpoint
+from ..rollbacks import ROLLBACK_FILE, Rollback, find_rollback
 from ..unknown import Unknown
+from ..wanted import Wanted
 from .changes import Decision, refuse
 
 MEGABYTE = 1 << 20
@@ -47,6 +49,17 @@ def refuse_disk(disks: List[Disk], path: str, need_mb: int) -> Optional[Decision
         if disk.room.free_inodes == 0:
             return refuse("{} has no inode left".format(disk.looked_at), "remove files there")
     return None
+
+
+def refuse_rolled_back(notes: List[Rollback], restarted: str, wanted: Wanted) -> Optional[Decision]:
+    """Refuse to restart again what was rolled back with the same wanted state."""
+    note = find_rollback(notes, restarted, wanted)
+    if note is None:
+        return None
+    return refuse(
+        "rolled back before, and not tried twice ({})".format(note.reason),
+        "mend the cause, then retry this agent (by hand: delete {})".format(ROLLBACK_FILE),
+    )
 
 
 def refuse_architecture(url: str, machine: str) -> Optional[Decision]:

@@ -8,6 +8,7 @@ from ..inspection import Inspection, read_inspection
 from ..lock import CHANGES, LockedError, hold_lock
 from ..plans.changes import Action, Decision
 from ..report import Reporter
+from ..rollbacks import forget_rollback
 from ..undo import has_unfinished, settle_step, undo_step
 from ..wanted import Wanted, is_enabled
 from . import guard
@@ -127,6 +128,7 @@ def _settle(step: str, host: Host, reporter: Reporter) -> None:
     """Note that the changes are verified; where that is not possible, the next run does."""
     try:
         settle_step(host, step)
+        forget_rollback(host, step)
     except FileError as error:
         reporter.progress("that this is verified cannot be noted: {}".format(error))
 

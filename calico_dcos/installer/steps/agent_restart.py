@@ -9,6 +9,7 @@ from ..host import ToolError
 from ..plans.changes import Change
 from ..plans.mesos_agent import find_last_change
 from ..restarts import Restart, save_restart
+from ..rollbacks import MESOS_AGENT, save_rollback
 from ..systemd import JournalMark, Unit
 from ..undo import NETWORK_BACKUP, undo_change
 from ..unknown import Unknown
@@ -59,7 +60,7 @@ def _note_restart(work: Work, state: AgentState) -> None:
 
 def _roll_back(work: Work, agent: MesosAgent, unit: Unit, reason: str, mark: JournalMark) -> StepError:
     """Put back the network that was there before ours, with which an old agent may not start, and try once more."""
-    told = [reason]
+    told = [reason, *save_rollback(work.host, MESOS_AGENT, work.wanted, reason)]
     journal = systemd.read_journal(work.host, unit.name, mark)
     try:
         told += undo_change(work.host, NETWORK_BACKUP) or ["no network of ours is there to be taken away"]

@@ -19,6 +19,7 @@ from ..facts.docker import UNIT
 from ..files import FileError, read_file
 from ..host import ToolError
 from ..plans.changes import Change
+from ..rollbacks import DOCKER, save_rollback
 from ..undo import STORE_BACKUP, undo_change
 from ..web import CREATED, OK, PRECONDITION_FAILED, Answer, UnreachableError, call, open_connection
 from .work import StepError, Work
@@ -200,7 +201,7 @@ def _roll_back(work: Work, reason: str, mark: systemd.JournalMark, containers: D
 
     After a reload the file alone: a second SIGHUP with another value is what hangs Docker.
     """
-    told = [reason]
+    told = [reason, *save_rollback(work.host, DOCKER, work.wanted, reason)]
     journal = systemd.read_journal(work.host, UNIT, mark)
     try:
         told += undo_change(work.host, STORE_BACKUP) or ["daemon.json is as it was before"]

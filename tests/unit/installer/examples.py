@@ -179,5 +179,6 @@ def build_facts(**values: Any) -> Facts:
         etcd=[build_endpoint()],
         etcd_listener=listener,
         etcd_port=Port(2379, []),
+        rollbacks=[],
     )
     return facts._replace(**values)
