@@ -17,6 +17,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=int(time.time()) % 10_000, help="which faults come, and when")
     parser.add_argument("--agents", type=int, default=20)
     parser.add_argument("--seconds", type=float, default=180.0, help="how long faults come")
+    parser.add_argument("--store", choices=["etcd", "zookeeper", "sqlite"], help="default: the seed's choice of two")
     parser.add_argument("--kills", type=int, default=0, help="how often the scheduler is killed before that")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="chaos-") as name:
@@ -26,6 +27,7 @@ def main() -> int:
             agents=arguments.agents,
             seconds=arguments.seconds,
             kills=arguments.kills,
+            store=arguments.store,
             directory=directory,
         )
         return 0 if report(outcome, directory) else 1

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from calico_dcos.demo import _build_environment
@@ -18,6 +19,7 @@ from calico_dcos.sim.cluster_plan import MASTER_UNIT, plan_agents
 from calico_dcos.sim.host import Host
 from tests.chaos.evidence import find_violations, tell_story
 from tests.chaos.relay import Relay
+from tests.chaos.small_disk import SmallDisk
 from tests.contract.real_etcd import RealEtcd, find_free_port, start_etcd
 from tests.contract.real_zookeeper import RealZooKeeper, start_zookeeper
 from tests.contract.scheduler_process import SchedulerProcess
@@ -60,10 +62,12 @@ class Chaos:
 
     Args:
         seed: decides which faults come, and when.
+        store: where the scheduler remembers: etcd or zookeeper, whose connections are cut, or sqlite, whose disk is
+            filled; the seed chooses one of the first two where none is given.
         directory: for the stores' data and the scheduler's log.
     """
 
-    def __init__(self, *, seed: int, agents: int, directory: Path, stack: ExitStack) -> None:
+    def __init__(self, *, seed: int, agents: int, store: str | None, directory: Path, stack: ExitStack) -> None:
         self._random = random.Random(seed)  # noqa: S311 - a schedule, not a secret
         self._mends: list[tuple[float, str, Callable[[], None]]] = []
         self.outcome = Outcome(seed, agents)
@@ -78,12 +82,12 @@ class Chaos:
         ]
         self.cluster = stack.enter_context(Cluster(plans, start_timeout_s=240, zookeeper=zookeeper_url))
         self.master = Host(self.cluster.directory / "master")
-        uses_etcd = self._random.random() < 0.5
-        store = self.etcd if uses_etcd else self.zookeeper
-        self.relay = Relay("127.0.0.1", int(store.endpoint.rpartition(":")[2]))
-        stack.callback(self.relay.close)
-        url = f"{'etcd' if uses_etcd else 'zk'}://127.0.0.1:{self.relay.port}/calico"
-        environment = _build_environment(self.cluster, find_free_port(), url)
+        chosen = "etcd" if self._random.random() < 0.5 else "zookeeper"
+        self.relay: Relay | None = None
+        self.disk: SmallDisk | None = None
+        environment = _build_environment(
+            self.cluster, find_free_port(), self._prepare_store(store or chosen, directory, stack)
+        )
         settings = {
             name.removeprefix("CALICO_DCOS_"): value
             for name, value in environment.items()
@@ -102,9 +106,24 @@ class Chaos:
         stack.callback(self._mend_all)
         self.scheduler.start()
 
+    def _prepare_store(self, store: str, directory: Path, stack: ExitStack) -> str:
+        """Put between the scheduler and its store what can fail there, and return the store's URL."""
+        if store == "sqlite":
+            self.disk = SmallDisk(_make(directory / "disk"))
+            stack.callback(self.disk.close)
+            return f"sqlite://{self.disk.directory}/state.db"
+        server = self.etcd if store == "etcd" else self.zookeeper
+        self.relay = Relay("127.0.0.1", int(server.endpoint.rpartition(":")[2]))
+        stack.callback(self.relay.close)
+        return f"{'etcd' if store == 'etcd' else 'zk'}://127.0.0.1:{self.relay.port}/calico"
+
     def rage(self, seconds: float) -> None:
         """Let faults come for so long."""
         end = time.monotonic() + seconds
+        if self.disk is not None:
+            # In the middle of the walk, once in any case: later ones are left to chance.
+            self._attend(LONGEST_FAULT_S)
+            self._fill_disk(self.disk)
         while time.monotonic() < end:
             self._attend(self._random.uniform(1.0, 4.0))
             self._strike()
@@ -158,8 +177,11 @@ class Chaos:
             "agent": self._strike_agent,
             "etcd": lambda: self._strike_store("etcd", self.etcd),
             "zookeeper": lambda: self._strike_store("zookeeper", self.zookeeper),
-            "connections": self._cut_connections,
         }
+        if self.relay is not None:
+            strikes["connections"] = partial(self._cut_connections, self.relay)
+        if self.disk is not None:
+            strikes["disk"] = partial(self._fill_disk, self.disk)
         chosen = self._random.choice(sorted(strikes))
         if chosen not in busy:
             strikes[chosen]()
@@ -196,10 +218,15 @@ class Chaos:
         store.suspend()
         self._mend_later(name, store.resume)
 
-    def _cut_connections(self) -> None:
+    def _cut_connections(self, relay: Relay) -> None:
         self._note("connections to the store cut")
-        self.relay.cut()
-        self._mend_later("connections", self.relay.mend)
+        relay.cut()
+        self._mend_later("connections", relay.mend)
+
+    def _fill_disk(self, disk: SmallDisk) -> None:
+        self._note("disk filled")
+        disk.fill()
+        self._mend_later("disk", disk.make_room)
 
     def _suspend(self, name: str, pid: int) -> None:
         self._note(f"SIGSTOP {name}")
@@ -233,10 +260,12 @@ def _send(pid: int, number: signal.Signals) -> None:
         os.kill(pid, number)
 
 
-def run_chaos(*, seed: int, agents: int, seconds: float, kills: int, directory: Path) -> Outcome:
+def run_chaos(
+    *, seed: int, agents: int, seconds: float, kills: int, directory: Path, store: str | None = None
+) -> Outcome:
     """Run one walk through chaos."""
     with ExitStack() as stack:
-        chaos = Chaos(seed=seed, agents=agents, directory=directory, stack=stack)
+        chaos = Chaos(seed=seed, agents=agents, store=store, directory=directory, stack=stack)
         if kills:
             chaos.kill_scheduler(kills)
         if seconds:

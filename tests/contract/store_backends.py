@@ -9,13 +9,14 @@ import itertools
 import sqlite3
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 
 from calico_dcos.core.memory import Batch
 from calico_dcos.core.model import Agent
-from calico_dcos.scheduler import Store
+from calico_dcos.scheduler import Store, StoreError, StoreHeldError
 from calico_dcos.store.etcd import EtcdRecords
 from calico_dcos.store.etcd_client import EtcdAddress, EtcdClient
 from calico_dcos.store.records import RecordStore
@@ -158,3 +159,20 @@ def write_for_ever(url: str, batch_size: int) -> None:
 
 if __name__ == "__main__":
     write_for_ever(sys.argv[1], int(sys.argv[2]))
+
+
+def save_until_answered(store: Store, batch: Batch) -> None:
+    """Save as the scheduler does: again as long as the store is away.
+
+    Raises:
+        StoreHeldError: the lock was lost, which no second try mends.
+    """
+    deadline = time.monotonic() + 60.0
+    while True:
+        try:
+            return store.save(batch)
+        except StoreHeldError:
+            raise
+        except StoreError:
+            assert time.monotonic() < deadline, "the store never answered"
+            time.sleep(0.1)

@@ -24,6 +24,7 @@ from calico_dcos.store.records import RecordStore
 from calico_dcos.store.srv import SrvError, resolve_srv
 from calico_dcos.store.urls import open_store
 from tests.contract.real_etcd import RealEtcd, start_etcd
+from tests.contract.store_backends import save_until_answered
 
 NOBODY = "127.0.0.1:1"
 
@@ -51,7 +52,7 @@ def test_the_lock_survives_a_restart_of_etcd(etcd: RealEtcd) -> None:
             store.save(Batch(framework_id="f-1"))
         etcd.start()
 
-        store.save(Batch(framework_id="f-2"))
+        save_until_answered(store, Batch(framework_id="f-2"))
 
         assert store.load().framework_id == "f-2"
 
