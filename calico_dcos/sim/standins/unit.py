@@ -214,6 +214,8 @@ class Unit:
             ],
             setsid=True,
             setsigmask=[],
+            # As systemd does: a shell cannot trap what was ignored when it began, as SIGHUP is below nohup.
+            setsigdef=signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP},
         )
 
     def _build_environment(self, invocation: str) -> dict[str, str]:
