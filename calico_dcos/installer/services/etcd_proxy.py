@@ -15,9 +15,12 @@ from .etcd_binary import PROXY_DATA, Binary, build_proxy_command, install_etcd
 from .members import NoMembersError, find_members
 from .stop import StopSignal
 
-POLL_S = 1.0
-# A look goes through to the cluster, from every agent: once all is well, seldom.
+POLL_S = 0.25
+# A look goes through to the cluster, from every agent: seldom once all is well, and not in haste when it stays unwell.
 LOOK_STEADY_S = 10.0
+LOOK_UNWELL_S = 1.0
+# How long a proxy that was just started is looked at in each turn.
+START_S = 10.0
 BACK_OFF_FIRST_S, BACK_OFF_MAX_S = 1.0, 30.0
 # One that ran this long did not crash at its start: the next back-off begins anew.
 STEADY_S = 60.0
@@ -80,7 +83,13 @@ class ProxySupervisor:
         if is_healthy and not self._was_healthy:
             self._tell_healthy()
         self._was_healthy = is_healthy
-        self._look_at_s = now_s + (LOOK_STEADY_S if is_healthy else POLL_S)
+        self._look_at_s = now_s + self._choose_pause_s(now_s, is_healthy=is_healthy)
+
+    def _choose_pause_s(self, now_s: float, *, is_healthy: bool) -> float:
+        if is_healthy:
+            return LOOK_STEADY_S
+        is_starting = self._child is not None and now_s - self._started_s < START_S
+        return POLL_S if is_starting else LOOK_UNWELL_S
 
     def _consider_start(self, listener: Listener, now_s: float) -> None:
         if listener.answers == "etcd":

@@ -15,7 +15,7 @@ from ..undo import NETWORK_BACKUP, undo_change
 from ..unknown import Unknown
 from .work import StepError, Work
 
-POLL_S = 0.5
+POLL_S = 0.1
 
 
 def restart_agent(work: Work, change: Change) -> None:
