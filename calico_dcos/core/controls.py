@@ -181,9 +181,9 @@ def _judge_waiver(state: State, agent: Agent | None, command: Command, waive: Wa
         what = "every step" if command.step is None else command.step.value
         return Verdict(Outcome.ALREADY, f"{what} on {agent.key} is complete or {done} already")
     for name in left:
-        task = agent.get_step(name).task
-        if task is not None and not task.state.is_ended and not policy.by_name[name].is_service:
-            return Verdict(Outcome.REFUSED, f"{name.value} is at work on {agent.key} as {task.id}: wait for its end")
+        refusal = _refuse_at_work(state, agent, name)
+        if refusal is not None:
+            return refusal
     waived = agent
     for name in left:
         waived = waived.with_step(name, waive(waived.get_step(name), policy.by_name[name]))
@@ -210,16 +210,27 @@ def _is_waived_so(state: State, agent: Agent, name: StepName, command: CommandNa
     return is_step_done(agent, name, state.policy)
 
 
+def _refuse_at_work(state: State, agent: Agent, name: StepName) -> Verdict | None:
+    """Refuse while a step's task is known to run; one that Mesos lost sight of may never end."""
+    task = agent.get_step(name).task
+    if task is None or not task.state.is_active or state.policy.by_name[name].is_service:
+        return None
+    return Verdict(Outcome.REFUSED, f"{name.value} is at work on {agent.key} as {task.id}: wait for its end")
+
+
 def _judge_release(state: State, agent: Agent | None, mark: Mark) -> Verdict:
     if agent is None:
         return Verdict(Outcome.REFUSED, "release-slot is for one agent: name it")
     if agent.release is not None:
         return Verdict(Outcome.ALREADY, f"the slot of {agent.key} is {describe_mark('released', agent.release)}")
-    if find_failure(agent, state.policy) is None:
+    tasks = [task for name in StepName if (task := agent.get_step(name).task) is not None]
+    # A machine that died in its slot would hold the walk up for ever: its tasks never end, so nothing ever fails.
+    is_out_of_sight = any(task.state.is_in_doubt for task in tasks)
+    if find_failure(agent, state.policy) is None and not is_out_of_sight:
         return Verdict(Outcome.REFUSED, f"{agent.key} has not failed: pause it, or wait until it is complete")
     for name in StepName:
-        task = agent.get_step(name).task
-        if task is not None and not task.state.is_ended and not state.policy.by_name[name].is_service:
-            return Verdict(Outcome.REFUSED, f"{name.value} is at work on {agent.key} as {task.id}: wait for its end")
+        refusal = _refuse_at_work(state, agent, name)
+        if refusal is not None:
+            return refusal
     released = replace(agent, release=mark, slot_since=None, restart_since=None)
     return Verdict(Outcome.ACCEPTED, f"{agent.key} gives its slot up: the walk goes on past it", agents=(released,))

@@ -142,8 +142,9 @@ def _explain(look: _Look) -> str:
     state, agent, move = look.state, look.agent, look.move
     if agent.pause is not None:
         return describe_mark("paused", agent.pause)
-    if look.failure is not None and agent.release is not None:
-        return f"{look.failure.reason} (slot {describe_mark('released', agent.release)})"
+    if agent.release is not None:
+        reason = move.reason if look.failure is None else look.failure.reason
+        return f"{reason} (slot {describe_mark('released', agent.release)})"
     if isinstance(move, Wait) and move.until is not None and move.until > look.now:
         return f"{move.reason} ({move.until - look.now:.0f} s to go)"
     if not isinstance(move, Start | End):

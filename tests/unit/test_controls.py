@@ -215,6 +215,30 @@ def test_released_slot_lets_the_walk_go_on_past_a_failed_agent() -> None:
     cluster.run_until(cluster.is_complete)
 
 
+def build_dead() -> tuple[FakeCluster, list[FakeHost]]:
+    """A cluster whose first host died in its slot, at its CNI step: nothing there ever ends, or fails."""
+    hosts = [build_host(number) for number in range(2)]
+    hosts[0].outcomes[StepName.CNI] = [TaskState.UNREACHABLE]
+    cluster = FakeCluster(hosts, build_policy())
+    cluster.run_until(lambda: StepName.CNI in hosts[0].launched)
+    hosts[0].is_offering = False
+    return cluster, hosts
+
+
+def test_slot_of_an_agent_that_died_in_it_can_be_released() -> None:
+    cluster, hosts = build_dead()
+    cluster.step(86_400.0)
+    assert list(cluster.state.slots) == [hosts[0].hostname], "never by time alone"
+
+    assert say(cluster, CommandName.RELEASE_SLOT, hosts[0]).outcome is Outcome.ACCEPTED
+    cluster.run_until(lambda: list(cluster.state.unsettled) == [hosts[0].hostname])
+
+    assert "slot released by ann" in build_plan(cluster.state, cluster.now).phases[0].message
+    hosts[0].is_offering = True
+    cluster.run_until(cluster.is_complete)
+    assert cluster.most_slots == 1
+
+
 def test_own_host_does_not_wait_for_an_agent_that_was_released() -> None:
     hosts = [build_host(number) for number in range(2)]
     hosts[0].outcomes[StepName.CNI] = [TaskState.FAILED]
