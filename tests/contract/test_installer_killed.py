@@ -211,13 +211,13 @@ def test_a_restart_of_docker_that_was_killed_anywhere_happens_once(bench: Bench)
 
 
 def test_undoing_that_was_killed_anywhere_is_undone_by_the_next_run(bench: Bench) -> None:
-    """Docker ignores each reload: what was there before is back after the next run, which fails as well."""
+    """Docker ignores each reload: what was there before is back after the next run, which fails or is refused."""
     bench.host.wanted["docker_cluster_store"]["timeout_s"] = 0.05
     bench.host.change_state(reload_is_ignored=True)
     bench.save()
     before = leave_out_ours(read_tree(bench.host.root))
     for n in kill_everywhere(bench, "apply", "docker-cluster-store", status=1):
-        assert bench.run("apply", "docker-cluster-store").status == 1, (n, bench.read_log())
+        assert bench.run("apply", "docker-cluster-store").status in (1, 3), (n, bench.read_log())
         assert leave_out_ours(read_tree(bench.host.root)) == before, n
 
 

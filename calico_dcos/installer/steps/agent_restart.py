@@ -60,10 +60,12 @@ def _note_restart(work: Work, state: AgentState) -> None:
 
 def _roll_back(work: Work, agent: MesosAgent, unit: Unit, reason: str, mark: JournalMark) -> StepError:
     """Put back the network that was there before ours, with which an old agent may not start, and try once more."""
-    told = [reason, *save_rollback(work.host, MESOS_AGENT, work.wanted, reason)]
+    told = [reason]
     journal = systemd.read_journal(work.host, unit.name, mark)
     try:
         told += undo_change(work.host, NETWORK_BACKUP) or ["no network of ours is there to be taken away"]
+        # Not before: a run that is refused for this note undoes nothing.
+        told += save_rollback(work.host, MESOS_AGENT, work.wanted, reason)
         second_mark = systemd.mark_journal(work.host, unit.name)
         _restart(work, agent, unit)
         told.append("so the agent is up again")

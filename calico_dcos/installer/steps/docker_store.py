@@ -201,10 +201,12 @@ def _roll_back(work: Work, reason: str, mark: systemd.JournalMark, containers: D
 
     After a reload the file alone: a second SIGHUP with another value is what hangs Docker.
     """
-    told = [reason, *save_rollback(work.host, DOCKER, work.wanted, reason)]
+    told = [reason]
     journal = systemd.read_journal(work.host, UNIT, mark)
     try:
         told += undo_change(work.host, STORE_BACKUP) or ["daemon.json is as it was before"]
+        # Not before: a run that is refused for this note undoes nothing.
+        told += save_rollback(work.host, DOCKER, work.wanted, reason)
         told.append(_bring_up(work))
         told.append(_find_down(work, containers))
     except (FileError, ToolError, StepError) as error:
