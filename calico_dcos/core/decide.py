@@ -104,6 +104,9 @@ def _answer_offer(
                 return decision
             refuse_s = state.policy.refuse_brief_s if move.is_brief else state.policy.refuse_waiting_s
             return _decline(decision, offer, refuse_s, move.reason)
+        case Ask() if _is_older_than_doubt(state, held, move.task_id):
+            # It says nothing of whether the agent is back: LOST would be taken for dead, and a second one be started.
+            return _decline(decision, offer, state.policy.refuse_waiting_s, f"came before {move.task_id} was lost")
         case Ask():
             question = Question(agent.key, ask_at=now, is_after_offer=True)
             asked = replace(state, questions=state.questions.set(move.task_id, question))
@@ -112,6 +115,11 @@ def _answer_offer(
             return _prepare_end(decision, agent, offer, move, now)
         case Start():
             return _start(decision, agent, offer, move, now, new_task_id)
+
+
+def _is_older_than_doubt(state: State, held: HeldOffer, task_id: str) -> bool:
+    found = state.get_task(task_id)
+    return found is not None and held.received_at <= found[2].since
 
 
 def _is_asked_after(state: State, agent: Agent, name: StepName) -> bool:
