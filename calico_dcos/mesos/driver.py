@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
-from calico_dcos.core.actions import Call, Deactivate, Reactivate
+from calico_dcos.core.actions import Call, Deactivate, Decline, Reactivate
 from calico_dcos.core.events import Disconnected, Event, OfferRescinded, OffersReceived, Rejected, Subscribed
+from calico_dcos.core.model import Offer
 
 from .calls import build_call
 from .cordons import Cordons
 from .master import parse_master
+from .reading import MalformedError, read_id, read_list, read_object, read_text
 from .subscription import Subscription, Timing
 from .tasks import TaskTemplate
 from .translate import FrameworkSettings, build_framework_info, parse_offer, parse_update
 
 log = logging.getLogger(__name__)
+
+# For how long an offer that cannot be read is declined: whatever is wrong with its agent may be mended meanwhile.
+_REFUSE_S = 60.0
 
 
 class MesosDriver:
@@ -94,22 +100,41 @@ class MesosDriver:
         return build_framework_info(self._framework, version=version, framework_id=framework_id)
 
     def _take_message(self, message: dict[str, Any]) -> None:
-        """Turn a message of the master into an event."""
-        match message["type"]:
+        """Turn a message of the master into an event.
+
+        Raises:
+            MalformedError: it makes no sense.
+        """
+        match message.get("type"):
             case "SUBSCRIBED":
-                framework_id = message["subscribed"]["framework_id"]["value"]
+                framework_id = read_id(read_object(message, "subscribed"), "framework_id")
                 log.info("Subscribed to master %s as framework %s", self._subscription.master, framework_id)
                 self._post(Subscribed(framework_id, self._subscription.master or ""))
             case "OFFERS":
-                offers = message["offers"].get("offers", ())
-                self._post(OffersReceived(tuple(parse_offer(offer, self._framework.role) for offer in offers)))
+                self._take_offers(read_list(read_object(message, "offers"), "offers"))
             case "RESCIND":
-                self._post(OfferRescinded(message["rescind"]["offer_id"]["value"]))
+                self._post(OfferRescinded(read_id(read_object(message, "rescind"), "offer_id")))
             case "UPDATE":
-                self._post(parse_update(message["update"]))
+                self._post(parse_update(read_object(message, "update")))
             case "ERROR":
-                self._post(Rejected(message["error"]["message"]))
+                # Told in any case: nothing more comes from this master.
+                self._post(Rejected(read_text(read_object(message, "error"), "message", "it gives no reason")))
             case "FAILURE":
-                log.info("Agent or executor failed: %s", message.get("failure"))
+                log.info("Agent or executor failed: %.300s", message.get("failure"))
             case unknown:
-                log.debug("Ignores a message of type %s", unknown)
+                log.debug("Ignores a message of type %.60s", unknown)
+
+    def _take_offers(self, offers: list[Any]) -> None:
+        """Post those that can be read, and give the others back: what nobody answers is nobody's any more."""
+        read: list[Offer] = []
+        for offer in offers:
+            try:
+                read.append(parse_offer(offer, self._framework.role))
+            except MalformedError as error:
+                log.warning("Declines an offer that makes no sense: %s", error)
+                self._give_back(offer)
+        self._post(OffersReceived(tuple(read)))
+
+    def _give_back(self, offer: Any) -> None:
+        with suppress(MalformedError):
+            self.send(Decline((read_id(offer, "id"),), _REFUSE_S, "it makes no sense"))

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 from kazoo.client import KazooClient
@@ -79,9 +80,20 @@ def parse_master(address: str) -> str:
     raise MasterError(f"this is no address of a master; set {FORMS} (https and IPv6 are not supported)")
 
 
+class _MasterSession(requests.Session):
+    """A session with the masters of one cluster, which share their credentials."""
+
+    def should_strip_auth(self, old_url: str, new_url: str) -> bool:
+        """Keep the login when a master sends us on to the one that leads, which will ask for it as well.
+
+        requests would drop it, since the leader is another host; but whoever says who leads has the secret already.
+        """
+        return urlsplit(new_url).scheme != urlsplit(old_url).scheme
+
+
 def open_session() -> requests.Session:
     """Open a session that ignores proxy settings: a master is inside the cluster."""
-    session = requests.Session()
+    session = _MasterSession()
     session.trust_env = False
     return session
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 
 import requests
@@ -11,6 +12,7 @@ import requests
 from calico_dcos.core.events import Event, RosterRead
 
 from .master import MasterError, find_master, open_session
+from .reading import MalformedError
 from .translate import parse_roster
 
 log = logging.getLogger(__name__)
@@ -41,8 +43,18 @@ def read_roster(master: str, *, timeout_s: float = TIMEOUT_S, login: tuple[str, 
             return parse_roster(answer.json())
     except (MasterError, requests.RequestException) as error:
         raise RosterError(f"cannot read the agents from the master: {error}") from error
-    except (KeyError, TypeError, ValueError) as error:
-        raise RosterError(f"the master's list of agents makes no sense: {error!r}") from error
+    except (MalformedError, ValueError, RecursionError) as error:
+        raise RosterError(f"the master's list of agents makes no sense: {error}") from error
+
+
+def compute_pause_s(interval_s: float, took_s: float) -> float:
+    """How long to rest after a reading: the list of 10,000 agents is tens of MB, which the master has to write anew.
+
+    Args:
+        interval_s: as it is configured.
+        took_s: for the reading; the master is kept busy for at most a twentieth of the time.
+    """
+    return max(interval_s, 19 * took_s)
 
 
 class RosterPoller:
@@ -50,7 +62,7 @@ class RosterPoller:
 
     Args:
         master: as it is configured.
-        interval_s: between two readings.
+        interval_s: between two readings; longer where the master takes long to answer.
         post: takes each roster that was read.
         timeout_s: for each request.
         login: principal and secret, for a Mesos that authenticates.
@@ -85,8 +97,10 @@ class RosterPoller:
 
     def _poll_for_ever(self) -> None:
         while not self._stopping.is_set():
+            began_at = time.monotonic()
             self._poll()
-            self._stopping.wait(self._interval_s)
+            took_s = time.monotonic() - began_at
+            self._stopping.wait(compute_pause_s(self._interval_s, took_s))
 
     def _poll(self) -> None:
         try:

@@ -14,7 +14,7 @@ import os
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +23,7 @@ import pymesos.process
 from pymesos.detector import MasterDetector
 
 from .connection import MALFORMED, Connection
+from .reading import MalformedError, read_id, read_number, read_object
 
 log = logging.getLogger(__name__)
 
@@ -178,11 +179,16 @@ class Subscription(pymesos.MesosSchedulerDriver):  # type: ignore[misc]  # pymes
         kind = event.get("type")
         try:
             if kind == "SUBSCRIBED":
-                self._take_subscription(event["subscribed"])
+                self._take_subscription(read_object(event, "subscribed"))
             if kind != "HEARTBEAT":
                 self._on_message(event)
+        except MalformedError as error:
+            log.warning("Skips an event of type %.60s that makes no sense: %s", kind, error)
+            if not self._is_subscribed:
+                # Without it nothing works, and the master will not say it again.
+                self._end_connection()
         except MALFORMED:
-            log.exception("Skips an event that makes no sense: %s", event)
+            log.exception("Skips an event of type %.60s: a bug", kind)
         if kind == "ERROR":
             # The master will go on refusing us, or another scheduler took our place: do not fight.
             self.stop()
@@ -263,9 +269,11 @@ class Subscription(pymesos.MesosSchedulerDriver):  # type: ignore[misc]  # pymes
             return ""
         return str(json.loads(text).get("version", ""))
 
-    def _take_subscription(self, subscribed: dict[str, Any]) -> None:
-        self.framework_id = subscribed["framework_id"]["value"]
-        self._heartbeat_s = subscribed.get("heartbeat_interval_seconds") or self._timing.heartbeat_s
+    def _take_subscription(self, subscribed: Mapping[str, Any]) -> None:
+        framework_id = read_id(subscribed, "framework_id")
+        heartbeat_s = read_number(subscribed, "heartbeat_interval_seconds", self._timing.heartbeat_s)
+        self.framework_id = framework_id
+        self._heartbeat_s = heartbeat_s if heartbeat_s > 0 else self._timing.heartbeat_s
         self._failures = 0
         self._is_subscribed = True
 

@@ -1,6 +1,6 @@
 """What Mesos says, as values, and what the framework says of itself: pure functions over the v1 API's dictionaries.
 
-A dictionary that lacks what it must have raises KeyError, TypeError or ValueError.
+A dictionary that is not as it should be raises MalformedError and nothing else.
 """
 
 from __future__ import annotations
@@ -13,11 +13,27 @@ from typing import Any
 from calico_dcos.core.events import RosterAgent, RosterRead, TaskUpdated
 from calico_dcos.core.model import Offer, Resource, ResourceKind, TaskState
 
+from .reading import (
+    MalformedError,
+    check_object,
+    read_flag,
+    read_id,
+    read_number,
+    read_object,
+    read_objects,
+    read_text,
+    read_whole,
+)
+
 PUBLIC_ROLE = "slave_public"
 """What DC/OS reserves all resources of a public agent to."""
 
 _USUAL_PORT = 5051
 _WEEK_S = 7 * 86_400.0
+_LONGEST_MESSAGE = 1000
+
+_STATES = {state.value: state for state in TaskState if state is not TaskState.LAUNCHED}
+_KINDS = {kind.value: kind for kind in ResourceKind}
 
 # The capabilities that we want, by the first Mesos that knows them: before 1.5, Mesos answers 400 to one that it does
 # not know. GPU_RESOURCES and REGION_AWARE: without them, agents with GPUs or in remote regions are never offered.
@@ -76,89 +92,123 @@ def build_framework_info(settings: FrameworkSettings, *, version: str, framework
 
 
 def parse_offer(offer: Mapping[str, Any], role: str = PUBLIC_ROLE) -> Offer:
-    """Read an offer; of its resources those that any framework of our role may use."""
-    resources = offer.get("resources", ())
-    address = offer.get("url", {}).get("address", {})
-    unavailability = offer.get("unavailability")
+    """Read an offer; of its resources those that any framework of our role may use.
+
+    Raises:
+        MalformedError: it lacks what it must have, or something is of another type.
+    """
+    resources = read_objects(offer, "resources")
+    address = read_object(read_object(offer, "url"), "address")
     return Offer(
-        id=offer["id"]["value"],
-        agent_id=offer["agent_id"]["value"],
-        hostname=offer["hostname"],
-        ip=address.get("ip", ""),
-        port=address.get("port", _USUAL_PORT),
+        id=read_id(offer, "id"),
+        agent_id=read_id(offer, "agent_id"),
+        hostname=read_text(offer, "hostname"),
+        ip=read_text(address, "ip", ""),
+        port=read_whole(address, "port", _USUAL_PORT),
         is_public=_has_public_attribute(offer) or any(_get_role(resource) == PUBLIC_ROLE for resource in resources),
         resources=tuple(_parse_resource(resource) for resource in resources if _is_usable(resource, role)),
-        unavailable_from=unavailability["start"]["nanoseconds"] / 1e9 if unavailability else None,
+        unavailable_from=_parse_start(offer),
     )
 
 
+def _parse_start(offer: Mapping[str, Any]) -> float | None:
+    """Read when the host becomes unavailable; a window without a start has begun."""
+    if offer.get("unavailability") is None:
+        return None
+    start = read_object(read_object(offer, "unavailability"), "start")
+    return read_number(start, "nanoseconds", 0.0) / 1e9
+
+
 def parse_update(update: Mapping[str, Any]) -> TaskUpdated:
-    """Read the update of an UPDATE event."""
-    status = update["status"]
-    reason = status.get("reason", "")
+    """Read the update of an UPDATE event.
+
+    A state that a later Mesos brought counts as UNKNOWN: the update is acknowledged, since Mesos holds back the next
+    ones until it is, and the task is asked after instead of being taken for dead.
+
+    Raises:
+        MalformedError: it lacks what it must have, or something is of another type.
+    """
+    status = read_object(update, "status")
+    reason = read_text(status, "reason", "")
+    state = read_text(status, "state")
+    message = _shorten(read_text(status, "message", ""))
+    is_known = state in _STATES
     return TaskUpdated(
-        task_id=status["task_id"]["value"],
-        agent_id=status.get("agent_id", {}).get("value", ""),
-        state=TaskState(status["state"]),
-        message=status.get("message", ""),
+        task_id=read_id(status, "task_id"),
+        agent_id=read_id(status, "agent_id", ""),
+        state=_STATES.get(state, TaskState.UNKNOWN),
+        message=message if is_known else f"Mesos says {_shorten(state)}: {message}",
         reason=reason,
-        uuid=status.get("uuid", ""),
-        is_healthy=status.get("healthy"),
-        is_reconciliation=reason == "REASON_RECONCILIATION",
-        container_id=status.get("container_status", {}).get("container_id", {}).get("value", ""),
+        uuid=read_text(status, "uuid", ""),
+        is_healthy=read_flag(status, "healthy"),
+        is_reconciliation=is_known and reason == "REASON_RECONCILIATION",
+        container_id=read_id(read_object(status, "container_status"), "container_id", ""),
     )
 
 
 def parse_roster(slaves: Mapping[str, Any]) -> RosterRead:
-    """Read the master's answer to GET /slaves: its form is the same from Mesos 1.0 on."""
-    return RosterRead(tuple(_parse_slave(slave) for slave in slaves["slaves"]))
+    """Read the master's answer to GET /slaves: its form is the same from Mesos 1.0 on.
+
+    Raises:
+        MalformedError: it is no such answer, or one of the agents is not as it should be.
+    """
+    if not isinstance(check_object(slaves, "the answer").get("slaves"), list):
+        raise MalformedError("it has no list of agents")
+    return RosterRead(tuple(_parse_slave(slave) for slave in read_objects(slaves, "slaves")))
 
 
 def _parse_slave(slave: Mapping[str, Any]) -> RosterAgent:
-    address = slave["pid"].rpartition("@")[2]
-    ip, _, port = address.rpartition(":")
-    is_public = slave.get("attributes", {}).get("public_ip") == "true"
+    pid = read_text(slave, "pid")
+    ip, _, port = pid.rpartition("@")[2].rpartition(":")
+    if not (port.isascii() and port.isdecimal()):
+        raise MalformedError(f"the pid of an agent has no port: {pid!r:.60}")
+    is_public = read_object(slave, "attributes").get("public_ip") == "true"
     return RosterAgent(
-        agent_id=slave["id"],
-        hostname=slave["hostname"],
+        agent_id=read_text(slave, "id"),
+        hostname=read_text(slave, "hostname"),
         ip=ip,
         port=int(port),
-        is_public=is_public or PUBLIC_ROLE in slave.get("reserved_resources", {}),
-        mesos_version=slave.get("version", ""),
+        is_public=is_public or PUBLIC_ROLE in read_object(slave, "reserved_resources"),
+        mesos_version=read_text(slave, "version", ""),
     )
+
+
+def _shorten(text: str) -> str:
+    """Make one line of bounded length: it is stored in the agent's history, and shown."""
+    return " ".join(text[:_LONGEST_MESSAGE].split())
 
 
 def _has_public_attribute(offer: Mapping[str, Any]) -> bool:
     return any(
-        attribute.get("name") == "public_ip" and attribute.get("text", {}).get("value") == "true"
-        for attribute in offer.get("attributes", ())
+        attribute.get("name") == "public_ip" and read_object(attribute, "text").get("value") == "true"
+        for attribute in read_objects(offer, "attributes")
     )
 
 
 def _is_usable(resource: Mapping[str, Any], role: str) -> bool:
     """Tell what is offered to any framework of the role from what somebody keeps for himself."""
-    is_revocable = "revocable" in resource
-    is_persistent = "persistence" in resource.get("disk", {})
-    reservations = [resource.get("reservation", {}), *resource.get("reservations", ())]
+    reservations = [read_object(resource, "reservation"), *read_objects(resource, "reservations")]
     is_dynamically_reserved = "reservation" in resource or any(one.get("type") == "DYNAMIC" for one in reservations)
     is_labelled = any("labels" in one for one in reservations)
-    if is_revocable or is_persistent or is_dynamically_reserved or is_labelled:
+    is_persistent = "persistence" in read_object(resource, "disk")
+    # What a resource provider offers has to be echoed with its id; we need nothing of that kind.
+    if "revocable" in resource or "provider_id" in resource or is_persistent or is_dynamically_reserved or is_labelled:
         return False
-    return _get_role(resource) in {"*", role} and resource["type"] in ResourceKind.__members__
+    return _get_role(resource) in {"*", role} and read_text(resource, "type", "") in _KINDS
 
 
 def _get_role(resource: Mapping[str, Any]) -> str:
     """Read to whom a resource is reserved, in the older form or that of RESERVATION_REFINEMENT."""
-    reservations = resource.get("reservations")
-    role: str = reservations[-1]["role"] if reservations else resource.get("role", "*")
-    return role
+    reservations = read_objects(resource, "reservations")
+    return read_text(reservations[-1], "role") if reservations else read_text(resource, "role", "*")
 
 
 def _parse_resource(resource: Mapping[str, Any]) -> Resource:
+    ranges = read_objects(read_object(resource, "ranges"), "range")
     return Resource(
-        name=resource["name"],
-        kind=ResourceKind(resource["type"]),
+        name=read_text(resource, "name"),
+        kind=_KINDS[read_text(resource, "type")],
         role=_get_role(resource),
-        amount=float(resource.get("scalar", {}).get("value", 0.0)),
-        ranges=tuple((one["begin"], one["end"]) for one in resource.get("ranges", {}).get("range", ())),
+        amount=read_number(read_object(resource, "scalar"), "value", 0.0),
+        ranges=tuple((read_whole(one, "begin"), read_whole(one, "end")) for one in ranges),
     )

@@ -12,7 +12,7 @@ import pytest
 
 from calico_dcos.core.events import Event, RosterAgent, RosterRead
 from calico_dcos.mesos.master import MasterError, check_master, find_master, parse_master
-from calico_dcos.mesos.roster import RosterError, RosterPoller, read_roster
+from calico_dcos.mesos.roster import RosterError, RosterPoller, compute_pause_s, read_roster
 from tests.contract.scripted_master import Answer, ScriptedMaster, serve_master
 
 RECORDINGS = Path(__file__).parent / "recordings"
@@ -67,6 +67,16 @@ def test_principal_and_secret_go_with_the_question(master: ScriptedMaster) -> No
     assert master.requests[0].headers["Authorization"] == "Basic Y2FsaWNvOnMzY3IzdA=="
 
 
+def test_principal_and_secret_go_on_to_the_master_that_leads(master: ScriptedMaster) -> None:
+    master.version_answers = [list_agents()]
+    with serve_master() as standby:
+        standby.version_answers = [Answer(307, headers={"Location": f"//{master.address}/slaves"})]
+
+        read_roster(standby.address, login=("calico", "s3cr3t"))
+
+    assert master.requests[0].headers["Authorization"] == "Basic Y2FsaWNvOnMzY3IzdA=="
+
+
 @pytest.mark.parametrize(
     "answer",
     [
@@ -77,6 +87,10 @@ def test_principal_and_secret_go_with_the_question(master: ScriptedMaster) -> No
         Answer(200, "[]"),
         Answer(200, '{"slaves": [{}]}'),
         Answer(200, '{"slaves": [{"id": "S1", "hostname": "h", "pid": "none"}]}'),
+        Answer(200, '{"slaves": {}}'),
+        Answer(200, '{"slaves": ["S1"]}'),
+        Answer(200, '{"slaves": [{"id": "S1", "hostname": "h", "pid": "s@h:1", "attributes": []}]}'),
+        Answer(200, '{"slaves": [{"id": 1, "hostname": "h", "pid": "s@h:1"}]}'),
         Answer(hang_s=1.0),
     ],
 )
@@ -99,6 +113,11 @@ def test_the_roster_is_read_again_and_again_even_if_the_master_is_away_meanwhile
     poller.stop()
 
     assert [len(roster.agents) for roster in rosters if isinstance(roster, RosterRead)] == [1, 2]
+
+
+@pytest.mark.parametrize(("took_s", "pause_s"), [(0.01, 30.0), (1.0, 30.0), (3.0, 57.0)])
+def test_a_master_that_takes_long_to_list_its_agents_is_asked_less_often(took_s: float, pause_s: float) -> None:
+    assert compute_pause_s(30.0, took_s) == pause_s
 
 
 def test_a_master_that_is_there_tells_its_version(master: ScriptedMaster) -> None:
