@@ -53,6 +53,11 @@ Entry = NamedTuple(
 )
 
 
+def choose_mtime_ns() -> int:
+    """Choose the time of modification of a file that is written now, in whole microseconds."""
+    return int(time.time() * 1e6) * 1000
+
+
 def read_identity(path: str) -> Optional[Identity]:
     """Read a file's identity; None where there is none. FileError if it cannot be read."""
     content = read_file(path)
@@ -86,10 +91,11 @@ def find_origin(entries: List[Entry]) -> Optional[Entry]:
 
 
 class Backup:
-    """The backups of one change to one file."""
+    """The backups of one change to one file; mtime_ns is what it will have, where that has to be known before."""
 
-    def __init__(self, host: Host, change: str) -> None:
+    def __init__(self, host: Host, change: str, mtime_ns: Optional[int] = None) -> None:
         self._host = host
+        self._mtime_ns = mtime_ns
         self._directory = host.path("{}/{}".format(BACKUP_DIR, change))
 
     @property
@@ -109,7 +115,7 @@ class Backup:
         Raises:
             FileError: it cannot be kept or written; what was there is then still there.
         """
-        mtime_ns = int(time.time() * 1e6) * 1000
+        mtime_ns = self._mtime_ns or choose_mtime_ns()
         self._keep(path, Identity(hashlib.sha256(content).hexdigest(), mtime_ns), settings or {})
         if attributes is None:
             write_file(self._host, path, content, NEW_FILE, mtime_ns)

@@ -386,6 +386,16 @@ def test_a_clock_that_was_set_back_costs_one_restart_and_no_more(host: FakeHost)
     assert [call[0] for call in host.acts if call[0] == "restart"] == ["restart"]
 
 
+def test_an_agent_that_seems_younger_than_files_it_has_never_read_is_restarted_once(host: FakeHost) -> None:
+    """Its clock was ahead when it started, and was set back before the files came."""
+    host.change_state(agent={**OLD, "start_time": time.time() + 3600})
+    assert host.run("apply", "cni").returncode == 0
+    for _ in range(2):
+        done = host.run("apply", "agent-restart")
+        assert done.returncode == 0, done.stdout
+    assert [call[0] for call in host.acts if call[0] == "restart"] == ["restart"]
+
+
 def test_two_runs_never_overlap(host: FakeHost) -> None:
     host.change_state(reload_is_ignored=True)
     slow = subprocess.Popen(

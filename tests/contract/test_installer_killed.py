@@ -99,7 +99,7 @@ class Bench:
 
 
 def read_tree(root: Path) -> Tree:
-    """Everything on the host: kind, mode, owner, content; of backups not when, nor how often, a file was written."""
+    """Everything on the host: kind, mode, owner, content; of notes not when, nor how often, a file was written."""
     found: Tree = {}
     for path in sorted(root.rglob("*")):
         name = str(path.relative_to(root))
@@ -112,6 +112,8 @@ def read_tree(root: Path) -> Tree:
 
 
 def read_content(path: Path) -> object:
+    if path.name == "unread.json":
+        return json.loads(path.read_text())["agent_start_epoch_s"]
     if path.name != "meta.json":
         return path.read_bytes()
     meta = json.loads(path.read_text())

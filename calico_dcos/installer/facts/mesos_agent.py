@@ -4,9 +4,9 @@ import json
 from typing import Any, List, NamedTuple, Optional, Union
 
 from ..host import Host
-from ..restarts import Restart, read_restart
 from ..systemd import Unit
 from ..unknown import Unknown
+from ..unread import Unread, read_unread
 from ..web import OK, UnreachableError, fetch
 from .docker import read_unit
 
@@ -32,7 +32,7 @@ MesosAgent = NamedTuple(
         ("unit", Union[Unit, None, Unknown]),
         ("endpoint", str),
         ("state", Union[AgentState, Unknown]),
-        ("restart", Optional[Restart]),
+        ("unread", Optional[Unread]),
     ],
 )
 
@@ -44,7 +44,7 @@ def read_mesos_agent(host: Host) -> MesosAgent:
         unit=read_agent_unit(host),
         endpoint=endpoint,
         state=read_agent_state(host, endpoint),
-        restart=read_restart(host),
+        unread=read_unread(host),
     )
 
 

@@ -6,7 +6,6 @@ from ..facts import Facts
 from ..facts.cni import Cni
 from ..facts.docker import Docker
 from ..facts.mesos_agent import AgentState, MesosAgent
-from ..restarts import Restart
 from ..systemd import Unit
 from ..unknown import Unknown
 from ..versions import parse_version
@@ -21,10 +20,9 @@ def plan_agent_restart(facts: Facts, wanted: WantedCni, cni_changes: List[Change
     state = facts.mesos_agent.state
     if isinstance(state, Unknown):
         return refuse("the agent's version is not known ({})".format(state.reason), "see that the agent runs")
-    version = parse_version(state.version)
-    if version is None:
+    if parse_version(state.version) is None:
         return refuse("the agent's version {!r} is not understood".format(state.version), "restart it by hand")
-    if version >= FIRST_WITHOUT_RESTART:
+    if not reads_networks_at_start_only(state):
         return DONE
     reason = _find_reason(facts, state, wanted, cni_changes)
     if reason is None:
@@ -32,17 +30,33 @@ def plan_agent_restart(facts: Facts, wanted: WantedCni, cni_changes: List[Change
     return _plan_restart(facts, state, reason)
 
 
+def reads_networks_at_start_only(state: AgentState) -> bool:
+    """Whether the agent has to be restarted for a new network."""
+    version = parse_version(state.version)
+    return version is not None and version < FIRST_WITHOUT_RESTART
+
+
 def _find_reason(facts: Facts, state: AgentState, wanted: WantedCni, cni_changes: List[Change]) -> Optional[str]:
     if cni_changes:
         return "the CNI configuration is about to change"
     changed = find_last_change(facts.cni, wanted)
-    if facts.mesos_agent.restart == Restart(state.start_time_epoch_s, changed):
-        return None  # the clock was set back between the change and our restart
-    if state.start_time_epoch_s > changed:
+    unread = facts.mesos_agent.unread
+    if unread is None or not is_same_time(unread.files_changed_epoch_s, changed):
+        if state.start_time_epoch_s > changed:
+            return None
+        return "Mesos {} reads networks at its start only, and the CNI files changed {:.0f} s after it".format(
+            state.version, changed - state.start_time_epoch_s
+        )
+    if unread.agent_start_epoch_s != state.start_time_epoch_s:
         return None
-    return "Mesos {} reads networks at its start only, and the CNI files changed {:.0f} s after it".format(
-        state.version, changed - state.start_time_epoch_s
+    return "Mesos {} reads networks at its start only, and has run since before the CNI files changed".format(
+        state.version
     )
+
+
+def is_same_time(one_epoch_s: float, other_epoch_s: float) -> bool:
+    """Whether two times of modification are one: in floats, whole microseconds differ in their last digits."""
+    return abs(one_epoch_s - other_epoch_s) < 1e-5  # noqa: PLR2004 - ten microseconds
 
 
 def find_last_change(cni: Cni, wanted: WantedCni) -> float:

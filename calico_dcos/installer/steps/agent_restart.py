@@ -8,11 +8,11 @@ from ..files import FileError
 from ..host import ToolError
 from ..plans.changes import Change
 from ..plans.mesos_agent import find_last_change
-from ..restarts import Restart, save_restart
 from ..rollbacks import MESOS_AGENT, save_rollback
 from ..systemd import JournalMark, Unit
 from ..undo import NETWORK_BACKUP, undo_change
 from ..unknown import Unknown
+from ..unread import Unread, save_unread
 from .work import StepError, Work
 
 POLL_S = 0.1
@@ -24,6 +24,9 @@ def restart_agent(work: Work, change: Change) -> None:
     agent = work.facts.mesos_agent
     if not isinstance(agent.unit, Unit) or not isinstance(agent.state, AgentState):
         raise StepError("the agent's unit or state is not known")
+    # Whoever changed the files: what starts from now on has read them.
+    changed = find_last_change(work.facts.cni, work.wanted.cni)
+    save_unread(work.host, Unread(agent.state.start_time_epoch_s, changed))
     mark = systemd.mark_journal(work.host, agent.unit.name)
     try:
         _restart(work, agent, agent.unit)
@@ -44,18 +47,10 @@ def _restart(work: Work, agent: MesosAgent, unit: Unit) -> None:
         state = read_agent_state(work.host, agent.endpoint)
         if isinstance(state, AgentState) and state.start_time_epoch_s != started:
             work.reporter.progress("the agent is back, started at {:.3f}".format(state.start_time_epoch_s))
-            _note_restart(work, state)
             return
         time.sleep(POLL_S)
     shown = state.reason if isinstance(state, Unknown) else "it was not restarted"
     raise StepError("the agent is not back after {:g} s ({})".format(timeout_s, shown))
-
-
-def _note_restart(work: Work, state: AgentState) -> None:
-    """Note what the agent has read, where its start seems to be older than that."""
-    changed = find_last_change(work.facts.cni, work.wanted.cni)
-    if state.start_time_epoch_s <= changed:
-        save_restart(work.host, Restart(state.start_time_epoch_s, changed))
 
 
 def _roll_back(work: Work, agent: MesosAgent, unit: Unit, reason: str, mark: JournalMark) -> StepError:

@@ -3,17 +3,20 @@
 import json
 import os
 import stat
-from typing import Tuple
+from typing import Optional, Tuple
 
-from ..backups import Backup
+from ..backups import Backup, choose_mtime_ns
 from ..facts.cni import ask_version
-from ..files import PROGRAM, read_file
+from ..facts.mesos_agent import AgentState, read_agent_state
+from ..files import PROGRAM, Attributes, read_file
 from ..host import STATE_DIR
 from ..pins import Pin, save_pin
 from ..plans.changes import Change
 from ..plans.cni import CONFIG_FILE
+from ..plans.mesos_agent import reads_networks_at_start_only
 from ..undo import NETWORK_BACKUP, PLUGIN_BACKUP
 from ..unknown import Unknown
+from ..unread import Unread, save_unread
 from ..wanted import Plugin
 from .download import check_program, download
 from .work import StepError, Work
@@ -28,7 +31,7 @@ def install_plugin(work: Work, change: Change) -> None:
     path = os.path.join(work.host.path(work.wanted.cni.plugins_dir), plugin.name)
     # The pin first: killed in between, the next run finds that the file is not the pinned one.
     save_pin(work.host, plugin.name, Pin(plugin.download.url, sha256))
-    Backup(work.host, PLUGIN_BACKUP + plugin.name).write(path, content, PROGRAM)
+    _write(work, PLUGIN_BACKUP + plugin.name, path, content, PROGRAM)
     work.reporter.progress("installed {}".format(path))
 
 
@@ -37,8 +40,17 @@ def write_network(work: Work, change: Change) -> None:
     del change
     path = os.path.join(work.host.path(work.wanted.cni.config_dir), CONFIG_FILE)
     content = json.dumps(work.wanted.cni.config, indent=4, sort_keys=True).encode("utf-8") + b"\n"
-    Backup(work.host, NETWORK_BACKUP).write(path, content)
+    _write(work, NETWORK_BACKUP, path, content)
     work.reporter.progress("wrote {}".format(path))
+
+
+def _write(work: Work, backup: str, path: str, content: bytes, attributes: Optional[Attributes] = None) -> None:
+    """Write a file, and note before it which agent has not read it, where that agent never will."""
+    mtime_ns = choose_mtime_ns()
+    state = read_agent_state(work.host, work.facts.mesos_agent.endpoint)
+    if isinstance(state, AgentState) and reads_networks_at_start_only(state):
+        save_unread(work.host, Unread(state.start_time_epoch_s, mtime_ns / 1e9))
+    Backup(work.host, backup, mtime_ns).write(path, content, attributes)
 
 
 def _download_plugin(work: Work, plugin: Plugin) -> Tuple[bytes, str]:
