@@ -30,6 +30,7 @@ from .mesos.translate import FrameworkSettings
 from .notices import Notifier
 from .scheduler import Scheduler, StoreError
 from .store.urls import open_store
+from .threads import watch_threads
 from .web.application import build_application
 from .web.inbox import Inbox
 from .web.metrics import Meter
@@ -78,6 +79,7 @@ def _run(config: Config, stack: ExitStack) -> str:
         stack.callback(notifier.stop)
         observers.append(notifier.observe)
     scheduler = Scheduler(policy=policy, store=store, queue=queue, observers=observers)
+    watch_threads(scheduler.stop)
     issue_token = TokenIssuer(scheduler)
     try:
         bundle = load_bundle()

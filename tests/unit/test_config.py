@@ -26,6 +26,10 @@ def test_marathon_tells_port_host_and_address() -> None:
     assert (config.port, config.own_host, config.advertised_address) == (31007, "10.0.0.7", "10.0.0.8")
 
 
+def test_address_at_which_nobody_can_be_reached_is_no_address() -> None:
+    assert read_config({"LIBPROCESS_IP": "0.0.0.0"}).advertised_address == ""
+
+
 def test_outside_etcd_is_used_by_docker_and_calico_alike() -> None:
     environment = {"CALICO_DCOS_ETCD_RUN_PROXY": "false", "CALICO_DCOS_ETCD_ENDPOINTS": "http://m1:2379,http://m2:2379"}
     config = read_config(environment)
