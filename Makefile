@@ -49,7 +49,7 @@ e2e: $(VENV)/.ready packages chaos
 
 chaos: $(VENV)/.ready packages
 	$(BIN)/python -m tests.chaos $(CHAOS_ARGS)
-	$(BIN)/python -m tests.chaos --agents 20 --seconds 0 --kills 100
+	$(BIN)/python -m tests.chaos --agents 20 --seconds 0 --kills 100 --store sqlite
 	$(BIN)/python -m tests.chaos --agents 6 --seconds 60 --store sqlite
 
 bench: $(VENV)/.ready

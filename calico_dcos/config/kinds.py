@@ -24,7 +24,7 @@ URL = r'^(https?://[^\s"\\]+)?$'
 URLS = r'^(https?://[^\s,"\\]+(,https?://[^\s,"\\]+)*)?$'
 PATH = r'^(/[^\s"\\]*)?$'
 SHA256 = r"^([0-9A-Fa-f]{64})?$"
-MASTER = r'^(zk://[^\s"\\]+|https?://[^\s"\\]+|[^\s/"\\]+:[0-9]+)?$'
+MASTER = r'^(zk://[^\s/"\\]+/[^\s"\\]+|http://[^\s/,"\\]+/?|[^\s/:,"\\]+:[0-9]{1,5})?$'
 STORE = r'^((sqlite|etcd|etcd\+srv|zk)://[^\s"\\]+)?$'
 ZK = r'^(zk://[^\s/"\\]+/[^\s"\\]+)?$'
 CLUSTER_STORE = r'^((etcd|consul|zk)://[^\s"\\]+)?$'
@@ -248,8 +248,7 @@ class MasterAddress:
 
     def parse(self, text: str) -> str:
         """Take an address in one of the three forms."""
-        is_address = "://" not in text and text.rpartition(":")[2].isdecimal()
-        if not is_address and not is_url(text, ("http", "zk")):
+        if re.search(MASTER, text) is None or not is_url(text if "://" in text else f"http://{text}", ("http", "zk")):
             raise ValueError(text)
         return text
 

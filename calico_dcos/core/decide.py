@@ -9,7 +9,7 @@ from immutables import Map
 
 from .actions import Action, Deactivate, Decline, Kill, Launch, Reactivate, Reconcile, Revive
 from .controls import find_hold
-from .gates import can_drain, find_gate
+from .gates import can_drain, find_gate, find_maintenance
 from .model import Agent, Offer, StepName, Task, TaskRef, TaskState
 from .phase import Ask, End, Move, Rest, Start, Wait, advance, choose_move
 from .resources import Shortfall, take
@@ -52,6 +52,7 @@ def decide(state: State, now: float, new_task_id: Callable[[StepName], str]) -> 
 def find_obstacle(state: State, agent: Agent, move: Start | End, now: float) -> str | None:
     """Why an agent may not do what is next although its own phase is ready for it; None if it may."""
     hold = find_hold(state, agent, move) or find_gate(state, move, has_slot=agent.slot_since is not None, now=now)
+    hold = hold or find_maintenance(state, agent, move, now)
     if hold is not None:
         return hold
     if move.needs_slot and agent.slot_since is None:

@@ -139,7 +139,17 @@ def _fold_offers(state: State, offers: tuple[Offer, ...], now: float) -> State:
             offers=state.offers.set(offer.id, HeldOffer(offer, now)),
             offered_at=state.offered_at.set(key, now),
         )
+        state = _with_maintenance(state, key, offer)
     return state
+
+
+def _with_maintenance(state: State, key: str, offer: Offer) -> State:
+    """Remember what the newest offer says of the host's maintenance: a word that was taken back is not repeated."""
+    if state.maintenance.get(key) == offer.maintenance:
+        return state
+    if offer.maintenance is None:
+        return replace(state, maintenance=state.maintenance.delete(key))
+    return replace(state, maintenance=state.maintenance.set(key, offer.maintenance))
 
 
 def _meet(found: Offer | RosterAgent, now: float) -> Agent:

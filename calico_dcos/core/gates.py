@@ -13,6 +13,8 @@ from .state import State
 
 PREFLIGHT = "preflight: hosts are inspected, nothing is changed; set mode to install to begin"
 CANARY_WAIT = "canary-wait"
+# How long before a maintenance nothing new begins on its host: most agents are done within minutes.
+MAINTENANCE_LEAD_S = 1800.0
 # The first Mesos that has DEACTIVATE_AGENT.
 DRAINING_SINCE = (1, 9)
 
@@ -33,6 +35,31 @@ def find_gate(state: State, move: Start | End, *, has_slot: bool, now: float) ->
         if gate is not None:
             return gate
     return None if move.restarts is None else _find_restart_gate(state, move.restarts, now)
+
+
+def find_maintenance(state: State, agent: Agent, move: Start | End, now: float) -> str | None:
+    """Why an operator's maintenance of the host keeps an agent from its next move; None if it does not.
+
+    What would change the host waits, in a slot what would restart something: neither is to be cut off half-way, nor to
+    be in the way of those who work on the host. What only looks, or brings back what was there, goes on.
+    """
+    maintenance = state.maintenance.get(agent.key)
+    begins = move.restarts is not None or (move.needs_slot and agent.slot_since is None)
+    if maintenance is None or not begins or now < maintenance.start - MAINTENANCE_LEAD_S:
+        return None
+    if maintenance.end is not None and now >= maintenance.end:
+        return None
+    start = _format_time(maintenance.start)
+    end = "" if maintenance.end is None else f" to {_format_time(maintenance.end)}"
+    return f"maintenance of the host is announced to Mesos, from {start}{end}"
+
+
+def _format_time(at: float) -> str:
+    """Write a time of another program, which may be any number."""
+    try:
+        return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    except (ValueError, OverflowError, OSError):
+        return "a time that no calendar has"
 
 
 def is_canary_passed(state: State) -> bool:

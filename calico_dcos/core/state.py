@@ -15,7 +15,7 @@ from immutables import Map
 from .command import AuditEntry, Controls
 from .events import BlockerAnswered, Progressed
 from .memory import Batch, Memory
-from .model import Agent, Offer, StepName, Task
+from .model import Agent, Maintenance, Offer, StepName, Task
 from .phase import find_failure, find_next_step, is_repair, is_settled
 from .steps import Policy
 
@@ -63,6 +63,7 @@ class State:
         strangers: Mesos agent id by task id, of running tasks of this framework that nobody remembers.
         has_free_slot: whether a slot was given back since offers were last revived.
         offered_at: when an agent was last offered, by agent key.
+        maintenance: for when the maintenance of an agent's host is announced, by agent key.
         shortfalls: since when an agent's offers are too small, and for what, by agent key.
         controls: what operators decided for the whole plan.
         audit: commands that were obeyed, by their place.
@@ -101,6 +102,7 @@ class State:
     strangers: Map[str, str] = field(default_factory=Map)
     progress: Map[str, Progressed] = field(default_factory=Map)
     offered_at: Map[str, float] = field(default_factory=Map)
+    maintenance: Map[str, Maintenance] = field(default_factory=Map)
     shortfalls: Map[str, tuple[float, str]] = field(default_factory=Map)
     pins: Map[str, str] = field(default_factory=Map)
     controls: Controls = field(default_factory=Controls)

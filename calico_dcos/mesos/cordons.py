@@ -79,7 +79,7 @@ class Cordons:
             with open_session() as session:
                 url = f"http://{master}/api/v1"
                 answer = session.post(url, json=body, timeout=TIMEOUT_S, auth=self._login)
-        except requests.RequestException as error:
+        except (requests.RequestException, ValueError) as error:  # ValueError: it sends us on to what is no address
             log.warning("%s of %s failed: %s", kind, call.agent_key, error)
             return None
         if answer.status_code >= requests.codes.bad:
