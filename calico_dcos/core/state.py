@@ -117,12 +117,18 @@ class State:
 
     def with_agent(self, agent: Agent) -> State:
         """The state with one agent added or replaced, its indexes kept, and the agent marked as unsaved."""
-        known = self.agents.get(agent.key)
-        if known is agent:
+        return self.with_agents((agent,))
+
+    def with_agents(self, agents: Iterable[Agent]) -> State:
+        """The state with many agents added or replaced, at a cost in proportion to their number."""
+        fresh = {agent.key: agent for agent in agents if self.agents.get(agent.key) is not agent}
+        if not fresh:
             return self
-        unsaved = tuple(other for other in self.unsaved.agents if other.key != agent.key)
-        indexed = self._index(known, agent)
-        return replace(indexed, unsaved=replace(self.unsaved, agents=(*unsaved, agent)), revision=self.revision + 1)
+        indexed = self
+        for key, agent in fresh.items():
+            indexed = indexed._index(self.agents.get(key), agent)
+        unsaved = (*(other for other in self.unsaved.agents if other.key not in fresh), *fresh.values())
+        return replace(indexed, unsaved=replace(self.unsaved, agents=unsaved), revision=self.revision + len(fresh))
 
     def _index(self, known: Agent | None, agent: Agent) -> State:
         key = agent.key
@@ -212,10 +218,7 @@ def restore(policy: Policy, memory: Memory) -> State:
         audit=Map({entry.place: entry for entry in memory.audit}),
         audit_count=max((entry.number + 1 for entry in memory.audit), default=0),
     )
-    for agent in memory.agents:
-        # Saved one by one: a list of thousands that grows would be copied thousands of times.
-        state = state.with_agent(agent).saved()
-    return state.saved()
+    return state.with_agents(memory.agents).saved()
 
 
 def _index_tasks(
