@@ -23,7 +23,7 @@ from .config import Config, build_policy, build_wanted, hide_login, pin_download
 from .core.events import Event
 from .logs import set_up_logs
 from .mesos.driver import MesosDriver
-from .mesos.master import MasterError, check_master
+from .mesos.master import MasterError, build_login, check_master
 from .mesos.roster import RosterPoller
 from .mesos.tasks import TaskTemplate
 from .mesos.translate import FrameworkSettings
@@ -129,7 +129,7 @@ def _run(config: Config, stack: ExitStack) -> str:
         master=config.master,
         interval_s=config.roster_interval_s,
         post=queue.put,
-        login=(config.principal, config.secret) if config.principal else None,
+        login=build_login(config.principal, config.secret),
     )
     roster.start()
     stack.callback(roster.stop)

@@ -106,7 +106,7 @@ class FrameworkSettings:
         package_default="",
     )
     installer_url: str = setting(
-        Url(),
+        Url("/installer.pyz"),
         "",
         f"{SECTION}.override-installer-url",
         "Where agents fetch the installer, if not from the scheduler. It has to be the very file that this release "

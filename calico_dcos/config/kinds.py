@@ -190,19 +190,29 @@ class AbsolutePath:
 
 @dataclass(frozen=True, slots=True)
 class Url:
-    """The address of a download."""
+    """The address of a download.
 
-    allowed: str = "an http:// or https:// URL"
+    Attributes:
+        ending: what it has to end with, empty if anything will do.
+    """
+
+    ending: str = ""
+
+    @property
+    def allowed(self) -> str:
+        """The schemes, and the ending."""
+        return "an http:// or https:// URL" + (f" that ends with {self.ending}" if self.ending else "")
 
     def parse(self, text: str) -> str:
         """Take a URL with a host."""
-        if not is_url(text, ("http", "https")):
+        if not is_url(text, ("http", "https")) or not text.endswith(self.ending):
             raise ValueError(text)
         return text
 
     def describe(self) -> Mapping[str, Any]:
         """A string that looks like a URL."""
-        return {"type": "string", "pattern": URL}
+        pattern = f'^(https?://[^\\s"\\\\]+{re.escape(self.ending)})?$' if self.ending else URL
+        return {"type": "string", "pattern": pattern}
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,6 +105,7 @@ def test_a_login_in_a_url_does_not_show_in_the_fault(name: str, value: str) -> N
         ("ETCD_ENDPOINTS", "m1:2379", "it takes http:// or https:// URLs of etcd, separated by commas"),
         ("CNI_PLUGINS_DIR", "active/cni", "it takes an absolute path"),
         ("CNI_CALICO_URL", "ftp://x/calico", "it takes an http:// or https:// URL"),
+        ("INSTALLER_URL", "http://x/installer", "it takes an http:// or https:// URL that ends with /installer.pyz"),
         ("CNI_CALICO_SHA256", "abc", "it takes 64 hexadecimal digits"),
         ("NODE_ENVIRONMENT", "[1]", 'it takes NAME=value pairs separated by ";", or a JSON object of strings'),
         ("NODE_ENVIRONMENT", "A", 'it takes NAME=value pairs separated by ";", or a JSON object of strings'),
