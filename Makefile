@@ -65,7 +65,7 @@ format: $(VENV)/.ready
 	$(BIN)/ruff format .
 
 screenshots: $(VENV)/.ready packages
-	CALICO_SCREENSHOTS=docs/images $(BIN)/pytest tests/page/test_page_manners.py -k pictures
+	CALICO_SCREENSHOTS=docs/images $(BIN)/pytest tests/page/test_page_manners.py tests/page/test_page_preflight.py -k pictures
 
 docs: $(VENV)/.ready
 	@$(BIN)/python -m calico_dcos.package

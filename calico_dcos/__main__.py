@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 from rich.console import Console
 
-from .cli.commands import agent, agents, plan
+from .cli.commands import agent, agents, plan, preflight
 
 if TYPE_CHECKING:
     from .package.render import Rendered
@@ -24,7 +24,7 @@ def main() -> None:
     """Install Calico on every agent of a DC/OS or Mesos cluster."""
 
 
-for _command in (plan, agents, agent):
+for _command in (plan, agents, agent, preflight):
     main.add_command(_command)
 
 

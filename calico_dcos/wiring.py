@@ -19,17 +19,18 @@ from urllib.parse import urlsplit
 from .artifacts import map_artifacts, publish_installer
 from .blockers import Asker, Objectors
 from .bundle import BundleError, load_bundle, replace_downloads
-from .config import Config, build_policy, build_wanted, pin_downloads
+from .config import Config, build_policy, build_wanted, hide_login, pin_downloads
 from .core.events import Event
 from .logs import set_up_logs
 from .mesos.driver import MesosDriver
-from .mesos.master import MasterError, check_master
+from .mesos.master import MasterError, build_login, check_master
 from .mesos.roster import RosterPoller
 from .mesos.tasks import TaskTemplate
 from .mesos.translate import FrameworkSettings
 from .notices import Notifier
 from .scheduler import Scheduler, StoreError
 from .store.urls import open_store
+from .threads import watch_threads
 from .web.application import build_application
 from .web.inbox import Inbox
 from .web.metrics import Meter
@@ -78,6 +79,7 @@ def _run(config: Config, stack: ExitStack) -> str:
         stack.callback(notifier.stop)
         observers.append(notifier.observe)
     scheduler = Scheduler(policy=policy, store=store, queue=queue, observers=observers)
+    watch_threads(scheduler.stop)
     issue_token = TokenIssuer(scheduler)
     try:
         bundle = load_bundle()
@@ -127,7 +129,7 @@ def _run(config: Config, stack: ExitStack) -> str:
         master=config.master,
         interval_s=config.roster_interval_s,
         post=queue.put,
-        login=(config.principal, config.secret) if config.principal else None,
+        login=build_login(config.principal, config.secret),
     )
     roster.start()
     stack.callback(roster.stop)
@@ -169,7 +171,7 @@ def _check_master(config: Config) -> None:
     try:
         check_master(config.master, timeout_s=MASTER_TIMEOUT_S)
     except MasterError as error:
-        raise StartError(f"CALICO_DCOS_MASTER={config.master}: {error}") from error
+        raise StartError(f"CALICO_DCOS_MASTER={hide_login(config.master)}: {error}") from error
 
 
 def _start_web(web: WebServer, config: Config) -> None:

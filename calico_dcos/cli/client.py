@@ -60,6 +60,30 @@ class Client:
         """
         return self._ask("GET", f"v1/agents/{quote(name, safe='')}")
 
+    def read_preflight(self, outlook: str = "") -> Json:
+        """Read what would change and restart, on all agents or on those that a word of `outlook` is said of.
+
+        Raises:
+            ClientError: it was not had.
+        """
+        return self._ask("GET", "v1/preflight", params={"outlook": outlook} if outlook else {})
+
+    def read_preflight_csv(self, outlook: str = "") -> str:
+        """Read the same as CSV.
+
+        Raises:
+            ClientError: it was not had.
+        """
+        url = f"{self._url}/v1/preflight"
+        wanted = {"format": "csv", **({"outlook": outlook} if outlook else {})}
+        try:
+            answer = self._session.get(url, params=wanted, timeout=TIMEOUT_S)
+        except requests.RequestException as error:
+            raise ClientError(f"{url}: nothing answers ({_find_cause(error)}); see --url") from error
+        if not answer.headers.get("Content-Type", "").startswith("text/csv"):
+            raise ClientError(f"{url}: no scheduler of calico-dcos answers there (status {answer.status_code})")
+        return answer.content.decode("utf-8")
+
     def command(self, word: str, *, agent: str = "", step: str = "", reason: str = "") -> str:
         """Have a command obeyed; without an agent it is for the whole walk.
 

@@ -15,8 +15,17 @@ from rich.live import Live
 from rich.text import Text
 
 from .client import Client, ClientError, Json
-from .tables import draw_agents, draw_status
-from .words import EXIT_HELP, Exit, choose_exit, write_agent, write_agents, write_status
+from .tables import draw_agents, draw_preflight, draw_status
+from .words import (
+    EXIT_HELP,
+    Exit,
+    choose_exit,
+    choose_preflight_exit,
+    write_agent,
+    write_agents,
+    write_preflight,
+    write_status,
+)
 
 WATCH_S = 1.0
 STEPS = ("etcd-proxy", "docker-cluster-store", "cni", "agent-restart", "calico-node")
@@ -170,3 +179,27 @@ def agent(client: Client, *, is_json: bool, host: str) -> None:
     found = client.read_agent(host)
     _show(found, is_json=is_json, lines=write_agent(found))
     sys.exit(choose_exit(found["status"]))
+
+
+@click.command()
+@_reaching
+@click.option("--csv", "is_csv", is_flag=True, help="Print CSV: a line for each change.")
+@click.option("--changing", "outlook", flag_value="change", help="Only agents on which something would change.")
+@click.option("--restarting", "outlook", flag_value="restart", help="Only agents on which something would restart.")
+@click.option("--refused", "outlook", flag_value="refused", help="Only agents on which a step is refused.")
+@click.option("--waiting", "outlook", flag_value="unseen", help="Only agents that wait for their inspection.")
+def preflight(client: Client, *, is_json: bool, is_csv: bool, outlook: str | None) -> None:
+    """List what would change and restart on each agent, and in sum; during a walk, what is still to be done.
+
+    Of a preflight, 0 means that nothing is left to do anywhere, 3 that something is, or that an agent was not inspected
+    yet, and 4 that a step is refused on some agent; all agents count, whichever are listed.
+    """
+    if is_csv and is_json:
+        raise click.UsageError("--csv and --json exclude each other")
+    document = client.read_preflight(outlook or "")
+    if is_csv:
+        # The line ends are those of CSV already.
+        click.echo(client.read_preflight_csv(outlook or ""), nl=False)
+    else:
+        _show(document, is_json=is_json, lines=write_preflight(document), drawing=draw_preflight(document))
+    sys.exit(choose_preflight_exit(document))

@@ -7,7 +7,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from .words import Json, describe_left, find_current
+from .words import Json, describe_left, describe_preflight, describe_steps, find_current
 
 STYLES = {
     "COMPLETE": "green",
@@ -62,6 +62,21 @@ def draw_agents(listing: Json) -> RenderableType:
             Text(row["message"]),
         )
     return table
+
+
+def draw_preflight(document: Json) -> RenderableType:
+    """Draw a row for each agent, with what would change and restart, and a line for all of them."""
+    table = Table("agent", "would change", "would restart", "refused", box=None, pad_edge=False)
+    for agent in document["agents"]:
+        idle = "nothing" if agent["is_inspected"] else "not inspected yet"
+        steps = describe_steps(agent["changes"])
+        table.add_row(
+            Text(agent["key"]),
+            Text(steps) if steps else Text(idle, "dim"),
+            Text(", ".join(agent["restarts"]), "yellow"),
+            Text("\n".join(f"{step}: {reason}" for step, reason in agent["refusals"].items()), "bold red"),
+        )
+    return Group(table, Text(describe_preflight(document), "bold"))
 
 
 def draw_steps(row: Json) -> Text:

@@ -37,6 +37,14 @@ def choose_exit(status: str) -> Exit:
     return Exit.FAILED if status == "ERROR" else Exit.IN_PROGRESS
 
 
+def choose_preflight_exit(document: Json) -> Exit:
+    """Choose the exit status for what would change: 4 something is refused, 3 something is left or not inspected."""
+    total = document["total"]
+    if total["refused"]:
+        return Exit.FAILED
+    return Exit.COMPLETE if total["agents"] and total["nothing"] == total["agents"] else Exit.IN_PROGRESS
+
+
 def describe_seconds(seconds: float) -> str:
     """Say how long, in the unit that people would take."""
     if seconds < 2 * _MINUTE_S:
@@ -93,6 +101,42 @@ def write_agents(listing: Json) -> Iterator[str]:
             f"{row['key']:<{width}}  {kind:<7}  {row['mesos_version'] or '-':<7}  {row['status']:<11}  {row['message']}"
         )
         yield line.rstrip()
+
+
+def describe_steps(changes: list[Json]) -> str:
+    """Name the steps of changes, each once, with how many there are of each."""
+    counts: dict[str, int] = {}
+    for change in changes:
+        counts[change["step"]] = counts.get(change["step"], 0) + 1
+    return ", ".join(step if count == 1 else f"{step} ({count})" for step, count in counts.items())
+
+
+def describe_outlook(agent: Json) -> str:
+    """Say in one line what would change and restart on an agent."""
+    steps = describe_steps(agent["changes"])
+    told = [f"changes {steps}"] if steps else []
+    if agent["restarts"]:
+        told.append(f"restarts {', '.join(agent['restarts'])}")
+    told += [f"refused: {step}: {reason}" for step, reason in agent["refusals"].items()]
+    return "; ".join(told) or ("nothing to do" if agent["is_inspected"] else "not inspected yet")
+
+
+def describe_preflight(document: Json) -> str:
+    """Say in one line what would change and restart in sum."""
+    total = document["total"]
+    return (
+        f"{total['inspected']} of {total['agents']} agents inspected: {total['change']} would change, "
+        f"{total['docker']} would restart Docker, {total['mesos-agent']} would restart the Mesos agent, "
+        f"{total['refused']} refused, {total['nothing']} nothing to do"
+    )
+
+
+def write_preflight(document: Json) -> Iterator[str]:
+    """Write a line for each agent, and one for all of them."""
+    width = max((len(agent["key"]) for agent in document["agents"]), default=0)
+    for agent in document["agents"]:
+        yield f"{agent['key']:<{width}}  {describe_outlook(agent)}"
+    yield describe_preflight(document)
 
 
 def write_agent(agent: Json) -> Iterator[str]:

@@ -5,8 +5,18 @@ A new setting is one entry: a field of the class of its section (`framework`, `r
 documentation follow from it (`make docs` writes them anew).
 """
 
+from .logins import hide_login
 from .reading import ConfigError, read_config
 from .table import SETTINGS, Config
 from .wanted import build_policy, build_wanted, pin_downloads
 
-__all__ = ["SETTINGS", "Config", "ConfigError", "build_policy", "build_wanted", "pin_downloads", "read_config"]
+__all__ = [
+    "SETTINGS",
+    "Config",
+    "ConfigError",
+    "build_policy",
+    "build_wanted",
+    "hide_login",
+    "pin_downloads",
+    "read_config",
+]

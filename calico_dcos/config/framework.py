@@ -19,6 +19,12 @@ def _find_marathon_port(known: Known) -> int:
     return int(port) if port.isdecimal() else 8080
 
 
+def _find_own_address(known: Known) -> str:
+    address = known.environment.get("LIBPROCESS_IP", "")
+    # Where Mesos is told to listen on all addresses, tasks are told the same; nobody can reach us at it.
+    return "" if address in {"0.0.0.0", "::"} else address  # noqa: S104 - it is refused
+
+
 def _from_marathon(variable: str) -> Derived:
     return Derived(f"Marathon's {variable}", lambda known: known.environment.get(variable, ""))
 
@@ -80,7 +86,7 @@ class FrameworkSettings:
     )
     advertised_address: str = setting(
         Text("an address", ADDRESS),
-        _from_marathon("LIBPROCESS_IP"),
+        Derived("Marathon's LIBPROCESS_IP", _find_own_address),
         f"{SECTION}.advertised-address",
         "Address under which agents reach the scheduler. Empty: the address of its host that faces the master.",
         package_default="",
@@ -100,7 +106,7 @@ class FrameworkSettings:
         package_default="",
     )
     installer_url: str = setting(
-        Url(),
+        Url("/installer.pyz"),
         "",
         f"{SECTION}.override-installer-url",
         "Where agents fetch the installer, if not from the scheduler. It has to be the very file that this release "

@@ -24,7 +24,7 @@ URL = r'^(https?://[^\s"\\]+)?$'
 URLS = r'^(https?://[^\s,"\\]+(,https?://[^\s,"\\]+)*)?$'
 PATH = r'^(/[^\s"\\]*)?$'
 SHA256 = r"^([0-9A-Fa-f]{64})?$"
-MASTER = r'^(zk://[^\s"\\]+|https?://[^\s"\\]+|[^\s/"\\]+:[0-9]+)?$'
+MASTER = r'^(zk://[^\s/"\\]+/[^\s"\\]+|http://[^\s/,"\\]+/?|[^\s/:,"\\]+:[0-9]{1,5})?$'
 STORE = r'^((sqlite|etcd|etcd\+srv|zk)://[^\s"\\]+)?$'
 ZK = r'^(zk://[^\s/"\\]+/[^\s"\\]+)?$'
 CLUSTER_STORE = r'^((etcd|consul|zk)://[^\s"\\]+)?$'
@@ -190,19 +190,29 @@ class AbsolutePath:
 
 @dataclass(frozen=True, slots=True)
 class Url:
-    """The address of a download."""
+    """The address of a download.
 
-    allowed: str = "an http:// or https:// URL"
+    Attributes:
+        ending: what it has to end with, empty if anything will do.
+    """
+
+    ending: str = ""
+
+    @property
+    def allowed(self) -> str:
+        """The schemes, and the ending."""
+        return "an http:// or https:// URL" + (f" that ends with {self.ending}" if self.ending else "")
 
     def parse(self, text: str) -> str:
         """Take a URL with a host."""
-        if not is_url(text, ("http", "https")):
+        if not is_url(text, ("http", "https")) or not text.endswith(self.ending):
             raise ValueError(text)
         return text
 
     def describe(self) -> Mapping[str, Any]:
         """A string that looks like a URL."""
-        return {"type": "string", "pattern": URL}
+        pattern = f'^(https?://[^\\s"\\\\]+{re.escape(self.ending)})?$' if self.ending else URL
+        return {"type": "string", "pattern": pattern}
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,8 +258,7 @@ class MasterAddress:
 
     def parse(self, text: str) -> str:
         """Take an address in one of the three forms."""
-        is_address = "://" not in text and text.rpartition(":")[2].isdecimal()
-        if not is_address and not is_url(text, ("http", "zk")):
+        if re.search(MASTER, text) is None or not is_url(text if "://" in text else f"http://{text}", ("http", "zk")):
             raise ValueError(text)
         return text
 

@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Mapping
 from typing import Any
 
+from .logins import hide_login
 from .settings import PREFIX, Derived, Known, Setting
 from .table import SETTINGS, Config
 
@@ -47,7 +48,7 @@ def _read(setting: Setting, known: Known, faults: list[str]) -> Any:
         try:
             return setting.kind.parse(text)
         except ValueError:
-            shown = "***" if setting.is_secret else repr(text)
+            shown = "***" if setting.is_secret else hide_login(repr(text))
             faults.append(f"{setting.variable}={shown} is wrong: it takes {setting.kind.allowed}")
     default = setting.default.compute(known) if isinstance(setting.default, Derived) else setting.default
     if default is None and not text:

@@ -2,8 +2,8 @@
 
 Pause keeps new things from being started or ended; what runs goes on. A paused plan still brings back a service that
 was complete and is lost; a paused agent is left alone entirely. Retry forgets failures and takes back what was skipped
-or forced. Force-complete and skip let an operator's word stand for a step. Release-slot lets the walk go on past an
-agent that failed.
+or forced; where nothing is, the host is looked at again. Force-complete and skip let an operator's word stand for a
+step. Release-slot lets the walk go on past an agent that failed.
 """
 
 from __future__ import annotations
@@ -53,11 +53,8 @@ def obey(state: State, command: Command, now: float) -> tuple[State, Verdict]:
     verdict = judge(state, command, now)
     if verdict.outcome is not Outcome.ACCEPTED:
         return state, verdict
-    for agent in verdict.agents:
-        told = f"{command.name.value} by {command.who or 'an operator'}" + (
-            f": {command.reason}" if command.reason else ""
-        )
-        state = state.with_agent(advance(agent.with_note(now, told), state.policy, now))
+    told = f"{command.name.value} by {command.who or 'an operator'}" + (f": {command.reason}" if command.reason else "")
+    state = state.with_agents(advance(agent.with_note(now, told), state.policy, now) for agent in verdict.agents)
     if verdict.controls is not None:
         state = state.with_controls(verdict.controls)
     entry = AuditEntry(
@@ -89,7 +86,10 @@ def judge(state: State, command: Command, now: float) -> Verdict:
         case CommandName.RETRY:
             return _judge_retry(state, agent, command.step, now)
         case CommandName.FORCE_COMPLETE:
-            return _judge_waiver(state, agent, command, _force(_mark(command, now)), "forced to complete")
+            force = _force(_mark(command, now))
+            if agent is None:
+                return _judge_waiver_of_all(state, command, force)
+            return _judge_waiver(state, agent, command, force, "forced to complete")
         case CommandName.SKIP:
             return _judge_waiver(state, agent, command, _skip(_mark(command, now)), "skipped")
         case CommandName.RELEASE_SLOT:
@@ -132,11 +132,24 @@ def _judge_retry(state: State, agent: Agent | None, step: StepName | None, now: 
     known = [agent] if agent is not None else [state.agents[key] for key in sorted({*state.unsettled, *state.repairs})]
     fresh = tuple(tried for one in known if (tried := _retry(state, one, step, now)) is not one)
     what = "" if step is None else f" of {step.value}"
-    where = agent.key if agent is not None else "the plan"
     if not fresh:
-        return Verdict(Outcome.ALREADY, f"nothing{what} on {where} failed, backs off, or was skipped or forced")
-    names = ", ".join(one.key for one in fresh[:3]) + (f" and {len(fresh) - 3} more" if fresh[3:] else "")
-    return Verdict(Outcome.ACCEPTED, f"failures{what} are forgotten, tried again: {names}", agents=fresh)
+        return _judge_look(state, agent, what, now)
+    return Verdict(Outcome.ACCEPTED, f"failures{what} are forgotten, tried again: {_name_some(fresh)}", agents=fresh)
+
+
+def _judge_look(state: State, agent: Agent | None, what: str, now: float) -> Verdict:
+    """Look at hosts again where nothing is to be forgotten: what is complete and was undone by hand shows so."""
+    known = state.agents.values() if agent is None else (agent,)
+    seen = tuple(one for one in known if one.inspection is not None and one.inspection.at > one.retried_at)
+    told = f"nothing{what} on {'the plan' if agent is None else agent.key} failed, backs off, or was skipped or forced"
+    if not seen:
+        return Verdict(Outcome.ALREADY, f"{told}, and it is looked at next anyway")
+    again = tuple(replace(one, retried_at=now) for one in seen)
+    return Verdict(Outcome.ACCEPTED, f"{told}: looked at again: {_name_some(again)}", agents=again)
+
+
+def _name_some(agents: tuple[Agent, ...]) -> str:
+    return ", ".join(one.key for one in agents[:3]) + (f" and {len(agents) - 3} more" if agents[3:] else "")
 
 
 def _retry(state: State, agent: Agent, only: StepName | None, now: float) -> Agent:
@@ -189,6 +202,21 @@ def _judge_waiver(state: State, agent: Agent | None, command: Command, waive: Wa
         waived = waived.with_step(name, waive(waived.get_step(name), policy.by_name[name]))
     listed = ", ".join(name.value for name in left)
     return Verdict(Outcome.ACCEPTED, f"{listed} on {agent.key}: {done}", agents=(waived,))
+
+
+def _judge_waiver_of_all(state: State, command: Command, waive: Waive) -> Verdict:
+    """Force the whole plan: all agents that are known now, but for those on which a step is at work."""
+    verdicts = [
+        (agent, _judge_waiver(state, agent, command, waive, "forced to complete")) for agent in state.agents.values()
+    ]
+    forced = tuple(agent for _, verdict in verdicts for agent in verdict.agents)
+    busy = tuple(agent for agent, verdict in verdicts if verdict.outcome is Outcome.REFUSED)
+    told = f"; not those with a step at work: {_name_some(busy)}" if busy else ""
+    if forced:
+        return Verdict(Outcome.ACCEPTED, f"forced to complete: {_name_some(forced)}{told}", agents=forced)
+    if busy:
+        return Verdict(Outcome.REFUSED, f"a step is at work on {_name_some(busy)}: wait for its end")
+    return Verdict(Outcome.ALREADY, "every step of the plan is complete or forced to complete already")
 
 
 def _list_open_steps(state: State, agent: Agent, name: CommandName) -> list[StepName]:

@@ -9,7 +9,7 @@ from immutables import Map
 
 from .actions import Action, Deactivate, Decline, Kill, Launch, Reactivate, Reconcile, Revive
 from .controls import find_hold
-from .gates import can_drain, find_gate
+from .gates import can_drain, find_gate, find_maintenance
 from .model import Agent, Offer, StepName, Task, TaskRef, TaskState
 from .phase import Ask, End, Move, Rest, Start, Wait, advance, choose_move
 from .resources import Shortfall, take
@@ -46,12 +46,23 @@ def decide(state: State, now: float, new_task_id: Callable[[StepName], str]) -> 
     decision = _ask(decision, now)
     decision = _kill_strangers(decision)
     decision = _reactivate(decision, now)
-    return _revive(decision, now)
+    decision = _revive(decision, now)
+    return replace(decision, state=_note_walk(decision.state, now))
+
+
+def _note_walk(state: State, now: float) -> State:
+    """Remember whether a walk goes on: from the first slot that is taken until all agents are complete."""
+    controls = state.controls
+    if controls.walking_since is None:
+        return state.with_controls(replace(controls, walking_since=now)) if state.slots else state
+    is_over = bool(state.agents) and not state.unsettled
+    return state.with_controls(replace(controls, walking_since=None)) if is_over else state
 
 
 def find_obstacle(state: State, agent: Agent, move: Start | End, now: float) -> str | None:
     """Why an agent may not do what is next although its own phase is ready for it; None if it may."""
     hold = find_hold(state, agent, move) or find_gate(state, move, has_slot=agent.slot_since is not None, now=now)
+    hold = hold or find_maintenance(state, agent, move, now)
     if hold is not None:
         return hold
     if move.needs_slot and agent.slot_since is None:

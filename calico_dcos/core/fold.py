@@ -139,7 +139,17 @@ def _fold_offers(state: State, offers: tuple[Offer, ...], now: float) -> State:
             offers=state.offers.set(offer.id, HeldOffer(offer, now)),
             offered_at=state.offered_at.set(key, now),
         )
+        state = _with_maintenance(state, key, offer)
     return state
+
+
+def _with_maintenance(state: State, key: str, offer: Offer) -> State:
+    """Remember what the newest offer says of the host's maintenance: a word that was taken back is not repeated."""
+    if state.maintenance.get(key) == offer.maintenance:
+        return state
+    if offer.maintenance is None:
+        return replace(state, maintenance=state.maintenance.delete(key))
+    return replace(state, maintenance=state.maintenance.set(key, offer.maintenance))
 
 
 def _meet(found: Offer | RosterAgent, now: float) -> Agent:
@@ -275,7 +285,7 @@ def _fold_inspected(state: State, event: Inspected, now: float) -> State:
     at = max(now - event.took_s, task.launched_at)
     if agent.inspection is not None and agent.inspection.at > at:
         return state
-    inspection = replace(event.inspection, at=at, settings=task.configuration)
+    """Whether it follows from the options of today: a look that does not must not take its place."""
     if inspection.settings == state.policy.settings or not _is_of_today(state, agent.inspection):
         agent = _forget_undone(state, replace(agent, inspection=inspection), inspection, now)
     if state.policy.by_name[name].is_service and not inspection.get_changes(name) and task.healthy_since is None:

@@ -13,6 +13,8 @@ from .state import State
 
 PREFLIGHT = "preflight: hosts are inspected, nothing is changed; set mode to install to begin"
 CANARY_WAIT = "canary-wait"
+# How long before a maintenance nothing new begins on its host: most agents are done within minutes.
+MAINTENANCE_LEAD_S = 1800.0
 # The first Mesos that has DEACTIVATE_AGENT.
 DRAINING_SINCE = (1, 9)
 
@@ -33,6 +35,31 @@ def find_gate(state: State, move: Start | End, *, has_slot: bool, now: float) ->
         if gate is not None:
             return gate
     return None if move.restarts is None else _find_restart_gate(state, move.restarts, now)
+
+
+def find_maintenance(state: State, agent: Agent, move: Start | End, now: float) -> str | None:
+    """Why an operator's maintenance of the host keeps an agent from its next move; None if it does not.
+
+    What would change the host waits, in a slot what would restart something: neither is to be cut off half-way, nor to
+    be in the way of those who work on the host. What only looks, or brings back what was there, goes on.
+    """
+    maintenance = state.maintenance.get(agent.key)
+    begins = move.restarts is not None or (move.needs_slot and agent.slot_since is None)
+    if maintenance is None or not begins or now < maintenance.start - MAINTENANCE_LEAD_S:
+        return None
+    if maintenance.end is not None and now >= maintenance.end:
+        return None
+    start = _format_time(maintenance.start)
+    end = "" if maintenance.end is None else f" to {_format_time(maintenance.end)}"
+    return f"maintenance of the host is announced to Mesos, from {start}{end}"
+
+
+def _format_time(at: float) -> str:
+    """Write a time of another program, which may be any number."""
+    try:
+        return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    except (ValueError, OverflowError, OSError):
+        return "a time that no calendar has"
 
 
 def is_canary_passed(state: State) -> bool:
@@ -74,21 +101,24 @@ def pass_canary(state: State, who: str, reason: str, now: float) -> Mark:
 def watch_canary(state: State, now: float) -> State:
     """Let the walk go on once the first agents were healthy for long enough without a break.
 
-    How long they have been is not stored: after a restart of the scheduler they have to prove themselves anew.
+    Since when is stored, so that a restart of the scheduler does not start the wait anew. While the master is away
+    nobody knows how they are: the wait ends only once it has answered for every task, and told what broke meanwhile.
     """
-    pace = state.policy.pace
-    is_healthy = is_canary_complete(state) and state.is_subscribed and not state.repairs and not state.failed
+    pace, controls = state.policy.pace, state.controls
+    is_healthy = is_canary_complete(state) and not state.repairs and not state.failed
     if not is_healthy or not pace.canary_wait_s:
-        return state if state.canary_since is None else replace(state, canary_since=None)
-    if state.canary_since is None:
-        return replace(state, canary_since=now)
-    if now - state.canary_since < pace.canary_wait_s or state.controls.pause is not None:
+        return state if controls.canary_since is None else state.with_controls(replace(controls, canary_since=None))
+    if not state.is_subscribed or state.reconciled_at is None:
+        return state
+    if controls.canary_since is None:
+        return state.with_controls(replace(controls, canary_since=now))
+    if now - controls.canary_since < pace.canary_wait_s or controls.pause is not None:
         return state
     reason = f"the first agents were healthy for {pace.canary_wait_s:.0f} s"
     mark = pass_canary(state, CANARY_WAIT, reason, now)
-    state = state.with_controls(replace(state.controls, canary=mark))
+    state = state.with_controls(replace(controls, canary=mark, canary_since=None))
     entry = AuditEntry(state.audit_count, now, CANARY_WAIT, "resume", reason=reason, effect="the walk goes on")
-    return replace(state.with_audit(entry), canary_since=None, wants_offers=f"canary: {reason}")
+    return replace(state.with_audit(entry), wants_offers=f"canary: {reason}")
 
 
 def can_drain(state: State, agent: Agent) -> bool:

@@ -280,12 +280,20 @@ class Resource:
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
-    """Resources of one agent that wait for our answer.
+class Maintenance:
+    """A time for which an operator told Mesos that a host will not be available.
 
     Attributes:
-        unavailable_from: start of a maintenance window that the operator announced for the host, None if there is none.
+        end: None where nobody knows.
     """
+
+    start: float
+    end: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """Resources of one agent that wait for our answer."""
 
     id: str
     agent_id: str
@@ -294,7 +302,7 @@ class Offer:
     port: int
     is_public: bool
     resources: tuple[Resource, ...]
-    unavailable_from: float | None = None
+    maintenance: Maintenance | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from immutables import Map
 from .command import AuditEntry, Controls
 from .events import BlockerAnswered, Progressed
 from .memory import Batch, Memory
-from .model import Agent, Offer, StepName, Task
+from .model import Agent, Maintenance, Offer, StepName, Task
 from .phase import find_failure, find_next_step, is_repair, is_settled
 from .steps import Policy
 
@@ -63,6 +63,7 @@ class State:
         strangers: Mesos agent id by task id, of running tasks of this framework that nobody remembers.
         has_free_slot: whether a slot was given back since offers were last revived.
         offered_at: when an agent was last offered, by agent key.
+        maintenance: for when the maintenance of an agent's host is announced, by agent key.
         shortfalls: since when an agent's offers are too small, and for what, by agent key.
         controls: what operators decided for the whole plan.
         audit: commands that were obeyed, by their place.
@@ -70,7 +71,6 @@ class State:
         wants_offers: why offers that were declined are wanted now, empty if they are not.
         last_restart_at: when leave to restart something was last given to any agent.
         answer: what the one who is asked before each restart said last.
-        canary_since: since when the first agents have been complete and healthy without a break.
         deactivated: when to ask next that an agent which we deactivated is offered again, by agent key.
         unsaved: what the store does not have yet.
         is_subscribed: whether the master has taken us in.
@@ -101,6 +101,7 @@ class State:
     strangers: Map[str, str] = field(default_factory=Map)
     progress: Map[str, Progressed] = field(default_factory=Map)
     offered_at: Map[str, float] = field(default_factory=Map)
+    maintenance: Map[str, Maintenance] = field(default_factory=Map)
     shortfalls: Map[str, tuple[float, str]] = field(default_factory=Map)
     pins: Map[str, str] = field(default_factory=Map)
     controls: Controls = field(default_factory=Controls)
@@ -109,18 +110,23 @@ class State:
     wants_offers: str = ""
     last_restart_at: float = 0.0
     answer: BlockerAnswered | None = None
-    canary_since: float | None = None
     deactivated: Map[str, float] = field(default_factory=Map)
     unsaved: Batch = field(default_factory=Batch)
 
     def with_agent(self, agent: Agent) -> State:
         """The state with one agent added or replaced, its indexes kept, and the agent marked as unsaved."""
-        known = self.agents.get(agent.key)
-        if known is agent:
+        return self.with_agents((agent,))
+
+    def with_agents(self, agents: Iterable[Agent]) -> State:
+        """The state with many agents added or replaced, at a cost in proportion to their number."""
+        fresh = {agent.key: agent for agent in agents if self.agents.get(agent.key) is not agent}
+        if not fresh:
             return self
-        unsaved = tuple(other for other in self.unsaved.agents if other.key != agent.key)
-        indexed = self._index(known, agent)
-        return replace(indexed, unsaved=replace(self.unsaved, agents=(*unsaved, agent)), revision=self.revision + 1)
+        indexed = self
+        for key, agent in fresh.items():
+            indexed = indexed._index(self.agents.get(key), agent)
+        unsaved = (*(other for other in self.unsaved.agents if other.key not in fresh), *fresh.values())
+        return replace(indexed, unsaved=replace(self.unsaved, agents=unsaved), revision=self.revision + len(fresh))
 
     def _index(self, known: Agent | None, agent: Agent) -> State:
         key = agent.key
@@ -213,10 +219,7 @@ def restore(policy: Policy, memory: Memory) -> State:
         audit=Map({entry.place: entry for entry in memory.audit}),
         audit_count=max((entry.number + 1 for entry in memory.audit), default=0),
     )
-    for agent in memory.agents:
-        # Saved one by one: a list of thousands that grows would be copied thousands of times.
-        state = state.with_agent(agent).saved()
-    return state.saved()
+    return state.with_agents(memory.agents).saved()
 
 
 def _index_tasks(

@@ -16,7 +16,7 @@ import requests
 from calico_dcos.core.actions import Deactivate, Reactivate
 from calico_dcos.core.events import Reactivated
 
-from .master import open_session
+from .master import Login, open_session
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ class Cordons:
     Args:
         find_master: "host:port" of the leading master, None while there is none.
         post: takes the events; called from a thread of ours.
-        login: principal and secret, for a Mesos that authenticates.
+        login: for a Mesos that authenticates.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class Cordons:
         *,
         find_master: Callable[[], str | None],
         post: Callable[[Reactivated], None],
-        login: tuple[str, str] | None,
+        login: Login | None,
     ) -> None:
         self._find_master = find_master
         self._post = post
@@ -76,10 +76,10 @@ class Cordons:
             log.info("drops %s of %s: no master leads", kind, call.agent_key)
             return None
         try:
-            with open_session() as session:
+            with open_session(self._login) as session:
                 url = f"http://{master}/api/v1"
-                answer = session.post(url, json=body, timeout=TIMEOUT_S, auth=self._login)
-        except requests.RequestException as error:
+                answer = session.post(url, json=body, timeout=TIMEOUT_S)
+        except (requests.RequestException, ValueError) as error:  # ValueError: it sends us on to what is no address
             log.warning("%s of %s failed: %s", kind, call.agent_key, error)
             return None
         if answer.status_code >= requests.codes.bad:

@@ -13,7 +13,7 @@ from calico_dcos.core.model import Offer
 
 from .calls import build_call
 from .cordons import Cordons
-from .master import parse_master
+from .master import build_login, parse_master
 from .reading import MalformedError, read_id, read_list, read_object, read_text
 from .subscription import Subscription, Timing
 from .tasks import TaskTemplate
@@ -49,6 +49,7 @@ class MesosDriver:
         secret: str = "",
         timing: Timing | None = None,
     ) -> None:
+        login = build_login(framework.principal, secret)
         self._framework = framework
         self._template = template
         self._post = post
@@ -57,13 +58,13 @@ class MesosDriver:
             build_framework=self._build_framework,
             on_message=self._take_message,
             on_end=lambda: post(Disconnected()),
-            login=(framework.principal or None, secret or None),
+            login=login,
             timing=timing or Timing(),
         )
         self._cordons = Cordons(
             find_master=lambda: self._subscription.master,
             post=post,
-            login=(framework.principal, secret) if framework.principal else None,
+            login=login,
         )
 
     def start(self, framework_id: str | None) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,6 +15,7 @@ import requests
 from kazoo.client import KazooClient
 from kazoo.exceptions import KazooException, NoNodeError
 from kazoo.handlers.threading import KazooTimeoutError
+from requests.auth import HTTPBasicAuth
 
 log = logging.getLogger(__name__)
 
@@ -80,6 +83,29 @@ def parse_master(address: str) -> str:
     raise MasterError(f"this is no address of a master; set {FORMS} (https and IPv6 are not supported)")
 
 
+@dataclass(frozen=True, slots=True)
+class Login:
+    """Who we are to a Mesos that authenticates, in any letters: requests and pymesos write only those of the West."""
+
+    principal: str
+    secret: str = field(repr=False)
+
+    @property
+    def pair(self) -> tuple[bytes, bytes]:
+        """As requests takes it."""
+        return self.principal.encode(), self.secret.encode()
+
+    @property
+    def header(self) -> str:
+        """As it stands in a request."""
+        return f"Basic {b64encode(b':'.join(self.pair)).decode()}"
+
+
+def build_login(principal: str, secret: str) -> Login | None:
+    """Make a login; None where there is no secret: a principal alone is only told in FrameworkInfo."""
+    return Login(principal, secret) if principal and secret else None
+
+
 class _MasterSession(requests.Session):
     """A session with the masters of one cluster, which share their credentials."""
 
@@ -91,10 +117,11 @@ class _MasterSession(requests.Session):
         return urlsplit(new_url).scheme != urlsplit(old_url).scheme
 
 
-def open_session() -> requests.Session:
+def open_session(login: Login | None = None) -> requests.Session:
     """Open a session that ignores proxy settings: a master is inside the cluster."""
     session = _MasterSession()
     session.trust_env = False
+    session.auth = None if login is None else HTTPBasicAuth(*login.pair)
     return session
 
 

@@ -11,7 +11,7 @@ import requests
 
 from calico_dcos.core.events import Event, RosterRead
 
-from .master import MasterError, find_master, open_session
+from .master import Login, MasterError, find_master, open_session
 from .reading import MalformedError
 from .translate import parse_roster
 
@@ -24,21 +24,21 @@ class RosterError(Exception):
     """The roster could not be read; the text says why in one line."""
 
 
-def read_roster(master: str, *, timeout_s: float = TIMEOUT_S, login: tuple[str, str] | None = None) -> RosterRead:
+def read_roster(master: str, *, timeout_s: float = TIMEOUT_S, login: Login | None = None) -> RosterRead:
     """Ask the leading master for all agents; a master that does not lead sends us on to it.
 
     Args:
         master: as it is configured.
         timeout_s: for each of the few requests.
-        login: principal and secret, for a Mesos that authenticates.
+        login: for a Mesos that authenticates.
 
     Raises:
         RosterError: no answer, or none that makes sense.
     """
     try:
         address = find_master(master, timeout_s=timeout_s)
-        with open_session() as session:
-            answer = session.get(f"http://{address}/slaves", timeout=timeout_s, auth=login)
+        with open_session(login) as session:
+            answer = session.get(f"http://{address}/slaves", timeout=timeout_s)
             answer.raise_for_status()
             return parse_roster(answer.json())
     except (MasterError, requests.RequestException) as error:
@@ -65,7 +65,7 @@ class RosterPoller:
         interval_s: between two readings; longer where the master takes long to answer.
         post: takes each roster that was read.
         timeout_s: for each request.
-        login: principal and secret, for a Mesos that authenticates.
+        login: for a Mesos that authenticates.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class RosterPoller:
         interval_s: float,
         post: Callable[[Event], None],
         timeout_s: float = TIMEOUT_S,
-        login: tuple[str, str] | None = None,
+        login: Login | None = None,
     ) -> None:
         self._master = master
         self._interval_s = interval_s

@@ -23,6 +23,7 @@ import pymesos.process
 from pymesos.detector import MasterDetector
 
 from .connection import MALFORMED, Connection
+from .master import Login
 from .reading import MalformedError, read_id, read_number, read_object
 
 log = logging.getLogger(__name__)
@@ -58,7 +59,7 @@ class Subscription(pymesos.MesosSchedulerDriver):  # type: ignore[misc]  # pymes
         build_framework: makes FrameworkInfo from the master's version and the framework's id.
         on_message: takes each event of the master as it came, but heartbeats; in pymesos' thread.
         on_end: hears that a subscription ended.
-        login: principal and secret, for a Mesos that authenticates.
+        login: for a Mesos that authenticates.
     """
 
     def __init__(
@@ -68,21 +69,20 @@ class Subscription(pymesos.MesosSchedulerDriver):  # type: ignore[misc]  # pymes
         build_framework: Callable[[str, str | None], dict[str, Any]],
         on_message: Callable[[dict[str, Any]], None],
         on_end: Callable[[], None],
-        login: tuple[str | None, str | None] = (None, None),
+        login: Login | None = None,
         timing: Timing,
     ) -> None:
-        principal, secret = login
         super().__init__(
             sched=None,
             framework={},
             master_uri=master,
             implicit_acknowledgements=False,
-            principal=principal,
-            secret=secret,
             failover=True,
             # After this long without a connection, its thread would end; the times of calls are in `timing`.
             timeout=_TEN_YEARS_S,
         )
+        # pymesos' own is ASCII.
+        self._basic_credential = None if login is None else login.header
         self._build_framework = build_framework
         self._on_message = on_message
         self._on_end = on_end

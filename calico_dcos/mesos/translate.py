@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from calico_dcos.core.events import RosterAgent, RosterRead, TaskUpdated
-from calico_dcos.core.model import Offer, Resource, ResourceKind, TaskState
+from calico_dcos.core.model import Maintenance, Offer, Resource, ResourceKind, TaskState
 
 from .reading import (
     MalformedError,
@@ -107,16 +107,19 @@ def parse_offer(offer: Mapping[str, Any], role: str = PUBLIC_ROLE) -> Offer:
         port=read_whole(address, "port", _USUAL_PORT),
         is_public=_has_public_attribute(offer) or any(_get_role(resource) == PUBLIC_ROLE for resource in resources),
         resources=tuple(_parse_resource(resource) for resource in resources if _is_usable(resource, role)),
-        unavailable_from=_parse_start(offer),
+        maintenance=_parse_maintenance(offer),
     )
 
 
-def _parse_start(offer: Mapping[str, Any]) -> float | None:
-    """Read when the host becomes unavailable; a window without a start has begun."""
+def _parse_maintenance(offer: Mapping[str, Any]) -> Maintenance | None:
+    """Read for when the host's maintenance is announced; one without a start has begun, one without length may last."""
     if offer.get("unavailability") is None:
         return None
-    start = read_object(read_object(offer, "unavailability"), "start")
-    return read_number(start, "nanoseconds", 0.0) / 1e9
+    unavailability = read_object(offer, "unavailability")
+    start = read_number(read_object(unavailability, "start"), "nanoseconds", 0.0) / 1e9
+    if unavailability.get("duration") is None:
+        return Maintenance(start)
+    return Maintenance(start, start + read_number(read_object(unavailability, "duration"), "nanoseconds", 0.0) / 1e9)
 
 
 def parse_update(update: Mapping[str, Any]) -> TaskUpdated:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from calico_dcos.config import Config
+from calico_dcos.config import Config, hide_login
 
 # The releases of calico-node from which on it reads what an option sets, by Calico's documentation.
 READ_SINCE = {
@@ -29,7 +29,7 @@ def explain(config: Config) -> list[str]:
         *_explain_walk(config),
         "",
         f"State goes to {hide_login(config.state_store)}",
-        f"Calico and its checks use the etcd at {config.etcd_endpoints}",
+        f"Calico and its checks use the etcd at {hide_login(config.etcd_endpoints)}",
         f"Page and API {_explain_hands(config)}",
     ]
 
@@ -50,11 +50,6 @@ def _explain_hands(config: Config) -> str:
     if config.operator_token:
         return "let whoever shows the operator token pause, resume, retry and skip"
     return "are read-only: there is no operator-token"
-
-
-def hide_login(url: str) -> str:
-    """Cut user and password out of a URL."""
-    return re.sub(r"//[^/]*@", "//***@", url)
 
 
 def _explain_steps(config: Config) -> Iterator[str]:

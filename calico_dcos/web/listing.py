@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 from .board import Board, View
+from .outlook import OUTLOOKS, is_outlook
 from .views import GROUPS, Json
 
 MAX_LIMIT = 1000
@@ -47,12 +48,14 @@ class Query:
         search: every word of it must be in a row's name, id, address, version, kind, status or reason.
         groups: of the summary's counters; empty for all.
         kind: "private" or "public", empty for both.
+        outlook: what is left to change, one of OUTLOOKS, empty for all.
         limit: rows of one page, None for all.
     """
 
     search: str = ""
     groups: tuple[str, ...] = ()
     kind: str = ""
+    outlook: str = ""
     sort: str = "name"
     is_descending: bool = False
     limit: int | None = None
@@ -79,6 +82,7 @@ def parse_query(arguments: Mapping[str, str]) -> Query:
         search=search.lower(),
         groups=groups,
         kind=_require("kind", arguments["kind"], KINDS) if "kind" in arguments else "",
+        outlook=_require("outlook", arguments["outlook"], OUTLOOKS) if "outlook" in arguments else "",
         sort=_require("sort", arguments.get("sort", "name"), SORTS),
         is_descending=_require("order", arguments.get("order", "asc"), ORDERS) == "desc",
         limit=_parse_number("limit", arguments["limit"], 1, MAX_LIMIT) if "limit" in arguments else None,
@@ -113,6 +117,8 @@ def _is_wanted(row: Json, query: Query) -> bool:
     if query.groups and row["group"] not in query.groups:
         return False
     if query.kind and row["is_public"] is not (query.kind == "public"):
+        return False
+    if not is_outlook(row["outlook"], query.outlook):
         return False
     if not query.search:
         return True

@@ -11,6 +11,7 @@ from calico_dcos.core.model import Status
 from .listing import KINDS, MAX_LIMIT, MAX_OFFSET, MAX_SEARCH_LENGTH, ORDERS, SORTS
 from .metrics import PROMETHEUS
 from .openapi_commands import SCHEMAS, describe_commands
+from .outlook import OUTLOOKS
 from .sdk_views import Health
 from .views import DEPLOY, GROUPS, Json
 
@@ -61,6 +62,7 @@ _LISTING_PARAMETERS = (
         explode=False,
     ),
     _query("kind", {"type": "string", "enum": list(KINDS)}, "which agents"),
+    _query("outlook", {"type": "string", "enum": list(OUTLOOKS)}, "what is left to change there"),
     _query("sort", {"type": "string", "enum": list(SORTS)}, "by what rows are sorted"),
     _query("order", {"type": "string", "enum": list(ORDERS)}, "which way"),
     _query("limit", {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT}, "rows of a page; all without it"),
@@ -96,6 +98,12 @@ _ROW = _object(
     slot_since=_MOMENT,
     pause=_PAUSE,
     walk_s={"type": ["number", "null"], "description": "seconds from the first change to the end of the phase"},
+    outlook=_object(
+        is_inspected={"type": "boolean"},
+        changes={"type": "object", "additionalProperties": {"type": "integer"}, "description": "how many, by step"},
+        restarts=_STRINGS,
+        refused={**_STRINGS, "description": "steps that must not be done there"},
+    ),
     steps={"type": "array", "items": _refer("Step")},
 )
 _SUMMARY = _object(
@@ -114,6 +122,13 @@ _SUMMARY = _object(
     waiting={"type": "integer"},
     failed={"type": "integer"},
     left_s={"type": ["number", "null"], "description": "estimated seconds until the walk ends"},
+    is_preflight={"type": "boolean", "description": "whether agents are only looked at"},
+    outlook={
+        "type": "object",
+        "additionalProperties": {"type": "integer"},
+        "required": ["inspected", *OUTLOOKS],
+        "description": "agents of which each word is said",
+    },
     slots={"type": "integer"},
     slots_held={"type": "integer"},
     active={"type": "array", "items": _refer("Agent")},

@@ -6,6 +6,7 @@ from calico_dcos.core.command import CommandName
 from calico_dcos.core.model import StepName
 
 from .commands import MAX_REASON_LENGTH
+from .outlook import OUTLOOKS
 from .preflight import FORMATS
 from .sdk_commands import COMMANDS, UNCONDITIONAL
 from .views import DEPLOY, Json
@@ -134,16 +135,17 @@ def _describe_audit() -> Json:
 
 
 def _describe_preflight() -> Json:
-    document = {"type": "object", "required": ["now", "total", "agents"]}
+    document = {"type": "object", "required": ["now", "is_preflight", "total", "agents"]}
     refused = {"schema": {"$ref": "#/components/schemas/Error"}}
     answer = {_JSON: {"schema": document}, "text/csv; charset=utf-8": {"schema": {"type": "string"}}}
     return {
         "summary": "what the walk would change and restart, per agent and in sum",
         "parameters": [
-            {"name": "format", "in": "query", "required": False, "schema": {"type": "string", "enum": list(FORMATS)}}
+            {"name": name, "in": "query", "required": False, "schema": {"type": "string", "enum": list(words)}}
+            for name, words in (("format", FORMATS), ("outlook", OUTLOOKS))
         ],
         "responses": {
             "200": {"description": "as asked", "content": answer},
-            "400": {"description": "no such format", "content": {_JSON: refused}},
+            "400": {"description": "no such format or outlook", "content": {_JSON: refused}},
         },
     }

@@ -7,56 +7,43 @@ from __future__ import annotations
 
 import csv
 import io
-from collections import Counter
-from collections.abc import Iterator
 from http import HTTPStatus
 
-from calico_dcos.core.model import Agent, Change, Status
+from calico_dcos.core.model import Agent
 from calico_dcos.core.plan import PhaseView
 
 from .board import Feed
 from .endpoint import Endpoint
+from .outlook import OUTLOOKS, build_outlook, is_outlook, list_changes, list_refusals, sum_up_outlooks
 from .views import Json
 from .walk import Snapshot
 
 COLUMNS = ("agent", "step", "change", "reason", "impact", "restarts")
 FORMATS = ("json", "csv")
+_PARAMETERS = {"format", "outlook"}
 # What spreadsheets take for a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
-def list_changes(agent: Agent, phase: PhaseView) -> Iterator[tuple[str, Change]]:
-    """List what steps that are not complete have still to do on a host; disabled and skipped ones have nothing."""
-    if agent.inspection is None:
-        return
-    for step in phase.steps:
-        if step.status is not Status.COMPLETE:
-            for change in agent.inspection.get_changes(step.name):
-                yield step.name.value, change
-
-
-def build_preflight(snapshot: Snapshot) -> Json:
-    """Build what would change and restart, per agent and in sum."""
-    agents = [_build_agent(snapshot.agents[phase.name], phase) for phase in snapshot.plan.phases]
-    restarts = Counter(service for agent in agents for service in agent["restarts"])
+def build_preflight(snapshot: Snapshot, word: str = "") -> Json:
+    """Build what would change and restart: the sum of all agents, and each agent of which the word is said."""
+    pairs = [(snapshot.agents[phase.name], phase) for phase in snapshot.plan.phases]
+    outlooks = [build_outlook(agent, phase) for agent, phase in pairs]
+    wanted = [pair for pair, outlook in zip(pairs, outlooks, strict=True) if is_outlook(outlook, word)]
     return {
         "now": snapshot.at,
+        "is_preflight": snapshot.is_preflight,
         "total": {
-            "agents": len(agents),
-            "inspected": sum(agent["is_inspected"] for agent in agents),
-            "to_change": sum(bool(agent["changes"]) for agent in agents),
-            "refused": sum(bool(agent["refusals"]) for agent in agents),
-            "changes": sum(len(agent["changes"]) for agent in agents),
-            "restarts": dict(sorted(restarts.items())),
+            "agents": len(pairs),
+            "changes": sum(sum(outlook["changes"].values()) for outlook in outlooks),
+            **sum_up_outlooks(outlooks),
         },
-        "agents": agents,
+        "agents": [_build_agent(agent, phase) for agent, phase in wanted],
     }
 
 
 def _build_agent(agent: Agent, phase: PhaseView) -> Json:
     changes = list(list_changes(agent, phase))
-    open_steps = {step.name.value for step in phase.steps if step.status is not Status.COMPLETE}
-    refusals = {} if agent.inspection is None else agent.inspection.refusals
     return {
         "key": agent.key,
         "is_inspected": agent.inspection is not None,
@@ -71,19 +58,20 @@ def _build_agent(agent: Agent, phase: PhaseView) -> Json:
             }
             for step, change in changes
         ],
-        # A service that several changes would restart is restarted once.
-        "restarts": sorted({change.restarts for _, change in changes if change.restarts is not None}),
-        "refusals": {step: reason for step, reason in refusals.items() if step in open_steps},
+        "restarts": build_outlook(agent, phase)["restarts"],
+        "refusals": dict(list_refusals(agent, phase)),
     }
 
 
-def format_csv(snapshot: Snapshot) -> str:
-    """Write one line for each change; an agent without any has one line that says so."""
+def format_csv(snapshot: Snapshot, word: str = "") -> str:
+    """Write one line for each change of each agent of which the word is said; without any, a line that says so."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\r\n")
     writer.writerow(COLUMNS)
     for phase in snapshot.plan.phases:
         agent = snapshot.agents[phase.name]
+        if not is_outlook(build_outlook(agent, phase), word):
+            continue
         for row in _list_rows(agent, phase):
             writer.writerow([f"'{cell}" if cell.startswith(_FORMULA) else cell for cell in (agent.key, *row)])
     return text.getvalue()
@@ -99,22 +87,24 @@ def _list_rows(agent: Agent, phase: PhaseView) -> list[tuple[str, ...]]:
 
 
 class Preflight(Endpoint):
-    """`/v1/preflight?format=`: what would change and restart, as JSON or CSV."""
+    """`/v1/preflight?format=&outlook=`: what would change and restart, as JSON or CSV."""
 
     def initialize(self, *, feed: Feed) -> None:
         """Take what the endpoint needs."""
         self._feed = feed
 
     def get(self) -> None:
-        """Answer the whole of it."""
+        """Answer all agents, or those of which a word is said."""
         wanted = self.get_query_argument("format", FORMATS[0])
-        if wanted not in FORMATS or set(self.request.query_arguments) - {"format"}:
-            self.answer_error(HTTPStatus.BAD_REQUEST, f"format is one of {', '.join(FORMATS)}; nothing else is taken")
+        word = self.get_query_argument("outlook", None)
+        if wanted not in FORMATS or word not in (None, *OUTLOOKS) or set(self.request.query_arguments) - _PARAMETERS:
+            told = f"format is one of {', '.join(FORMATS)}; outlook one of {', '.join(OUTLOOKS)}; nothing else is taken"
+            self.answer_error(HTTPStatus.BAD_REQUEST, told)
             return
         snapshot = self._feed.read().snapshot
         if wanted == FORMATS[0]:
-            self.answer_json(build_preflight(snapshot))
+            self.answer_json(build_preflight(snapshot, word or ""))
             return
         self.set_header("Content-Type", "text/csv; charset=utf-8")
         self.set_header("Content-Disposition", 'attachment; filename="calico-preflight.csv"')
-        self.finish(format_csv(snapshot))
+        self.finish(format_csv(snapshot, word or ""))

@@ -16,6 +16,7 @@ from calico_dcos.core.model import Agent, Change, Mark, Status, Step, Task
 from calico_dcos.core.plan import PhaseView, PlanView, StepView
 
 from .forecast import estimate_left_s, measure_walk_s
+from .outlook import build_outlook, sum_up_outlooks
 from .walk import Snapshot
 
 Json = dict[str, Any]
@@ -59,6 +60,8 @@ def build_summary(service: str, snapshot: Snapshot, rows: Collection[Json]) -> J
         "total": len(rows),
         **{group: counts[group] for group in GROUPS},
         "left_s": estimate_left_s(rows, snapshot.max_concurrent_agents, snapshot.at),
+        "is_preflight": snapshot.is_preflight,
+        "outlook": sum_up_outlooks(row["outlook"] for row in rows),
         "slots": snapshot.max_concurrent_agents,
         "slots_held": len(active),
         "active": active[:MAX_ACTIVE],
@@ -92,6 +95,7 @@ def build_row(agent: Agent, phase: PhaseView) -> Json:
         "slot_since": agent.slot_since,
         "pause": build_mark(agent.pause),
         "walk_s": measure_walk_s(agent),
+        "outlook": build_outlook(agent, phase),
         "steps": [_build_step(step) for step in phase.steps],
     }
 

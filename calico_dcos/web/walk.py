@@ -22,6 +22,7 @@ class Snapshot:
         master: address of the leading master, for people.
         settings: fingerprint of the wanted configuration.
         notice: what keeps this scheduler from deciding anything, in one line; empty if nothing does.
+        is_preflight: whether agents are only looked at.
     """
 
     revision: int
@@ -34,6 +35,7 @@ class Snapshot:
     max_concurrent_agents: int = 1
     settings: str = ""
     notice: str = ""
+    is_preflight: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,7 @@ def take_snapshot(state: State, now: float, notice: str | None = None, overview:
         max_concurrent_agents=state.policy.max_concurrent_agents,
         settings=state.policy.settings,
         notice=notice or "",
+        is_preflight=state.policy.pace.is_preflight,
     )
 
 

@@ -13,9 +13,9 @@ from click.testing import CliRunner, Result
 from rich.console import Console
 
 from calico_dcos.__main__ import main
-from calico_dcos.cli.tables import draw_status
+from calico_dcos.cli.tables import draw_preflight, draw_status
 from calico_dcos.core.command import Command, Outcome, Verdict
-from calico_dcos.core.model import Status
+from calico_dcos.core.model import Change, Inspection, Status
 from calico_dcos.web.operator import Hands
 from tests.contract.web_scene import Scene, Site, build_server
 
@@ -91,6 +91,91 @@ Mesos agent a2:5052-S1 1.9.0, private, :5051
 def test_in_a_pipe_it_prints_lines(site: Site, arguments: tuple[str, ...], printed: str, code: int) -> None:
     done = run(site, *arguments)
     assert (done.output, done.exit_code) == (printed, code)
+
+
+PREFLIGHT = """\
+a1       nothing to do
+a2:5052  changes docker-cluster-store (2), cni; restarts docker; refused: etcd-proxy: port 2379 is taken
+2 of 2 agents inspected: 1 would change, 1 would restart Docker, 0 would restart the Mesos agent, 1 refused, \
+1 nothing to do
+"""
+PREFLIGHT_CSV = """\
+agent,step,change,reason,impact,restarts\r
+a1,,nothing to do,,,\r
+a2:5052,docker-cluster-store,sets cluster-store,it is not set,3 containers stop,docker\r
+a2:5052,docker-cluster-store,sets cluster-advertise,it is not set,3 containers stop,docker\r
+a2:5052,cni,writes calico.conf,it is missing,none,\r
+a2:5052,etcd-proxy,refused,port 2379 is taken,,\r
+"""
+
+
+def add_changes(scene: Scene, *, is_refused: bool = True) -> None:
+    keys = ("cluster-store", "cluster-advertise")
+    changes = {
+        "docker-cluster-store": tuple(
+            Change(f"sets {key}", "it is not set", "3 containers stop", "docker") for key in keys
+        ),
+        "cni": (Change("writes calico.conf", "it is missing", "none"),),
+    }
+    refusals = {"etcd-proxy": "port 2379 is taken"} if is_refused else {}
+    scene.found = {"a2:5052": Inspection(900.0, "s", changes, refusals)}
+
+
+def select_lines(*numbers: int) -> str:
+    lines = PREFLIGHT.splitlines(keepends=True)
+    return "".join(lines[number] for number in numbers)
+
+
+@pytest.mark.parametrize(
+    ("options", "printed"),
+    [
+        ((), PREFLIGHT),
+        (("--changing",), select_lines(1, 2)),
+        (("--restarting",), select_lines(1, 2)),
+        (("--refused",), select_lines(1, 2)),
+        (("--waiting",), select_lines(2)),
+        (("--csv",), PREFLIGHT_CSV),
+        (("--csv", "--waiting"), "agent,step,change,reason,impact,restarts\r\n"),
+    ],
+)
+def test_preflight_prints_what_would_change_and_restart(site: Site, options: tuple[str, ...], printed: str) -> None:
+    add_changes(site.scene)
+    done = run(site, "preflight", *options)
+    assert (done.stdout_bytes.decode(), done.exit_code) == (printed, 4)
+
+
+def test_preflight_prints_json(site: Site) -> None:
+    add_changes(site.scene)
+    told = json.loads(run(site, "preflight", "--json", "--restarting").output)
+    assert [agent["key"] for agent in told["agents"]] == ["a2:5052"]
+    assert told["total"]["agents"] == 2
+
+
+def test_the_exit_status_of_preflight_tells_what_is_left(site: Site) -> None:
+    assert run(site, "preflight").exit_code == 0
+    add_changes(site.scene, is_refused=False)
+    site.scene.revision += 1
+    assert run(site, "preflight").exit_code == 3
+
+
+def test_preflight_takes_one_form_and_needs_a_scheduler(site: Site) -> None:
+    assert run(site, "preflight", "--csv", "--json").exit_code == 2
+    site.server.stop()
+    assert run(site, "preflight", "--csv").exit_code == 5
+
+
+def test_on_a_terminal_preflight_is_a_table(site: Site) -> None:
+    add_changes(site.scene)
+    console = Console(file=StringIO(), width=100, force_terminal=False)
+    console.print(draw_preflight(site.get("/v1/preflight").json()))
+    assert isinstance(console.file, StringIO)
+    assert [line.rstrip() for line in console.file.getvalue().splitlines()] == [
+        "agent    would change                   would restart  refused",
+        "a1       nothing",
+        "a2:5052  docker-cluster-store (2), cni  docker         etcd-proxy: port 2379 is taken",
+        "2 of 2 agents inspected: 1 would change, 1 would restart Docker, 0 would restart the Mesos agent, 1",
+        "refused, 1 nothing to do",
+    ]
 
 
 @pytest.mark.parametrize(("status", "code"), [(Status.COMPLETE, 0), (Status.IN_PROGRESS, 3), (Status.ERROR, 4)])

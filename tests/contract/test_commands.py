@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -350,6 +350,42 @@ def test_sdk_forces_a_step_and_restarts_it(site: Site) -> None:
     assert site.scheduler.state.agents["a1"].get_step(StepName.CNI).forced is None
 
 
+def wait_for_plan(site: Site, is_reached: Callable[[Any], bool]) -> None:
+    """Commands are judged by the plan that is shown: it may be a second old."""
+    deadline = time.monotonic() + TIMEOUT_S
+    while not is_reached(site.get("plans/deploy")):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_sdk_forces_a_phase_and_then_the_whole_plan(site: Site) -> None:
+    answer = site.post("plans/deploy/forceComplete?phase=a1")
+    assert answer.json() == {"message": "Received cmd: forceComplete for Plan: deploy, Phase: a1, Step: null"}
+    assert site.post("plans/deploy/forceComplete?phase=a1").status_code == 208
+    assert site.scheduler.state.agents["a2"].get_step(StepName.CNI).forced is None
+
+    answer = site.post("plans/deploy/forceComplete")
+    assert answer.json() == {"message": "Received cmd: forceComplete for Plan: deploy, Phase: null, Step: null"}
+    again = site.post("plan/forceComplete")
+    assert (again.status_code, again.text) == (208, "Command has already been reported or completed")
+    for agent in site.scheduler.state.agents.values():
+        assert all(agent.get_step(name).forced for name in StepName if name is not StepName.INSPECT)
+
+
+def test_sdk_restart_takes_a_pause_back(site: Site) -> None:
+    site.post("plans/deploy/interrupt?phase=a1")
+    wait_for_plan(site, lambda plan: plan["phases"][0]["status"] == "WAITING")
+    assert site.post("plans/deploy/restart?phase=a1").status_code == 200
+    assert site.scheduler.state.agents["a1"].pause is None
+
+
+def test_sdk_start_tells_what_it_was_started_with(site: Site) -> None:
+    answer = site.post("plans/deploy/start", {"A": "1", "B": "2"})
+    assert answer.json() == {"message": "Received cmd: start deploy with parameters: {A=1, B=2}"}
+    refused = site.post("plans/deploy/start", ["A"])
+    assert (refused.status_code, refused.text.partition(":")[0]) == (400, "Couldn't parse parameters")
+
+
 def test_sdk_starts_and_stops_always(site: Site) -> None:
     assert [site.post(f"plans/deploy/{word}").status_code for word in ("stop", "stop", "start", "start")] == [200] * 4
     assert site.post("plans/deploy/start", {"NAME": "value"}).status_code == 200
@@ -363,7 +399,14 @@ def test_sdk_starts_and_stops_always(site: Site) -> None:
         ("plans/deploy/interrupt?phase=a9", 404, "Phase a9 not found"),
         ("plans/deploy/restart?phase=a1&step=dance", 404, "Step dance not found"),
         ("plans/deploy/restart?step=cni", 400, "Missing phase"),
-        ("plans/deploy/forceComplete", 409, "for one agent"),
+        ("plans/deploy/forceComplete?step=cni", 400, "Missing phase"),
+        ("plan/forceComplete?phase=a9", 404, "Phase a9 not found"),
+        ("plan/forceComplete?phase=a1&step=dance", 404, "Step dance not found"),
+        ("plan/restart?phase=" + build_id("deploy", "a9"), 404, "not found"),
+        ("plan/continue?phase=a1", 208, "already been reported or completed"),
+        ("plan/restart", 208, "already been reported or completed"),
+        ("plan/restart?phase=a1", 208, "already been reported or completed"),
+        ("plan/restart?phase=a1&step=cni", 208, "already been reported or completed"),
     ],
 )
 def test_sdk_is_answered_with_its_codes(site: Site, path: str, code: int, said: str) -> None:

@@ -27,7 +27,13 @@ EXAMPLE = re.compile(r"^```(json|yaml) options\n(.*?)^```", re.DOTALL | re.MULTI
 # Values of which each setting takes one that is not its default.
 SAMPLES = (
     *("true", "false", "DEBUG", "text", "always", "7", "50", "0.5", "99", "256", "3601", "host.example", "10.9.0.0/16"),
-    *("/other/dir", "host.example:1234", "http://other.example/file", "http://a.example:2379,http://b.example:2379"),
+    *(
+        "/other/dir",
+        "host.example:1234",
+        "http://other.example/file",
+        "http://other.example/installer.pyz",
+        "http://a.example:2379,http://b.example:2379",
+    ),
     *("zk://other:2181/calico", "etcd://other:2379/calico", "sqlite:///other/state.db", "A=b;C=d=e", "ab" * 32),
     *("mon-thu 22:00-04:00", "Europe/Berlin", "install", "preflight", "JSON", "json"),
 )

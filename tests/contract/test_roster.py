@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from calico_dcos.core.events import Event, RosterAgent, RosterRead
-from calico_dcos.mesos.master import MasterError, check_master, find_master, parse_master
+from calico_dcos.mesos.master import Login, MasterError, check_master, find_master, parse_master
 from calico_dcos.mesos.roster import RosterError, RosterPoller, compute_pause_s, read_roster
 from tests.contract.scripted_master import Answer, ScriptedMaster, serve_master
 
@@ -62,7 +62,7 @@ def test_a_master_that_does_not_lead_sends_us_to_the_one_that_does(master: Scrip
 def test_principal_and_secret_go_with_the_question(master: ScriptedMaster) -> None:
     master.version_answers = [list_agents()]
 
-    assert read_roster(master.address, login=("calico", "s3cr3t")) == RosterRead(())
+    assert read_roster(master.address, login=Login("calico", "s3cr3t")) == RosterRead(())
 
     assert master.requests[0].headers["Authorization"] == "Basic Y2FsaWNvOnMzY3IzdA=="
 
@@ -72,7 +72,7 @@ def test_principal_and_secret_go_on_to_the_master_that_leads(master: ScriptedMas
     with serve_master() as standby:
         standby.version_answers = [Answer(307, headers={"Location": f"//{master.address}/slaves"})]
 
-        read_roster(standby.address, login=("calico", "s3cr3t"))
+        read_roster(standby.address, login=Login("calico", "s3cr3t"))
 
     assert master.requests[0].headers["Authorization"] == "Basic Y2FsaWNvOnMzY3IzdA=="
 

@@ -39,6 +39,7 @@ class Scene:
     settled: set[str] = field(default_factory=set)
     tasks: set[str] = field(default_factory=lambda: {TASK})
     posted: list[Report] = field(default_factory=list)
+    found: dict[str, Inspection] = field(default_factory=dict)
     offers: OfferBook = field(default_factory=OfferBook)
 
     def set_status(self, key: str, status: Status) -> None:
@@ -64,7 +65,7 @@ class Scene:
         proxy = Step(Task(f"etcd-proxy.{key}", agent.agent_id, 850.0, "s", TaskState.RUNNING, since=860.0))
         return replace(
             agent,
-            inspection=found,
+            inspection=self.found.get(key, found),
             history=(Note(800.0, "first seen"),),
             steps={StepName.ETCD_PROXY: proxy},
             settled_at=950.0 if key in self.settled else None,

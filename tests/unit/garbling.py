@@ -59,6 +59,6 @@ def _garble_place(parent: Any, key: Any, random: Random) -> None:
         case 1 if isinstance(parent, list):
             parent.append(copy.deepcopy(parent[key]))
         case 1:
-            parent["no such field"] = random.choice(ODDITIES)
+            parent["no such field"] = copy.deepcopy(random.choice(ODDITIES))
         case _:
             parent[key] = copy.deepcopy(random.choice(ODDITIES))

@@ -26,6 +26,10 @@ def test_marathon_tells_port_host_and_address() -> None:
     assert (config.port, config.own_host, config.advertised_address) == (31007, "10.0.0.7", "10.0.0.8")
 
 
+def test_address_at_which_nobody_can_be_reached_is_no_address() -> None:
+    assert read_config({"LIBPROCESS_IP": "0.0.0.0"}).advertised_address == ""
+
+
 def test_outside_etcd_is_used_by_docker_and_calico_alike() -> None:
     environment = {"CALICO_DCOS_ETCD_RUN_PROXY": "false", "CALICO_DCOS_ETCD_ENDPOINTS": "http://m1:2379,http://m2:2379"}
     config = read_config(environment)
@@ -61,9 +65,38 @@ def test_secrets_show_neither_in_faults_nor_in_text() -> None:
 
 
 @pytest.mark.parametrize(
+    "master", ["10.0.0.1:5050", "http://m1:5050", "http://m1:5050/", "zk://u:p@m1:2181,m2:2181/a/b"]
+)
+def test_each_form_of_a_master_is_taken(master: str) -> None:
+    assert read_config({"CALICO_DCOS_MASTER": master}).master == master
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("MASTER", "zk://mesos:hush@m1:2181,m2:2181"),
+        ("ZK", "zk://calico:hush@m1:2181"),
+        ("ETCD_ENDPOINTS", "http://m1:2379,ftp://root:hush@m2:2379"),
+        ("CNI_CALICO_URL", "ftp://mirror:hush@files/calico"),
+    ],
+)
+def test_a_login_in_a_url_does_not_show_in_the_fault(name: str, value: str) -> None:
+    with pytest.raises(ConfigError) as raised:
+        read_config({f"CALICO_DCOS_{name}": value})
+
+    (fault,) = raised.value.faults
+    assert "hush" not in fault
+    assert "//***@" in fault
+
+
+@pytest.mark.parametrize(
     ("name", "value", "fault"),
     [
         ("MASTER", "nowhere", "it takes host:port, http://host:port or zk://host:port,.../path"),
+        ("MASTER", "https://leader.mesos:5050", "it takes host:port, http://host:port or zk://host:port,.../path"),
+        ("MASTER", "zk://zk-1.zk:2181", "it takes host:port, http://host:port or zk://host:port,.../path"),
+        ("MASTER", "leader.mesos:99999", "it takes host:port, http://host:port or zk://host:port,.../path"),
+        ("MASTER", "m1:5050,m2:5050", "it takes host:port, http://host:port or zk://host:port,.../path"),
         ("PORT", "http", "it takes a whole number from 0 to 65535"),
         ("PORT", "70000", "it takes a whole number from 0 to 65535"),
         ("MAX_CONCURRENT_AGENTS", "0", "it takes a whole number from 1 to 1000"),
@@ -72,6 +105,7 @@ def test_secrets_show_neither_in_faults_nor_in_text() -> None:
         ("ETCD_ENDPOINTS", "m1:2379", "it takes http:// or https:// URLs of etcd, separated by commas"),
         ("CNI_PLUGINS_DIR", "active/cni", "it takes an absolute path"),
         ("CNI_CALICO_URL", "ftp://x/calico", "it takes an http:// or https:// URL"),
+        ("INSTALLER_URL", "http://x/installer", "it takes an http:// or https:// URL that ends with /installer.pyz"),
         ("CNI_CALICO_SHA256", "abc", "it takes 64 hexadecimal digits"),
         ("NODE_ENVIRONMENT", "[1]", 'it takes NAME=value pairs separated by ";", or a JSON object of strings'),
         ("NODE_ENVIRONMENT", "A", 'it takes NAME=value pairs separated by ";", or a JSON object of strings'),

@@ -11,7 +11,7 @@ from calico_dcos.core.command import AUDIT_LENGTH, AuditEntry, Command, CommandN
 from calico_dcos.core.controls import judge
 from calico_dcos.core.events import Commanded
 from calico_dcos.core.memory import Memory
-from calico_dcos.core.model import Status, StepName, TaskState
+from calico_dcos.core.model import Change, Status, StepName, TaskState
 from calico_dcos.core.plan import build_plan
 from calico_dcos.core.state import restore
 from tests.unit.walking import FakeCluster, FakeHost, build_host, build_policy
@@ -151,6 +151,53 @@ def test_retry_of_the_plan_means_every_failed_agent() -> None:
     cluster.run_until(cluster.is_complete)
 
 
+def test_retry_where_nothing_failed_looks_at_the_host_again_once() -> None:
+    hosts = [build_host(number) for number in range(2)]
+    cluster = FakeCluster(hosts, build_policy())
+    cluster.run_until(cluster.is_complete)
+    cluster.now += 1.0
+
+    verdict = say(cluster, CommandName.RETRY, hosts[1])
+    assert (verdict.outcome, len(verdict.agents)) == (Outcome.ACCEPTED, 1)
+    assert "looked at again: agent1.test" in verdict.message
+    command = Command(CommandName.RETRY, hosts[1].hostname)
+    assert judge(cluster.state, command, cluster.now).outcome is Outcome.ALREADY
+    assert not cluster.state.unsettled, "what is complete stays so while it is looked at"
+    cluster.run_until(lambda: hosts[1].launched.count(StepName.INSPECT) > hosts[0].launched.count(StepName.INSPECT))
+
+    # A hand edit that nobody would have seen before the verify interval was over.
+    hosts[0].todo[StepName.CNI] = Change("writes calico.conf", "it is missing", "none")
+    cluster.now += 1.0
+    assert say(cluster, CommandName.RETRY).outcome is Outcome.ACCEPTED
+    cluster.run_until(lambda: StepName.CNI not in hosts[0].todo)
+
+
+def test_whole_plan_is_forced_but_for_agents_at_work() -> None:
+    hosts = [build_host(number) for number in range(3)]
+    cluster = FakeCluster(hosts, build_policy())
+    cluster.step()
+    cluster.step()
+
+    assert say(cluster, CommandName.FORCE_COMPLETE).outcome is Outcome.ACCEPTED
+
+    cluster.run_until(cluster.is_complete)
+    assert judge(cluster.state, Command(CommandName.FORCE_COMPLETE), cluster.now).outcome is Outcome.ALREADY
+    assert hosts[1].todo
+    assert hosts[2].launched == [StepName.INSPECT]
+
+
+def test_forced_plan_names_agents_with_a_step_at_work() -> None:
+    hosts = [build_host(number) for number in range(2)]
+    hosts[0].outcomes[StepName.CNI] = [TaskState.RUNNING]
+    cluster = FakeCluster(hosts, build_policy())
+    cluster.run_until(lambda: StepName.CNI in hosts[0].launched)
+
+    verdict = say(cluster, CommandName.FORCE_COMPLETE)
+    assert verdict.message == "forced to complete: agent1.test; not those with a step at work: agent0.test"
+    verdict = judge(cluster.state, Command(CommandName.FORCE_COMPLETE), cluster.now)
+    assert (verdict.outcome, "at work on agent0.test" in verdict.message) == (Outcome.REFUSED, True)
+
+
 def test_retry_of_a_refused_host_looks_at_it_again() -> None:
     host = build_host(0)
     host.refusals = {StepName.DOCKER_CLUSTER_STORE: "swarm mode"}
@@ -272,8 +319,6 @@ def test_command_that_was_obeyed_already_changes_nothing(name: CommandName) -> N
     [
         (Command(CommandName.PAUSE, "nowhere"), Outcome.UNKNOWN, "no agent nowhere"),
         (Command(CommandName.RESUME), Outcome.ALREADY, "the plan is not paused"),
-        (Command(CommandName.RETRY, "agent1.test"), Outcome.ALREADY, "nothing on agent1.test failed"),
-        (Command(CommandName.FORCE_COMPLETE), Outcome.REFUSED, "for one agent"),
         (Command(CommandName.SKIP), Outcome.REFUSED, "for one agent"),
         (Command(CommandName.SKIP, "agent1.test", StepName.INSPECT), Outcome.REFUSED, "inspect cannot be left out"),
         (Command(CommandName.RELEASE_SLOT), Outcome.REFUSED, "for one agent"),

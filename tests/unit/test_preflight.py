@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import replace
+
+import pytest
 
 from calico_dcos.core.model import Change, StepName
 from calico_dcos.core.pace import Pace
+from calico_dcos.web.board import build_board
+from calico_dcos.web.listing import parse_query, select_view
 from calico_dcos.web.preflight import COLUMNS, build_preflight, format_csv
 from calico_dcos.web.walk import Snapshot, take_snapshot
 from tests.unit.walking import FakeCluster, FakeHost, build_host, build_policy
@@ -29,12 +34,17 @@ def test_changes_and_restarts_are_told_per_agent_and_in_sum() -> None:
 
     assert told["total"] == {
         "agents": 3,
-        "inspected": 3,
-        "to_change": 2,
-        "refused": 1,
         "changes": 5,
-        "restarts": {"docker": 1, "mesos-agent": 1},
+        "inspected": 3,
+        "change": 2,
+        "restart": 1,
+        "docker": 1,
+        "mesos-agent": 1,
+        "refused": 1,
+        "nothing": 1,
+        "unseen": 0,
     }
+    assert told["is_preflight"]
     assert [agent["restarts"] for agent in told["agents"]] == [["docker", "mesos-agent"], [], []]
     assert told["agents"][0]["changes"][0] == {
         "step": "docker-cluster-store",
@@ -50,7 +60,57 @@ def test_changes_and_restarts_are_told_per_agent_and_in_sum() -> None:
 def test_disabled_steps_change_nothing() -> None:
     told = build_preflight(look([build_host(0, restarts=RESTARTING)], disabled=(StepName.DOCKER_CLUSTER_STORE,)))
 
-    assert told["total"]["restarts"] == {"mesos-agent": 1}
+    assert (told["total"]["docker"], told["total"]["mesos-agent"]) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("word", "keys"),
+    [
+        ("", ["agent0.test", "agent1.test", "agent2.test"]),
+        ("change", ["agent0.test", "agent1.test"]),
+        ("restart", ["agent0.test"]),
+        ("docker", ["agent0.test"]),
+        ("mesos-agent", ["agent0.test"]),
+        ("refused", ["agent1.test"]),
+        ("nothing", ["agent2.test"]),
+        ("unseen", []),
+    ],
+)
+def test_a_word_chooses_agents_and_leaves_the_sum_alone(word: str, keys: list[str]) -> None:
+    hosts = [build_host(0, restarts=RESTARTING), build_host(1), FakeHost("agent2.test", "S2")]
+    hosts[1].refusals = {StepName.CNI: "/opt is read-only"}
+    snapshot = look(hosts)
+
+    told = build_preflight(snapshot, word)
+
+    assert [agent["key"] for agent in told["agents"]] == keys
+    assert told["total"]["agents"] == 3
+    lines = list(csv.reader(io.StringIO(format_csv(snapshot, word))))[1:]
+    assert sorted({line[0] for line in lines}) == keys
+
+
+def test_the_page_is_told_the_same_sum_and_each_row_its_part() -> None:
+    board = build_board("calico", look([build_host(0, restarts=RESTARTING), FakeHost("agent1.test", "S1")]))
+
+    assert board.summary["is_preflight"]
+    assert board.summary["outlook"]["inspected"] == 2
+    assert (board.summary["outlook"]["change"], board.summary["outlook"]["nothing"]) == (1, 1)
+    outlook = board.rows["agent0.test"]["outlook"]
+    assert outlook["restarts"] == ["docker", "mesos-agent"]
+    assert outlook["changes"] == {"docker-cluster-store": 1, "cni": 1, "agent-restart": 1}
+    shown = select_view(board, parse_query({"outlook": "nothing"}))
+    assert (list(shown.rows), shown.matching) == (["agent1.test"], 1)
+
+
+def test_an_agent_that_nobody_looked_at_is_told_as_such() -> None:
+    cluster = FakeCluster([build_host(0)], build_policy(pace=Pace(is_preflight=True)))
+    while not cluster.state.agents:
+        cluster.step()
+    (agent,) = cluster.state.agents.values()
+    state = cluster.state.with_agent(replace(agent, inspection=None))
+    told = build_preflight(take_snapshot(state, cluster.now))
+
+    assert (told["total"]["inspected"], told["total"]["unseen"], told["total"]["nothing"]) == (0, 1, 0)
 
 
 def test_csv_has_a_line_for_each_change_and_for_each_agent_without_any() -> None:

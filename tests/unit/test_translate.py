@@ -12,7 +12,7 @@ import pytest
 
 from calico_dcos.core.actions import Launch
 from calico_dcos.core.events import TaskUpdated
-from calico_dcos.core.model import Offer, Resource, ResourceKind, StepName, TaskState
+from calico_dcos.core.model import Maintenance, Offer, Resource, ResourceKind, StepName, TaskState
 from calico_dcos.mesos.tasks import TaskTemplate, build_shell_line, build_task_info, choose_arguments
 from calico_dcos.mesos.translate import (
     FrameworkSettings,
@@ -123,11 +123,17 @@ def test_what_somebody_keeps_for_himself_is_left_out(resource: dict[str, Any]) -
 
 
 def test_a_maintenance_window_is_read() -> None:
-    window = {"start": {"nanoseconds": 1_795_457_052_410_625_024}, "duration": {"nanoseconds": 1}}
+    window = {"start": {"nanoseconds": 1_795_457_000_000_000_000}, "duration": {"nanoseconds": 60_000_000_000}}
 
     offer = parse_offer({**read_offers()[0], "unavailability": window})
 
-    assert offer.unavailable_from == pytest.approx(1_795_457_052.41)
+    assert offer.maintenance == Maintenance(1_795_457_000.0, 1_795_457_060.0)
+
+
+def test_a_maintenance_window_of_unknown_length_is_read() -> None:
+    offer = parse_offer({**read_offers()[0], "unavailability": {"start": {"nanoseconds": 5_000_000_000}}})
+
+    assert offer.maintenance == Maintenance(5.0)
 
 
 def test_an_offer_without_a_url_is_read_with_the_usual_port() -> None:

@@ -19,7 +19,7 @@ from calico_dcos.core.events import (
 )
 from calico_dcos.core.fold import fold
 from calico_dcos.core.memory import Memory
-from calico_dcos.core.model import Change, Inspection, Offer, Resource, ResourceKind, StepName, TaskState
+from calico_dcos.core.model import Change, Inspection, Maintenance, Offer, Resource, ResourceKind, StepName, TaskState
 from calico_dcos.core.state import State, restore
 from calico_dcos.core.steps import Policy, StepSpec
 
@@ -54,6 +54,7 @@ class FakeHost:
     refusals: dict[StepName, str] = field(default_factory=dict)
     is_offering: bool = True
     is_deactivated: bool = False
+    maintenance: Maintenance | None = None
 
     def inspect(self) -> Inspection:
         """What an installer would report of the host."""
@@ -138,7 +139,16 @@ class FakeCluster:
             Resource("cpus", ResourceKind.SCALAR, "*", amount=4.0),
             Resource("mem", ResourceKind.SCALAR, "*", amount=4096.0),
         )
-        return Offer(offer_id, host.agent_id, host.hostname, "10.0.0.1", 5051, is_public=False, resources=resources)
+        return Offer(
+            offer_id,
+            host.agent_id,
+            host.hostname,
+            "10.0.0.1",
+            5051,
+            is_public=False,
+            resources=resources,
+            maintenance=host.maintenance,
+        )
 
     def _perform(self, actions: list[Action]) -> None:
         # A task is over as soon as it is launched here; what was decided with its launch has to come before its end.

@@ -4,13 +4,14 @@ import { byId, setClock, setText, showAges } from "./dom.js";
 import { showSummary } from "./header.js";
 import { Live } from "./live.js";
 import { askFor, startOperator } from "./operator.js";
+import { markOutlook, showOutlook, startOutlook } from "./outlook.js";
 import { Table } from "./table.js";
 
 const CLOCK_MS = 2000;
 const TYPING_MS = 150;
 const LIMIT = 50;
 
-const wish = { q: "", group: "", kind: "", sort: "attention", offset: 0, limit: LIMIT };
+const wish = { q: "", group: "", kind: "", outlook: "", sort: "attention", offset: 0, limit: LIMIT };
 const table = new Table(askFor);
 const live = new Live(showListing, showConnection);
 let typing = null;
@@ -18,6 +19,7 @@ let typing = null;
 function showListing(listing, isWhole) {
   setClock(listing.now);
   showSummary(listing.summary);
+  showOutlook(listing.summary);
   // A page that is not there any more: the last one is shown instead.
   if (listing.matching > 0 && wish.offset >= listing.matching) {
     turnTo(Math.floor((listing.matching - 1) / LIMIT) * LIMIT);
@@ -41,6 +43,7 @@ function wishFor(change) {
   document.querySelectorAll("#groups button").forEach((button) => {
     button.setAttribute("aria-pressed", String(button.dataset.group === wish.group));
   });
+  markOutlook(wish.outlook);
   follow();
 }
 
@@ -69,6 +72,7 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
+startOutlook((outlook) => wishFor({ outlook }));
 startOperator(() => table.refreshDetails());
 setInterval(showAges, CLOCK_MS);
 follow();

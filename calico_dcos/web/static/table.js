@@ -3,6 +3,7 @@
 import { Detail } from "./detail.js";
 import { build, buildAge, byId, setText, show } from "./dom.js";
 import { describeCount, describeReason } from "./format.js";
+import { buildOutlook } from "./outlook.js";
 import { buildState, buildSteps } from "./steps.js";
 
 const COLUMNS = 7;
@@ -14,9 +15,13 @@ export class Table {
     this.rows = new Map();
     this.details = new Map();
     this.order = [];
+    this.walkMessage = "";
+    this.isPreflight = false;
   }
 
   showListing(listing, isWhole, page) {
+    this.isPreflight = listing.summary.is_preflight;
+    this.walkMessage = listing.summary.message;
     const told = new Map(listing.agents.map((agent) => [agent.key, agent]));
     const gone = isWhole ? [...this.agents.keys()].filter((key) => !told.has(key)) : listing.gone;
     gone.forEach((key) => this.drop(key));
@@ -78,9 +83,16 @@ export class Table {
       build("td", agent.mesos_version, { class: "mesos", role: "cell" }),
       build("td", buildState(agent.status), { role: "cell" }),
       build("td", buildSteps(agent.steps), { role: "cell" }),
-      build("td", describeReason(agent), { class: "reason", role: "cell" }),
+      build("td", this.buildReason(agent), { class: "reason", role: "cell" }),
       build("td", agent.since ? buildAge(agent.since) : "", { class: "since", role: "cell" }),
     );
+  }
+
+  buildReason(agent) {
+    const reason = describeReason(agent);
+    // What keeps all of them waiting is told once, above.
+    const isTold = this.isPreflight && reason === this.walkMessage;
+    return [isTold ? null : reason, buildOutlook(agent, this.isPreflight)];
   }
 
   toggle(key) {
