@@ -285,7 +285,7 @@ def _fold_inspected(state: State, event: Inspected, now: float) -> State:
     at = max(now - event.took_s, task.launched_at)
     if agent.inspection is not None and agent.inspection.at > at:
         return state
-    """Whether it follows from the options of today: a look that does not must not take its place."""
+    inspection = replace(event.inspection, at=at, settings=task.configuration)
     if inspection.settings == state.policy.settings or not _is_of_today(state, agent.inspection):
         agent = _forget_undone(state, replace(agent, inspection=inspection), inspection, now)
     if state.policy.by_name[name].is_service and not inspection.get_changes(name) and task.healthy_since is None:
@@ -295,7 +295,7 @@ def _fold_inspected(state: State, event: Inspected, now: float) -> State:
 
 
 def _is_of_today(state: State, inspection: Inspection | None) -> bool:
-    """Whether it was planned by the options of today: a look that was not, of a task from before, must not replace it."""
+    """Whether it follows from the options of today: a look that does not must not take its place."""
     return inspection is not None and inspection.settings == state.policy.settings
 
 
