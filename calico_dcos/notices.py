@@ -43,16 +43,18 @@ class Notice:
     agent: str = ""
 
 
-def find_notices(before: State, state: State, at: float, *, is_walking: bool) -> Iterator[Notice]:
+def find_notices(before: State, state: State, at: float) -> Iterator[Notice]:
     """Find what a change of the state has to tell.
+
+    It follows from what is stored alone: a scheduler that starts in the middle of a walk tells nothing that was told.
 
     Args:
         before: the state before.
         state: the state now.
         at: when it changed.
-        is_walking: whether a start was told, and no end since.
     """
-    if not is_walking and state.slots and not before.slots:
+    was_walking, is_walking = (one.controls.walking_since is not None for one in (before, state))
+    if is_walking and not was_walking:
         yield Notice(at, "walk-started", f"the walk starts: {len(state.unsettled)} agents are not complete")
     for key in state.failed:
         if key not in before.failed:
@@ -61,7 +63,7 @@ def find_notices(before: State, state: State, at: float, *, is_walking: bool) ->
             yield Notice(at, "agent-failed", f"{key} failed{reason}", key)
     if state.is_stopped and not before.is_stopped:
         yield Notice(at, "walk-stopped", f"the walk is stopped: {len(state.failed)} agents failed")
-    if is_walking and not state.unsettled and state.agents:
+    if was_walking and not is_walking:
         yield Notice(at, "walk-complete", f"the walk is complete: {len(state.agents)} agents")
 
 
@@ -73,7 +75,6 @@ class Notifier:
         self._service = service
         self._backoff_s = backoff_s
         self._queue: Queue[Notice] = Queue(MAX_WAITING)
-        self._is_walking = False
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="notices", daemon=True)
 
@@ -89,11 +90,7 @@ class Notifier:
 
     def observe(self, turn: Turn) -> None:
         """Tell what one turn of the scheduler has to tell; never blocks."""
-        for notice in find_notices(turn.before, turn.state, turn.at, is_walking=self._is_walking):
-            if notice.event == "walk-started":
-                self._is_walking = True
-            elif notice.event == "walk-complete":
-                self._is_walking = False
+        for notice in find_notices(turn.before, turn.state, turn.at):
             try:
                 self._queue.put_nowait(notice)
             except Full:

@@ -42,16 +42,20 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class Controls:
-    """What operators decided for the whole plan; what they decided for one agent is part of the agent.
+    """What operators decided for the whole plan, and what is remembered of it; what is about one agent is part of that.
 
     Attributes:
         pause: the word that paused the plan, None if it is not paused.
         canary: the word, or the passing of time, that let the walk go on past the first agents; it counts for the
             settings that it names.
+        canary_since: since when the first agents have been complete and healthy without a break, None if they are not.
+        walking_since: when the first agent took a slot, None while all agents are complete.
     """
 
     pause: Mark | None = None
     canary: Mark | None = None
+    canary_since: float | None = None
+    walking_since: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,17 @@ def decide(state: State, now: float, new_task_id: Callable[[StepName], str]) -> 
     decision = _ask(decision, now)
     decision = _kill_strangers(decision)
     decision = _reactivate(decision, now)
-    return _revive(decision, now)
+    decision = _revive(decision, now)
+    return replace(decision, state=_note_walk(decision.state, now))
+
+
+def _note_walk(state: State, now: float) -> State:
+    """Remember whether a walk goes on: from the first slot that is taken until all agents are complete."""
+    controls = state.controls
+    if controls.walking_since is None:
+        return state.with_controls(replace(controls, walking_since=now)) if state.slots else state
+    is_over = bool(state.agents) and not state.unsettled
+    return state.with_controls(replace(controls, walking_since=None)) if is_over else state
 
 
 def find_obstacle(state: State, agent: Agent, move: Start | End, now: float) -> str | None:

@@ -101,21 +101,24 @@ def pass_canary(state: State, who: str, reason: str, now: float) -> Mark:
 def watch_canary(state: State, now: float) -> State:
     """Let the walk go on once the first agents were healthy for long enough without a break.
 
-    How long they have been is not stored: after a restart of the scheduler they have to prove themselves anew.
+    Since when is stored, so that a restart of the scheduler does not start the wait anew. While the master is away
+    nobody knows how they are: the wait ends only once it has answered for every task, and told what broke meanwhile.
     """
-    pace = state.policy.pace
-    is_healthy = is_canary_complete(state) and state.is_subscribed and not state.repairs and not state.failed
+    pace, controls = state.policy.pace, state.controls
+    is_healthy = is_canary_complete(state) and not state.repairs and not state.failed
     if not is_healthy or not pace.canary_wait_s:
-        return state if state.canary_since is None else replace(state, canary_since=None)
-    if state.canary_since is None:
-        return replace(state, canary_since=now)
-    if now - state.canary_since < pace.canary_wait_s or state.controls.pause is not None:
+        return state if controls.canary_since is None else state.with_controls(replace(controls, canary_since=None))
+    if not state.is_subscribed or state.reconciled_at is None:
+        return state
+    if controls.canary_since is None:
+        return state.with_controls(replace(controls, canary_since=now))
+    if now - controls.canary_since < pace.canary_wait_s or controls.pause is not None:
         return state
     reason = f"the first agents were healthy for {pace.canary_wait_s:.0f} s"
     mark = pass_canary(state, CANARY_WAIT, reason, now)
-    state = state.with_controls(replace(state.controls, canary=mark))
+    state = state.with_controls(replace(controls, canary=mark, canary_since=None))
     entry = AuditEntry(state.audit_count, now, CANARY_WAIT, "resume", reason=reason, effect="the walk goes on")
-    return replace(state.with_audit(entry), canary_since=None, wants_offers=f"canary: {reason}")
+    return replace(state.with_audit(entry), wants_offers=f"canary: {reason}")
 
 
 def can_drain(state: State, agent: Agent) -> bool:

@@ -51,7 +51,7 @@ _OWN = frozenset(
         "wants_offers",
         "last_restart_at",
         "answer",
-        "canary_since",
+        "controls",
         "deactivated",
         "unsaved",
     },
@@ -98,7 +98,8 @@ class Overview:
 
 def refresh_overview(before: Overview, state: State, now: float) -> Overview:
     """Show the whole walk as it is now; phases that look the same are the same objects as before."""
-    common = tuple(getattr(state, name) for name in _COMMON)
+    # Of the controls, what else is remembered in them is no cause.
+    common = (*(getattr(state, name) for name in _COMMON), state.controls.pause, state.controls.canary)
     obstacles = (state.slots, state.restarts, state.failed, state.released, state.unsettled)
     known = before.entries if _are_same(common, before.common) else {}
     are_obstacles_same = _are_same(obstacles, before.obstacles)

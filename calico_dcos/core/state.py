@@ -71,7 +71,6 @@ class State:
         wants_offers: why offers that were declined are wanted now, empty if they are not.
         last_restart_at: when leave to restart something was last given to any agent.
         answer: what the one who is asked before each restart said last.
-        canary_since: since when the first agents have been complete and healthy without a break.
         deactivated: when to ask next that an agent which we deactivated is offered again, by agent key.
         unsaved: what the store does not have yet.
         is_subscribed: whether the master has taken us in.
@@ -111,7 +110,6 @@ class State:
     wants_offers: str = ""
     last_restart_at: float = 0.0
     answer: BlockerAnswered | None = None
-    canary_since: float | None = None
     deactivated: Map[str, float] = field(default_factory=Map)
     unsaved: Batch = field(default_factory=Batch)
 

@@ -13,7 +13,9 @@ from typing import Any
 
 import pytest
 
-from calico_dcos.core.events import Ticked
+from calico_dcos.core.command import Command, CommandName
+from calico_dcos.core.events import Commanded, Ticked
+from calico_dcos.core.memory import Memory
 from calico_dcos.core.model import StepName, TaskState
 from calico_dcos.core.state import State
 from calico_dcos.logs import JSON, JsonFormatter
@@ -134,13 +136,10 @@ def test_every_metric_of_the_dashboard_and_of_the_guide_exists() -> None:
 
 def collect_notices(cluster: FakeCluster, steps: int) -> list[Notice]:
     notices: list[Notice] = []
-    is_walking = False
     for _ in range(steps):
         before = cluster.state
         cluster.step()
-        for notice in find_notices(before, cluster.state, cluster.now, is_walking=is_walking):
-            is_walking = {"walk-started": True, "walk-complete": False}.get(notice.event, is_walking)
-            notices.append(notice)
+        notices += find_notices(before, cluster.state, cluster.now)
     return notices
 
 
@@ -157,6 +156,26 @@ def test_an_agent_that_fails_is_told_with_its_reason_and_so_is_a_walk_that_stops
     notices = collect_notices(FakeCluster(hosts, build_policy(max_attempts=1)), 40)
     assert [notice.event for notice in notices] == ["walk-started", "agent-failed", "walk-stopped"]
     assert notices[1].text.endswith("failed: cni: made to fail")
+
+
+@pytest.mark.parametrize("steps", [6, 9, 14, 20, 30])
+def test_a_scheduler_that_starts_in_the_middle_of_a_walk_tells_nothing_twice(steps: int) -> None:
+    hosts = [build_host(n) for n in range(3)]
+    hosts[0].outcomes[StepName.CNI] = [TaskState.FAILED] * 9
+    policy = build_policy(max_attempts=1, max_failed_agents=1, max_concurrent_agents=2)
+    cluster = FakeCluster(hosts, policy)
+    told = collect_notices(cluster, steps)
+
+    state = cluster.state
+    memory = Memory(state.framework_id, state.secret, tuple(state.agents.values()), controls=state.controls)
+    after = FakeCluster(hosts, policy, memory)
+    after.now = cluster.now
+    told += collect_notices(after, 60)
+    assert [notice.event for notice in told] == ["walk-started", "agent-failed"]
+
+    hosts[0].outcomes.clear()
+    after.feed(Commanded(Command(CommandName.RETRY), "T"))
+    assert [notice.event for notice in collect_notices(after, 60)] == ["walk-complete"]
 
 
 class Webhook(BaseHTTPRequestHandler):

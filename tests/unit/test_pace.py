@@ -295,6 +295,55 @@ def test_walk_goes_on_by_itself_once_the_first_agents_stayed_healthy() -> None:
     assert cluster.state.audit_count == 1
 
 
+def build_proving(hosts: list[FakeHost], wait_s: float = 300.0) -> FakeCluster:
+    """A walk whose first agent has been healthy for some seconds, and has to be for longer."""
+    cluster = build_paced(hosts, Pace(canary_agents=1, canary_wait_s=wait_s))
+    cluster.run_until(lambda: cluster.state.controls.canary_since is not None)
+    cluster.step()
+    return cluster
+
+
+def restart(cluster: FakeCluster, hosts: list[FakeHost]) -> FakeCluster:
+    """The same cluster with a scheduler that starts from what is stored."""
+    state = cluster.state
+    memory = Memory("F1", "s", tuple(state.agents.values()), controls=state.controls)
+    after = FakeCluster(hosts, state.policy, memory)
+    after.now = cluster.now
+    return after
+
+
+def test_a_restart_of_the_scheduler_does_not_start_the_wait_anew() -> None:
+    hosts = [build_host(number) for number in range(2)]
+    cluster = build_proving(hosts)
+    since = cluster.state.controls.canary_since
+    assert since is not None
+    while cluster.now < since + 250:
+        cluster.step()
+
+    after = restart(cluster, hosts)
+    after.step()
+    assert after.state.controls.canary_since == since
+    after.run_until(after.is_complete)
+    assert after.state.controls.canary is not None
+    assert since + 300 <= after.state.controls.canary.at < since + 400
+
+
+def test_a_service_that_was_lost_while_the_scheduler_was_away_starts_the_wait_anew() -> None:
+    hosts = [build_host(number) for number in range(2)]
+    cluster = build_proving(hosts)
+    since = cluster.state.controls.canary_since
+    assert since is not None
+    first = next(host for host in hosts if StepName.CALICO_NODE in host.running.values())
+    first.running.clear()
+
+    after = restart(cluster, hosts)
+    # Its time is over, but nobody has answered yet whether it kept healthy.
+    after.now = since + 1000
+    after.run_until(after.is_complete)
+    assert after.state.controls.canary is not None
+    assert after.state.controls.canary.at >= since + 1000 + 300
+
+
 def test_fewer_agents_than_canaries_are_all_walked() -> None:
     hosts = [build_host(number) for number in range(2)]
     cluster = build_paced(hosts, Pace(canary_agents=5))
