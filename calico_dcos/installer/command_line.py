@@ -33,6 +33,7 @@ def build_parser() -> argparse.ArgumentParser:
     supervise.add_argument("--health", action="store_true", help="exit with 0 if it is healthy, with 1 if not")
     remove = commands.add_parser("remove", help="undo all that was installed; files of others are left alone")
     remove.add_argument("--dry-run", action="store_true", help="tell what would be removed, and do nothing")
+    remove.add_argument("--force", action="store_true", help="remove although containers use the networks")
     for command in (inspect, apply_, supervise, remove):
         command.add_argument("--root", metavar="DIR", help="work on the host whose root is DIR")
     return parser
@@ -68,7 +69,8 @@ def run(arguments: List[str], out: TextIO, err: TextIO) -> int:
     if options.command == "remove":
         from .removal import remove, show_removal  # noqa: PLC0415
 
-        return (show_removal if options.dry_run else remove)(host, _build_reporter(host, out, err))
+        act = show_removal if options.dry_run else remove
+        return act(host, _build_reporter(host, out, err), is_forced=options.force)
     try:
         wanted = parse_wanted(environment.get("CALICO_DCOS_WANTED", ""))
     except WantedError as error:

@@ -8,8 +8,12 @@ STATE_DIR = "/var/lib/calico-dcos"
 TOOL_DIRS = ("/usr/sbin", "/usr/bin", "/sbin", "/bin")
 LOOPBACK_NAMES = ("127.0.0.1", "localhost")
 # LD_LIBRARY_PATH: DC/OS up to 1.10 points it at its own libraries, which host tools must not load.
+# DOCKER_...: an operator's shell may point Docker's command at another host. Where credentials are, it keeps.
 # The token belongs to this program alone.
-DROPPED_VARIABLES = ("LD_LIBRARY_PATH", "PYTHONPATH", "PYTHONHOME", "CALICO_DCOS_REPORT_TOKEN", "CALICO_DCOS_WANTED")
+DROPPED_VARIABLES = (
+    *("LD_LIBRARY_PATH", "PYTHONPATH", "PYTHONHOME", "DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_TLS_VERIFY"),
+    *("CALICO_DCOS_REPORT_TOKEN", "CALICO_DCOS_WANTED"),
+)
 
 Completed = NamedTuple("Completed", [("status", int), ("output", str)])
 

@@ -3,6 +3,8 @@
 It needs no wanted state: what was done is read from what is there, and from the backups. Killed at any moment and run
 again, it goes on; the backups of a change go only when that change is undone, and the rest of our directory at the end.
 
+While containers use the networks it does nothing, unless it is forced: they could not end cleanly without the plugins.
+
 Neither Docker nor the Mesos agent is restarted. A running Docker goes on with the store until its next start (a reload
 with the keys gone changes nothing, or hangs its API), and a Mesos agent before 1.2 knows the network until then.
 """
@@ -15,10 +17,13 @@ from typing import List, NamedTuple, Optional
 from .backups import Backup
 from .docker_api import DockerAwayError, NoSuchObjectError, read_container
 from .facts.calico_node import HASH_LABEL, NAME
+from .facts.docker import UNIT, is_installed, read_unit
 from .files import TEMPORARY_DIR, FileError
-from .host import STATE_DIR, Host, ToolError
+from .host import STATE_DIR, Host
+from .in_use import find_use, tell_users
 from .lock import CHANGES, LOCK_DIR, LockedError, hold_lock
 from .report import Reporter
+from .services.container import remove_container
 from .steps import EXIT_DONE, EXIT_FAILED, EXIT_REFUSED, LOCK_TIMEOUT_S
 from .undo import Deed, find_backups, plan_undo_all, remove_made_directories
 
@@ -26,7 +31,6 @@ from .undo import Deed, find_backups, plan_undo_all, remove_made_directories
 SERVICES = ("calico-node", "etcd-proxy")
 SERVICE_TIMEOUT_S = 10
 STEPS_IN_REVERSE = ("cni", "docker-cluster-store")
-DOCKER_TIMEOUT_S = 120
 
 # change: the backups that a stage undoes; they are discarded once all its deeds are done.
 Stage = NamedTuple("Stage", [("change", Optional[str]), ("deeds", List[Deed])])
@@ -37,9 +41,11 @@ Removal = NamedTuple("Removal", [("stages", List[Stage]), ("faults", List[str]),
 NOTHING = Removal([], [], None)
 
 
-def show_removal(host: Host, reporter: Reporter) -> int:
+def show_removal(host: Host, reporter: Reporter, *, is_forced: bool) -> int:
     """Tell what remove would do, and do nothing."""
     removal = plan_removal(host)
+    if _is_in_use(host, removal, reporter, is_forced=is_forced):
+        return EXIT_REFUSED
     deeds = [deed for stage in removal.stages for deed in stage.deeds]
     for deed in [*deeds, *([removal.last] if removal.last is not None else [])]:
         reporter.progress("would be done: {}".format(deed.message))
@@ -50,8 +56,8 @@ def show_removal(host: Host, reporter: Reporter) -> int:
     return EXIT_FAILED if removal.faults else EXIT_DONE
 
 
-def remove(host: Host, reporter: Reporter) -> int:
-    """Undo all that was installed on this host, and return the exit status."""
+def remove(host: Host, reporter: Reporter, *, is_forced: bool) -> int:
+    """Undo all that was installed on this host, and return the exit status; forced, also under who uses it."""
     if plan_removal(host) == NOTHING:
         reporter.progress("nothing to remove")
         return EXIT_DONE
@@ -59,6 +65,8 @@ def remove(host: Host, reporter: Reporter) -> int:
         with ExitStack() as locks:
             _hold_services(host, locks)
             locks.enter_context(hold_lock(host, CHANGES, LOCK_TIMEOUT_S))
+            if _is_in_use(host, plan_removal(host), reporter, is_forced=is_forced):
+                return EXIT_REFUSED
             return _remove(host, reporter)
     except LockedError as error:
         reporter.failure("{}: end its task first (uninstall the framework), then remove".format(error))
@@ -90,6 +98,23 @@ def _hold_services(host: Host, locks: ExitStack) -> None:
             locks.enter_context(hold_lock(host, service, SERVICE_TIMEOUT_S))
 
 
+def _is_in_use(host: Host, removal: Removal, reporter: Reporter, *, is_forced: bool) -> bool:
+    """Whether something uses what would be removed, which is told; forced, that is told and no obstacle."""
+    if not any(stage.deeds for stage in removal.stages):
+        return False
+    use = find_use(host)
+    for doubt in use.doubts:
+        reporter.progress("warning: {}".format(doubt))
+    if not use.users:
+        return False
+    told = "Calico is in use: {}".format(tell_users(use.users))
+    if is_forced:
+        reporter.progress("warning: {}; removed all the same (--force)".format(told))
+        return False
+    reporter.failure("{}; move these away first, then remove (or remove --force, which cuts them off)".format(told))
+    return True
+
+
 def _remove(host: Host, reporter: Reporter) -> int:
     """Do what is planned under the locks."""
     removal = plan_removal(host)
@@ -117,7 +142,7 @@ def _do(deeds: List[Deed], reporter: Reporter) -> List[str]:
     for deed in deeds:
         try:
             deed.do()
-        except (FileError, ToolError, OSError) as error:
+        except (FileError, DockerAwayError, OSError) as error:
             return ["{} (to be done: {})".format(error, deed.message)]
         reporter.progress(deed.message)
     return []
@@ -126,19 +151,16 @@ def _do(deeds: List[Deed], reporter: Reporter) -> List[str]:
 def _plan_container(host: Host) -> List[Stage]:
     """Plan to remove the container; one of that name without our mark is somebody else's."""
     try:
-        host.find_tool("docker")
         container = read_container(host, NAME)
-    except (ToolError, NoSuchObjectError):
+    except NoSuchObjectError:
+        return []
+    except DockerAwayError:
+        if is_installed(host, read_unit(host, UNIT)):
+            raise
         return []
     if HASH_LABEL not in (container.get("Config", {}).get("Labels") or {}):
         return []
-
-    def do() -> None:
-        done = host.run(["docker", "rm", "-f", NAME], DOCKER_TIMEOUT_S)
-        if done.status != 0:
-            raise ToolError("docker rm: {}".format(done.output.strip()[-500:]))
-
-    return [Stage(None, [Deed("removed container {}".format(NAME), do)])]
+    return [Stage(None, [Deed("removed container {}".format(NAME), lambda: remove_container(host))])]
 
 
 def _discard(host: Host, change: str) -> None:

@@ -337,6 +337,11 @@ class _DockerHandler(_Handler):
         elif self.path == "/containers/json":
             running = [c for c in state["containers"].values() if c["State"]["Running"]]
             self.answer(200, [{"Names": [c["Name"]], "Image": c["Config"]["Image"]} for c in running])
+        elif self.path == "/networks":
+            self.answer(200, [{**network, "Containers": {}} for network in state["networks"]])
+        elif self.path.startswith("/networks/"):
+            found = [network for network in state["networks"] if network["Id"] == self.path.split("/")[2]]
+            self.answer(200 if found else 404, found[0] if found else {"message": "No such network"})
         elif "/logs?" in self.path:
             line = state["container_log"].encode()
             self.answer_bytes(200, struct.pack(">BxxxL", 2, len(line)) + line)
@@ -455,6 +460,7 @@ def _build_state() -> dict[str, Any]:
         "info": {"ClusterStore": "", "Swarm": {"LocalNodeState": "inactive"}, "LiveRestoreEnabled": False},
         "containers": {"web": web},
         "images": [],
+        "networks": [{"Id": "b0", "Name": "bridge", "Driver": "bridge", "Scope": "local", "Containers": {"1": {}}}],
         "container_start": "2026-11-23T17:30:00.123456789Z",
         "units": {
             "docker.service": {

@@ -65,7 +65,7 @@ def test_remove_leaves_the_host_as_it_was_found(host: FakeHost) -> None:
     install(host)
     assert host.run("remove").returncode == 0
     assert read_tree(host.root) == before
-    assert host.acts[-1] == ["docker", "rm", "-f", "calico-node"]
+    assert host.acts[-1] == ["docker", "rm", "calico-node"]
     assert list(host.state["containers"]) == ["web"]
 
 

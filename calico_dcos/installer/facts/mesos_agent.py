@@ -70,7 +70,18 @@ def read_agent_unit(host: Host) -> Union[Unit, None, Unknown]:
 
 
 def read_agent_state(host: Host, endpoint: str) -> Union[AgentState, Unknown]:
-    """Ask the agent for its state; while it recovers it answers 503."""
+    """Ask the agent for what of its state counts for changes."""
+    answer = read_agent_answer(endpoint)
+    if isinstance(answer, Unknown):
+        return answer
+    try:
+        return name_directories(host, parse_agent_state(answer))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        return Unknown("the agent's state is not understood: {!r}".format(error))
+
+
+def read_agent_answer(endpoint: str) -> Any:
+    """Ask the agent for its whole state, or Unknown; while it recovers it answers 503."""
     try:
         answer = fetch(endpoint, "/state", STATE_TIMEOUT_S)
     except UnreachableError as error:
@@ -79,8 +90,8 @@ def read_agent_state(host: Host, endpoint: str) -> Union[AgentState, Unknown]:
         text = answer.body.decode("utf-8", "replace").strip()
         return Unknown("the agent at {} answers with status {}: {}".format(endpoint, answer.status, text[:200]))
     try:
-        return name_directories(host, parse_agent_state(json.loads(answer.body.decode("utf-8"))))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        return json.loads(answer.body.decode("utf-8"))
+    except ValueError as error:
         return Unknown("the agent's state is not understood: {!r}".format(error))
 
 
