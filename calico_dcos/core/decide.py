@@ -14,6 +14,7 @@ from .model import Agent, Offer, StepName, Task, TaskRef, TaskState
 from .phase import Ask, End, Move, Rest, Start, Wait, advance, choose_move
 from .resources import Shortfall, take
 from .state import HeldOffer, Question, State
+from .twins import find_twins
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ def _note_walk(state: State, now: float) -> State:
 def find_obstacle(state: State, agent: Agent, move: Start | End, now: float) -> str | None:
     """Why an agent may not do what is next although its own phase is ready for it; None if it may."""
     hold = find_hold(state, agent, move) or find_gate(state, move, has_slot=agent.slot_since is not None, now=now)
-    hold = hold or find_maintenance(state, agent, move, now)
+    hold = find_twins(state, agent) or hold or find_maintenance(state, agent, move, now)
     if hold is not None:
         return hold
     if move.needs_slot and agent.slot_since is None:
