@@ -231,7 +231,7 @@ def _end_unwanted(decision: Decision, agent: Agent, now: float) -> Decision:
     if find_obstacle(state, agent, move, now) is not None:
         return decision
     found = state.get_task(move.task_id)
-    if found is None:
+    if found is None or found[2].state is TaskState.KILLING:
         return decision
     # Asked after if no update tells of its end: a call may get lost.
     question = Question(agent.key, ask_at=now + state.policy.answer_timeout_s)
