@@ -172,6 +172,7 @@ def _start(
         settings=settings,
         may_restart=start.restarts is not None,
         since=now,
+        configuration=policy.settings,
     )
     is_drained = start.restarts is not None and can_drain(state, agent)
     if is_drained:

@@ -29,6 +29,9 @@ from .reading import MalformedError, read_id, read_number, read_object
 log = logging.getLogger(__name__)
 
 _TEN_YEARS_S = 3650 * 86_400.0
+_REFUSED_S = 30.0
+# Bytes of an answer that are logged: behind a proxy it may be a page.
+_SHOWN = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,12 +240,23 @@ class Subscription(pymesos.MesosSchedulerDriver):  # type: ignore[misc]  # pymes
             return False
         if status in {http.client.OK, http.client.ACCEPTED}:
             return True
-        log.warning("Master %s refused %s: %d %s", self.master, body["type"], status, text.decode(errors="replace"))
+        reason = " ".join(text[:_SHOWN].decode(errors="replace").split())
+        log.warning("Master %s refused %s: %d %s", self.master, body["type"], status, reason)
         if is_subscription_lost(status, text):
             self._end_connection()
+        elif body["type"] == "ACCEPT":
+            self._give_back(body)
         return False
 
     # Its own
+
+    def _give_back(self, accept: Mapping[str, Any]) -> None:
+        """Decline the offers of an ACCEPT that was refused: they would stay ours, and their agent not be offered again.
+
+        Not for a moment only, since the same launch will be refused once more.
+        """
+        decline = {"offer_ids": accept["accept"]["offer_ids"], "filters": {"refuse_seconds": _REFUSED_S}}
+        self._send({"type": "DECLINE", "framework_id": accept["framework_id"], "decline": decline})
 
     def _end_connection(self) -> None:
         connection = self.connection

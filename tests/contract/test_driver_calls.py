@@ -94,6 +94,20 @@ def test_a_launch_accepts_its_offer_and_has_the_rest_of_it_offered_again_at_once
     assert (task["task_id"], task["agent_id"]) == ({"value": "cni.1"}, {"value": "S1"})
 
 
+@pytest.mark.parametrize("status", [400, 401, 413, 500])
+def test_an_offer_whose_launch_is_refused_is_given_back(
+    master: ScriptedMaster, caplog: pytest.LogCaptureFixture, status: int
+) -> None:
+    master.call_answers = [Answer(status, "Failed to parse\nthe launch" + 100 * " for reasons")]
+    with run_subscribed_driver(master.address) as harness:
+        harness.driver.send(LAUNCH)
+
+        assert [call["type"] for call in master.calls] == ["ACCEPT", "DECLINE"]
+        assert master.calls[1]["decline"] == {"offer_ids": [{"value": "o-1"}], "filters": {"refuse_seconds": 30.0}}
+        assert len(master.streams) == 1
+    assert f"refused ACCEPT: {status} Failed to parse the launch for reasons" in caplog.text
+
+
 def test_an_update_is_acknowledged_by_nobody_but_the_scheduler(master: ScriptedMaster) -> None:
     with run_subscribed_driver(master.address) as harness:
         master.stream.send({"type": "UPDATE", "update": {"status": {**STATUS, "uuid": "d2RK/zTBQZqOcKtdaC5LCA=="}}})
