@@ -226,11 +226,27 @@ def _describe_sdk() -> Json:
         ),
         "/v1/configurations": _get("ids of the configurations", ids),
         "/v1/configurations/targetId": _get("id of the wanted configuration", ids),
+        "/v1/configurations/{name}": _get(
+            "the effective settings without secrets, by the id of the configuration or as target",
+            _object(id={"type": "string", "format": "uuid"}, settings=_OBJECT),
+            _NAME,
+            also=_MISSING_TEXT,
+        ),
+        "/v1/state/properties": _get("names of the properties", _STRINGS),
+        "/v1/state/properties/{name}": _get("a property", {"type": "string"}, _NAME, also=_MISSING_TEXT),
+        "/v1/state/files": _get("files: none", _STRINGS),
+        "/v1/state/refresh": {
+            "put": {
+                "summary": "there is no cache to refresh",
+                "responses": {"409": _answer({"type": "string"}, "there is no cache", _TEXT)},
+            }
+        },
         "/v1/debug/plans": _get(
             "the plan in short",
             _OBJECT,
             _query("plan", {"type": "string"}, "its name"),
             _query("phase", {"type": "string"}, "an agent"),
+            _query("step", {"type": "string"}, "a step"),
             also=_MISSING_TEXT,
         ),
         "/v1/debug/taskStatuses": _get("states of all services", _OBJECT),
