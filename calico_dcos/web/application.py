@@ -117,7 +117,6 @@ def _list_sdk_state(service: str, feed: Feed, hands: Hands, settings: Mapping[st
         URLSpec(r"/v1/state/properties", sdk_state.Properties, shown),
         URLSpec(r"/v1/state/properties/([^/]+)", sdk_state.Property, shown),
         URLSpec(r"/v1/state/files", sdk_state.StoredFiles),
-        URLSpec(r"/v1/state/refresh", sdk_state.RefreshCache),
         URLSpec(r"/v1/configurations", sdk_state.Configurations, shown),
         URLSpec(r"/v1/configurations/targetId", sdk_state.Configurations, shown),
         URLSpec(r"/v1/configurations/([^/]+)", sdk_state.Configuration, configured),

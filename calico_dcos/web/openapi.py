@@ -235,12 +235,6 @@ def _describe_sdk() -> Json:
         "/v1/state/properties": _get("names of the properties", _STRINGS),
         "/v1/state/properties/{name}": _get("a property", {"type": "string"}, _NAME, also=_MISSING_TEXT),
         "/v1/state/files": _get("files: none", _STRINGS),
-        "/v1/state/refresh": {
-            "put": {
-                "summary": "there is no cache to refresh",
-                "responses": {"409": _answer({"type": "string"}, "there is no cache", _TEXT)},
-            }
-        },
         "/v1/debug/plans": _get(
             "the plan in short",
             _OBJECT,

@@ -53,14 +53,6 @@ class StoredFiles(Endpoint):
         self.answer_json([])
 
 
-class RefreshCache(Endpoint):
-    """`/v1/state/refresh`: as with the SDK's cache switched off, there is nothing to refresh."""
-
-    def put(self) -> None:
-        """Refuse."""
-        self.answer_text("There is no cache: what is shown is what is stored", HTTPStatus.CONFLICT)
-
-
 class Configurations(FeedEndpoint):
     """`/v1/configurations` and `/v1/configurations/targetId`: the id of the wanted configuration, in a list."""
 

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from uuid import UUID
 
 import pytest
-import requests
 
 from calico_dcos.core.actions import Decline, Launch
 from calico_dcos.core.events import OffersReceived
@@ -158,12 +157,8 @@ def test_a_complete_plan_is_a_completed_deployment(site: Site) -> None:
     assert site.get("/v1/state/properties/last-completed-update-type").json() == "DEPLOY"
 
 
-def test_there_are_no_files_and_no_cache(site: Site) -> None:
+def test_there_are_no_files(site: Site) -> None:
     assert site.get("/v1/state/files").json() == []
-    answer = requests.put(site.url("/v1/state/refresh"), timeout=TIMEOUT_S)
-    assert (answer.status_code, answer.headers["Content-Type"]) == (409, "text/plain; charset=utf-8")
-    answer = site.get("/v1/state/refresh")
-    assert (answer.status_code, answer.headers["Allow"]) == (405, "PUT")
 
 
 def test_the_plan_is_told_in_short_for_debugging(site: Site) -> None:
