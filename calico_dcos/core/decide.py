@@ -173,6 +173,7 @@ def _start(
         settings=settings,
         may_restart=start.restarts is not None,
         since=now,
+        configuration=policy.settings,
     )
     is_drained = start.restarts is not None and can_drain(state, agent)
     if is_drained:
@@ -231,7 +232,7 @@ def _end_unwanted(decision: Decision, agent: Agent, now: float) -> Decision:
     if find_obstacle(state, agent, move, now) is not None:
         return decision
     found = state.get_task(move.task_id)
-    if found is None:
+    if found is None or found[2].state is TaskState.KILLING:
         return decision
     # Asked after if no update tells of its end: a call may get lost.
     question = Question(agent.key, ask_at=now + state.policy.answer_timeout_s)

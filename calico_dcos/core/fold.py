@@ -245,6 +245,8 @@ def _forget_progress(state: State, task_id: str) -> State:
 def _end_task(state: State, agent: Agent, name: StepName, task: Task, update: TaskUpdated, now: float) -> Agent:
     spec = state.policy.by_name[name]
     agent = _with_task(agent, name, task)
+    if spec.is_service and not spec.is_enabled:
+        return replace(agent, changed_at=now).with_note(now, f"{name.value} ended: it is switched off")
     if spec.is_service and task.settings != spec.settings:
         return agent.with_note(now, f"{name.value} ended to make room for new settings")
     if task.state in _BLAMELESS:
@@ -284,18 +286,18 @@ def _fold_inspected(state: State, event: Inspected, now: float) -> State:
     at = max(now - event.took_s, task.launched_at)
     if agent.inspection is not None and agent.inspection.at > at:
         return state
-    settings = state.policy.settings if _is_of_today(state, name, task) else task.settings
-    inspection = replace(event.inspection, at=at, settings=settings)
-    agent = _forget_undone(state, replace(agent, inspection=inspection), inspection, now)
+    inspection = replace(event.inspection, at=at, settings=task.configuration)
+    if inspection.settings == state.policy.settings or not _is_of_today(state, agent.inspection):
+        agent = _forget_undone(state, replace(agent, inspection=inspection), inspection, now)
     if state.policy.by_name[name].is_service and not inspection.get_changes(name) and task.healthy_since is None:
         # A supervisor looks at the host when its service has become healthy: sooner than Mesos' next health check.
         agent = _with_task(agent, name, replace(task, healthy_since=now))
     return _put(state, _reset_inspect(agent), now)
 
 
-def _is_of_today(state: State, name: StepName, task: Task) -> bool:
-    spec = state.policy.by_name[name]
-    return task.settings == (state.policy.settings if name is StepName.INSPECT else spec.settings)
+def _is_of_today(state: State, inspection: Inspection | None) -> bool:
+    """Whether it follows from the options of today: a look that does not must not take its place."""
+    return inspection is not None and inspection.settings == state.policy.settings
 
 
 def _reset_inspect(agent: Agent) -> Agent:

@@ -82,6 +82,8 @@ class Task:
 
     Attributes:
         settings: fingerprint of the settings that it was launched with.
+        configuration: fingerprint of the whole wanted configuration at its launch: what it sees on its host is judged
+            by that, however long it runs.
         may_restart: whether it was given leave to restart Docker or the Mesos agent.
         since: when its state was entered.
         healthy_since: when it became healthy, None while it is not.
@@ -98,6 +100,7 @@ class Task:
     healthy_since: float | None = None
     reason: str = ""
     container_id: str = ""
+    configuration: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from .model import Agent, Step, StepName, TaskState
+from .model import Agent, Step, StepName, Task, TaskState
 from .steps import Policy, StepSpec
 
 
@@ -82,7 +82,22 @@ def compute_stable_at(agent: Agent, policy: Policy) -> float | None:
     task = step.task
     if task is None or task.healthy_since is None:
         return None
-    return task.healthy_since + policy.stability_s
+    return max(task.healthy_since, *_list_ends_of_leftovers(agent, policy)) + policy.stability_s
+
+
+def _list_ends_of_leftovers(agent: Agent, policy: Policy) -> list[float]:
+    """When services ended that are switched off: calico-node has to be healthy without them."""
+    off = [agent.get_step(spec.name).task for spec in policy.steps if spec.is_service and not spec.is_enabled]
+    return [0.0, *(task.since for task in off if task is not None and task.state.is_ended)]
+
+
+def find_leftover(agent: Agent, policy: Policy) -> tuple[StepName, Task] | None:
+    """A service that still runs although it is switched off; None if there is none."""
+    for spec in policy.steps:
+        task = agent.get_step(spec.name).task
+        if spec.is_service and not spec.is_enabled and task is not None and not task.state.is_ended:
+            return spec.name, task
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +221,7 @@ def _settle_if_complete(agent: Agent, policy: Policy, now: float) -> Agent:
     if find_failure(agent, policy) is not None:
         return agent
     stable_at = compute_stable_at(agent, policy)
-    if stable_at is None or stable_at > now:
+    if stable_at is None or stable_at > now or find_leftover(agent, policy) is not None:
         return agent
     settled = replace(agent, settled_as=policy.settings, settled_at=now, slot_since=None, restart_since=None)
     settled = replace(settled, release=None)
@@ -258,7 +273,7 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """A running service has to end, because it runs with settings that are wanted no more.
+    """A running service has to end, because it runs with settings that are wanted no more, or is switched off.
 
     Attributes:
         needs_slot: always, because what follows changes the host.
@@ -313,6 +328,10 @@ def choose_move(agent: Agent, policy: Policy, now: float) -> Move:
         return _choose_start(agent, next_step, policy, now)
     if is_settled(agent, policy):
         return Rest()
+    leftover = find_leftover(agent, policy)
+    if leftover is not None:
+        name, task = leftover
+        return End(task.id, f"{name.value} is switched off, and nothing here needs it any more")
     stable_at = compute_stable_at(agent, policy)
     return Wait("calico-node is healthy; waits for the stability period", stable_at, is_brief=True)
 

@@ -135,6 +135,7 @@ class State:
         failure = find_failure(agent, self.policy)
         next_step = find_next_step(agent, self.policy)
         is_lost = next_step is not None and is_repair(agent, next_step, self.policy)
+        is_undone = known is not None and key not in self.unsettled and not is_settled(agent, self.policy)
         return replace(
             self,
             agents=self.agents.set(key, agent),
@@ -155,6 +156,8 @@ class State:
             if is_settled(agent, self.policy)
             else self.unsettled.set(key, None),
             repairs=self.repairs.set(key, None) if is_lost else _discard(self.repairs, key),
+            # An agent that had nothing to do may have declined its offers for an hour.
+            wants_offers=self.wants_offers or (f"{key} is complete no more" if is_undone else ""),
         )
 
     def with_controls(self, controls: Controls) -> State:

@@ -11,12 +11,12 @@ from calico_dcos.core.decide import decide
 from calico_dcos.core.events import Disconnected, Event, OffersReceived, Subscribed, TaskUpdated, Ticked
 from calico_dcos.core.fold import fold
 from calico_dcos.core.memory import Memory
-from calico_dcos.core.model import Agent, Change, Offer, Resource, ResourceKind, Status, StepName, TaskRef, TaskState
+from calico_dcos.core.model import Agent, Offer, Resource, ResourceKind, Status, StepName, TaskRef, TaskState
 from calico_dcos.core.phase import is_settled
 from calico_dcos.core.plan import build_plan
 from calico_dcos.core.state import State, restore
 from calico_dcos.core.steps import SERVICES, Policy
-from tests.unit.storm_hosts import RESTARTED_BY, Host
+from tests.unit.storm_hosts import Host
 from tests.unit.walking import ONE_SHOTS
 
 CALM_S = 900
@@ -93,6 +93,25 @@ class Storm:
         self._memory = replace(self._memory, agents=tuple(self._stored.values()))
         self.state = restore(self._policy, self._memory)
         self.subscribe()
+
+    def change_options(self, *, services: bool, network: bool, proxy: bool) -> None:
+        """Let an operator change what is wanted, which starts the scheduler anew.
+
+        Args:
+            services: whether the settings of the services change.
+            network: whether those of the network do.
+            proxy: whether the proxy is switched on, or off.
+        """
+        self.tell(f"options change: services {services}, network {network}; proxy {'on' if proxy else 'off'}")
+        changed = (SERVICES if services else frozenset()) | (frozenset({StepName.CNI}) if network else frozenset())
+        number = next(self._numbers)
+        steps = tuple(
+            replace(spec, settings=f"{spec.name.value}-{number}") if spec.name in changed else spec
+            for spec in self._policy.steps
+        )
+        steps = tuple(replace(spec, is_enabled=proxy) if spec.name is StepName.ETCD_PROXY else spec for spec in steps)
+        self._policy = replace(self._policy, steps=steps)
+        self.crash()
 
     def subscribe(self) -> None:
         """End the stream, and begin a new one: what was on its way is lost, and so are offers."""
@@ -188,9 +207,14 @@ class Storm:
     def check_end(self) -> None:
         """Check what holds of a cluster that is complete."""
         for host in self.hosts:
-            running = sorted(task.step.value for task in host.get_live() if task.step in SERVICES)
-            self.check(running == sorted(step.value for step in SERVICES), f"{host.name} runs {running}")
-            self.check(not host.todo, f"{host.name} is complete, but lacks {sorted(map(str, host.todo))}")
+            live = [task for task in host.get_live() if task.step in SERVICES]
+            running = sorted((task.step.value, task.policy.by_name[task.step].settings) for task in live)
+            wanted = [spec for spec in self._policy.steps if spec.is_service and spec.is_enabled]
+            self.check(
+                running == sorted((spec.name.value, spec.settings) for spec in wanted), f"{host.name} runs {running}"
+            )
+            todo = host.find_todo(self._policy)
+            self.check(not todo, f"{host.name} is complete, but lacks {sorted(map(str, todo))}")
 
     def check(self, claim: object, text: str) -> None:
         """Fail with the story if something does not hold."""
@@ -256,7 +280,7 @@ class Storm:
         self.check(len(state.restarts) <= policy.max_concurrent_restarts, f"restarts: {sorted(state.restarts)}")
         for action in actions:
             if isinstance(action, Kill):
-                self.check(before.get_task(action.task.task_id) is None, f"{action} of a task that is wanted")
+                self.check(not self._is_wanted(state, action.task.task_id), f"{action} of a task that is wanted")
             if isinstance(action, Launch | Decline):
                 offers = {action.offer_id} if isinstance(action, Launch) else set(action.offer_ids)
                 self.check(not offers & self._answered, f"{offers} answered twice")
@@ -264,8 +288,19 @@ class Storm:
         for key, agent in state.agents.items():
             if is_settled(agent, policy) and not is_settled(before.agents.get(key, agent), policy):
                 host = next(host for host in self.hosts if host.name == agent.hostname)
-                self.check(not host.todo, f"{key} is called complete, but has to do {sorted(map(str, host.todo))}")
+                todo = host.find_todo(policy)
+                self.check(not todo, f"{key} is called complete, but has to do {sorted(map(str, todo))}")
                 self.check(agent.inspection and agent.inspection.at >= agent.changed_at, f"{key} is not verified")
+
+    def _is_wanted(self, state: State, task_id: str) -> bool:
+        found = state.get_task(task_id)
+        if found is None:
+            return False
+        agent, step, task = found
+        spec = self._policy.by_name[step]
+        is_current = spec.is_enabled and task.settings == spec.settings
+        # What is wanted no more is ended in a slot.
+        return is_current or not spec.is_service or agent.slot_since is None
 
     # The master
 
@@ -318,7 +353,7 @@ class Storm:
         is_repair = agent.get_step(launch.step).completed_as == self._policy.by_name[launch.step].settings
         was_change = launch.step is not StepName.INSPECT and not is_repair
         self._check_launch(host, launch, was_change=was_change)
-        host.launch(launch, was_change=was_change)
+        host.launch(launch, self._policy, was_change=was_change)
 
     def _check_launch(self, host: Host, launch: Launch, *, was_change: bool) -> None:
         live = host.get_live()
@@ -329,7 +364,9 @@ class Storm:
             others = [task.id for task in live if task.step in ONE_SHOTS]
             self.check(not others, f"{launch.task_id} beside {others}: two installers at once on {host.name}")
         if launch.may_restart:
-            self.check(launch.step in host.todo, f"{launch.task_id} restarts what facts do not ask for")
+            self.check(
+                launch.step in host.find_todo(self._policy), f"{launch.task_id} restarts what facts do not ask for"
+            )
             # From the launch on: a task that was given leave may restart at any moment.
             restarting = [
                 other.name
@@ -375,12 +412,7 @@ class Storm:
     # How it is made
 
     def _build_host(self, number: int, restarting: frozenset[StepName]) -> Host:
-        todo = {
-            step: Change(f"does {step.value}", "facts ask", "none", RESTARTED_BY[step] if step in restarting else None)
-            for step in ONE_SHOTS
-            if step is not StepName.AGENT_RESTART or step in restarting
-        }
-        return Host(f"h{number}.test", f"S-h{number}", todo, say=self.say, tell=self.tell)
+        return Host(f"h{number}.test", f"S-h{number}", restarting, say=self.say, tell=self.tell)
 
     def _build_offer(self, offer_id: str, host: Host) -> Offer:
         resources = tuple(Resource(name, ResourceKind.SCALAR, "*", amount=4096.0) for name in ("cpus", "mem"))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from calico_dcos.core.actions import Launch
 from calico_dcos.core.events import Event, Inspected, TaskUpdated
 from calico_dcos.core.model import Change, Inspection, StepName, TaskState
-from calico_dcos.core.steps import SERVICES
+from calico_dcos.core.steps import SERVICES, Policy
+from tests.unit.walking import ONE_SHOTS
 
 RESTARTED_BY = {StepName.DOCKER_CLUSTER_STORE: "docker", StepName.AGENT_RESTART: "mesos-agent"}
 
@@ -20,6 +21,7 @@ class HostTask:
     Attributes:
         stage: how far it is: 0 staged, 1 running, 2 in the middle of its change, 3 done with it, 4 over.
         was_change: whether the scheduler needed a slot for it.
+        policy: what was wanted when it was launched, which is all that it knows.
         is_over: whether it can do nothing more to the host; what Mesos calls LOST may be over or not.
     """
 
@@ -27,6 +29,7 @@ class HostTask:
     step: StepName
     may_restart: bool
     was_change: bool
+    policy: Policy
     stage: int = 0
     state: TaskState = TaskState.STAGING
     is_over: bool = False
@@ -40,7 +43,8 @@ class Host:
         is_up: whether the agent runs; its tasks go on without it.
         is_registered: whether the master knows the agent as one that is there.
         is_unreachable: whether the master has given it up, though it runs.
-        todo: what an installer would still have to do.
+        restarting: the steps of which the change restarts something here.
+        made: under which settings each step was done last.
         unacknowledged: updates in order; the agent sends the first of each task until it is acknowledged.
         refused_until: no offers before.
         restarts: how often what was restarted, by step.
@@ -48,7 +52,7 @@ class Host:
 
     name: str
     agent_id: str
-    todo: dict[StepName, Change]
+    restarting: frozenset[StepName]
     say: Callable[[Event], None]
     tell: Callable[[str], None]
     is_up: bool = True
@@ -58,7 +62,7 @@ class Host:
     unacknowledged: list[TaskUpdated] = field(default_factory=list)
     refused_until: float = 0.0
     restarts: dict[StepName, int] = field(default_factory=dict)
-    restarting: set[str] = field(default_factory=set)
+    made: dict[StepName, str] = field(default_factory=dict)
     numbers: int = 0
 
     @property
@@ -69,8 +73,23 @@ class Host:
     def get_live(self) -> list[HostTask]:
         return [task for task in self.tasks.values() if not task.is_over]
 
-    def launch(self, launch: Launch, *, was_change: bool) -> None:
-        self.tasks[launch.task_id] = HostTask(launch.task_id, launch.step, launch.may_restart, was_change)
+    def find_todo(self, policy: Policy) -> Mapping[StepName, Change]:
+        """What an installer would still have to do for what is wanted."""
+        wanted = {step: policy.by_name[step].settings for step in ONE_SHOTS}
+        if StepName.AGENT_RESTART in self.restarting:
+            wanted[StepName.AGENT_RESTART] = wanted[StepName.CNI]
+        else:
+            del wanted[StepName.AGENT_RESTART]
+        return {
+            step: Change(
+                f"does {step.value}", "facts ask", "none", RESTARTED_BY[step] if step in self.restarting else None
+            )
+            for step, settings in wanted.items()
+            if self.made.get(step) != settings
+        }
+
+    def launch(self, launch: Launch, policy: Policy, *, was_change: bool) -> None:
+        self.tasks[launch.task_id] = HostTask(launch.task_id, launch.step, launch.may_restart, was_change, policy)
 
     def work(self) -> None:
         """Let every task do its next stage."""
@@ -82,13 +101,12 @@ class Host:
         match task.stage:
             case 1:
                 self.update(task, TaskState.RUNNING)
-            case 2 if task.step in self.todo and task.may_restart:
-                self.restarting.add(task.id)
+            case 2 if task.step in self.find_todo(task.policy) and task.may_restart:
                 self.restarts[task.step] = self.restarts.get(task.step, 0) + 1
                 self.tell(f"{self.name} restarts {RESTARTED_BY[task.step]} for {task.id}")
             case 3:
                 self.finish_change(task)
-                self.say(Inspected(task.id, self.inspect()))
+                self.say(Inspected(task.id, self.inspect(task.policy)))
                 if task.step in SERVICES:
                     self.update(task, TaskState.RUNNING, is_healthy=True)
             case 4 if task.step not in SERVICES:
@@ -98,10 +116,11 @@ class Host:
                 pass
 
     def finish_change(self, task: HostTask) -> None:
-        needs_leave = self.todo.get(task.step) is not None and self.todo[task.step].restarts is not None
-        if task.stage >= 2 and (task.may_restart or not needs_leave):
-            self.todo.pop(task.step, None)
-        self.restarting.discard(task.id)
+        change = self.find_todo(task.policy).get(task.step)
+        if change is None or task.stage < 2 or (change.restarts is not None and not task.may_restart):
+            return
+        source = StepName.CNI if task.step is StepName.AGENT_RESTART else task.step
+        self.made[task.step] = task.policy.by_name[source].settings
 
     def fail(self, *, is_done: bool, state: TaskState = TaskState.FAILED, reason: str = "") -> None:
         """End the newest live task; its change may have been done before."""
@@ -112,12 +131,11 @@ class Host:
     def end(self, task: HostTask, state: TaskState, *, is_done: bool, reason: str = "") -> None:
         if is_done:
             self.finish_change(task)
-        self.restarting.discard(task.id)
         task.is_over = True
         self.update(task, state, reason=reason)
 
-    def inspect(self) -> Inspection:
-        changes = {name.value: (change,) for name, change in self.todo.items()}
+    def inspect(self, policy: Policy) -> Inspection:
+        changes = {name.value: (change,) for name, change in self.find_todo(policy).items()}
         return Inspection(at=0.0, settings="", changes=changes)
 
     def update(self, task: HostTask, state: TaskState, *, is_healthy: bool | None = None, reason: str = "") -> None:
@@ -158,7 +176,6 @@ class Host:
 
     def reboot(self, agent_id: str) -> None:
         """Come back under a new id, without any task."""
-        self.restarting.clear()
         self.tasks.clear()
         self.unacknowledged.clear()
         self.agent_id = agent_id

@@ -81,6 +81,10 @@ class Weather(RuleBasedStateMachine):
     def scheduler_is_killed_soon(self, effects: int) -> None:
         self.storm.effects_left = effects
 
+    @rule(services=st.booleans(), network=st.booleans(), proxy=st.booleans())
+    def options_change(self, *, services: bool, network: bool, proxy: bool) -> None:
+        self.storm.change_options(services=services, network=network, proxy=proxy)
+
     @rule(calls=st.integers(1, 3))
     def calls_are_lost(self, calls: int) -> None:
         self.storm.lost_calls = calls

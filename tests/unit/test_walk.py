@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import pairwise
 
-from calico_dcos.core.actions import Acknowledge, Exit, Kill, Launch, Reconcile
+from calico_dcos.core.actions import Acknowledge, Exit, Kill, Launch, Reconcile, Revive
 from calico_dcos.core.events import (
     Disconnected,
     Failed,
@@ -317,6 +317,70 @@ def test_changed_settings_end_the_service_and_start_it_anew_in_a_slot() -> None:
     assert host.launched.count(NODE) == 2
     assert host.launched.count(PROXY) == 1
     assert sum(isinstance(action, Kill) for action in changed.actions) == 1
+
+
+def test_service_that_is_switched_off_ends_once_the_others_go_without_it_one_agent_at_a_time() -> None:
+    hosts = [build_host(1), build_host(2)]
+    policy = build_policy()
+    cluster = FakeCluster(hosts, policy)
+    cluster.run_until(cluster.is_complete)
+    steps = tuple(replace(spec, settings="new") if spec.name is NODE else spec for spec in policy.steps)
+    steps = tuple(replace(spec, is_enabled=False) if spec.name is PROXY else spec for spec in steps)
+    memory = Memory("F1", "s", tuple(cluster.state.agents.values()))
+    changed = FakeCluster(hosts, replace(policy, steps=steps), memory)
+    changed._numbers = cluster._numbers
+    changed._perform(changed.feed(Subscribed("F1", "master:5050")))
+
+    changed.run_until(changed.is_complete)
+
+    ended = [action.task.task_id.partition(".")[0] for action in changed.actions if isinstance(action, Kill)]
+    assert ended == [NODE.value, PROXY.value] * 2
+    assert [sorted(name.value for name in host.running.values()) for host in hosts] == [[NODE.value]] * 2
+    assert changed.most_slots == 1
+    for agent in changed.state.agents.values():
+        proxy = agent.get_step(PROXY).task
+        assert proxy is not None
+        assert agent.inspection is not None
+        assert agent.settled_at is not None
+        assert agent.inspection.at >= proxy.since
+        assert agent.settled_at >= proxy.since + policy.stability_s
+        assert agent.get_step(PROXY).attempts == 0
+
+
+def test_what_a_task_sees_counts_for_the_options_that_it_was_launched_with_and_for_no_newer_ones() -> None:
+    host = build_host(1)
+    policy = build_policy()
+    cluster = FakeCluster([host], policy)
+    cluster.run_until(cluster.is_complete)
+    node_id = next(task_id for task_id, step in host.running.items() if step is NODE)
+    steps = tuple(replace(spec, settings="new") if spec.name is CNI else spec for spec in policy.steps)
+    memory = Memory("F1", "s", tuple(cluster.state.agents.values()))
+    changed = FakeCluster([host], replace(policy, steps=steps), memory)
+
+    changed.now = cluster.now + 1
+    changed.feed(Inspected(node_id, Inspection(at=0.0, settings="")))
+
+    assert "agent1.test" in changed.state.unsettled
+    changed._numbers = cluster._numbers
+    host.todo[CNI] = Change("does cni", "the options changed", "none")
+    changed.run_until(lambda: changed.is_complete() and not host.todo)
+    changed.now += 1
+    changed.feed(Inspected(node_id, Inspection(at=0.0, settings="", changes={CNI.value: (Change("old", "", ""),)})))
+    assert changed.is_complete()
+    assert host.launched.count(CNI) == 2
+
+
+def test_agent_that_a_service_finds_undone_is_wanted_at_once_though_it_declined_its_offers_for_long() -> None:
+    host = build_host(1)
+    cluster = FakeCluster([host], build_policy())
+    cluster.run_until(cluster.is_complete)
+    cluster.step(10)
+    node_id = next(task_id for task_id, step in host.running.items() if step is NODE)
+    undone = Inspection(at=0.0, settings="", changes={CNI.value: (Change("does cni", "somebody undid it", "none"),)})
+
+    actions = cluster.feed(Inspected(node_id, undone))
+
+    assert Revive("agent1.test is complete no more") in actions
 
 
 def test_task_that_nobody_remembers_is_killed_only_after_reconciliation() -> None:
