@@ -14,6 +14,7 @@ from .model import Agent, Offer, StepName, Task, TaskRef, TaskState
 from .phase import Ask, End, Move, Rest, Start, Wait, advance, choose_move
 from .resources import Shortfall, take
 from .state import HeldOffer, Question, State
+from .twins import find_twins
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ def _note_walk(state: State, now: float) -> State:
 def find_obstacle(state: State, agent: Agent, move: Start | End, now: float) -> str | None:
     """Why an agent may not do what is next although its own phase is ready for it; None if it may."""
     hold = find_hold(state, agent, move) or find_gate(state, move, has_slot=agent.slot_since is not None, now=now)
-    hold = hold or find_maintenance(state, agent, move, now)
+    hold = find_twins(state, agent) or hold or find_maintenance(state, agent, move, now)
     if hold is not None:
         return hold
     if move.needs_slot and agent.slot_since is None:
@@ -231,7 +232,7 @@ def _end_unwanted(decision: Decision, agent: Agent, now: float) -> Decision:
     if find_obstacle(state, agent, move, now) is not None:
         return decision
     found = state.get_task(move.task_id)
-    if found is None:
+    if found is None or found[2].state is TaskState.KILLING:
         return decision
     # Asked after if no update tells of its end: a call may get lost.
     question = Question(agent.key, ask_at=now + state.policy.answer_timeout_s)

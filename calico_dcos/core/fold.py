@@ -31,6 +31,7 @@ from .gates import watch_canary
 from .model import Agent, Inspection, Offer, Step, StepName, Task, TaskState, build_agent_key
 from .phase import advance, is_settled
 from .state import HeldOffer, Question, State
+from .twins import with_twins
 
 Answer = Acknowledge | Exit | Reply
 
@@ -127,9 +128,9 @@ def _fold_offers(state: State, offers: tuple[Offer, ...], now: float) -> State:
         agent = state.agents.get(key)
         if agent is None:
             agent = _meet(offer, now)
-        elif agent.agent_id != offer.agent_id:
+        elif agent.agent_id != offer.agent_id and key not in state.twins:
             agent = _replace_agent_id(agent, offer, now)
-        elif (agent.ip, agent.is_public) != (offer.ip, offer.is_public):
+        elif agent.agent_id == offer.agent_id and (agent.ip, agent.is_public) != (offer.ip, offer.is_public):
             agent = replace(agent, ip=offer.ip, is_public=offer.is_public)
         # What is offered is active, whoever saw to that.
         if agent.deactivated_since is not None and not agent.is_restarting:
@@ -187,7 +188,7 @@ def _fold_roster(state: State, event: RosterRead, now: float) -> State:
             state = _put(state, replace(_meet(found, now), mesos_version=found.mesos_version), now)
         elif agent.agent_id == found.agent_id and agent.mesos_version != found.mesos_version:
             state = _put(state, replace(agent, mesos_version=found.mesos_version), now)
-    return state
+    return with_twins(state, event.agents)
 
 
 def _fold_update(state: State, update: TaskUpdated, now: float) -> State:

@@ -64,6 +64,7 @@ class State:
         has_free_slot: whether a slot was given back since offers were last revived.
         offered_at: when an agent was last offered, by agent key.
         maintenance: for when the maintenance of an agent's host is announced, by agent key.
+        twins: ids of agents that go by one name, by the agent key that they share.
         shortfalls: since when an agent's offers are too small, and for what, by agent key.
         controls: what operators decided for the whole plan.
         audit: commands that were obeyed, by their place.
@@ -102,6 +103,7 @@ class State:
     progress: Map[str, Progressed] = field(default_factory=Map)
     offered_at: Map[str, float] = field(default_factory=Map)
     maintenance: Map[str, Maintenance] = field(default_factory=Map)
+    twins: Map[str, tuple[str, ...]] = field(default_factory=Map)
     shortfalls: Map[str, tuple[float, str]] = field(default_factory=Map)
     pins: Map[str, str] = field(default_factory=Map)
     controls: Controls = field(default_factory=Controls)
