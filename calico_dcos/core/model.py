@@ -14,6 +14,9 @@ from typing import Any
 class StepName(Enum):
     """The steps of a phase, in the order in which they run."""
 
+    # Members are asked for in dictionaries all the time, and Enum's own hash is a call of Python.
+    __hash__ = object.__hash__
+
     INSPECT = "inspect"
     ETCD_PROXY = "etcd-proxy"
     DOCKER_CLUSTER_STORE = "docker-cluster-store"
@@ -140,6 +143,10 @@ class Step:
     skip: Mark | None = None
 
 
+# What is remembered of a step of which nothing is.
+UNTOUCHED = Step()
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """One thing that a step has still to do on a host, as the installer found it.
@@ -232,7 +239,7 @@ class Agent:
 
     def get_step(self, name: StepName) -> Step:
         """What is remembered of a step: an untouched one if nothing is."""
-        return self.steps.get(name, Step())
+        return self.steps.get(name, UNTOUCHED)
 
     @property
     def is_restarting(self) -> bool:

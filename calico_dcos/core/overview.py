@@ -16,8 +16,8 @@ from immutables import Map
 
 from .decide import find_obstacle
 from .model import Agent, StepName
-from .phase import End, Move, Start, Wait, choose_move
-from .plan import PhaseView, PlanView, build_phase, describe_plan_hold, sum_up_plan
+from .phase import End, Move, Start, Wait
+from .plan import PhaseView, PlanView, describe_plan_hold, look_at, show_phase, sum_up_plan
 from .state import State
 
 # How long a line that counts seconds is shown unchanged.
@@ -139,14 +139,14 @@ def _get_own(state: State, agent: Agent) -> tuple[Any, ...]:
 
 
 def _build_entry(state: State, agent: Agent, now: float) -> Entry:
-    move = choose_move(agent, state.policy, now)
-    obstacle = find_obstacle(state, agent, move, now) if isinstance(move, Start | End) else None
+    look = look_at(state, agent, now)
+    move, obstacle = look.move, look.obstacle
     return Entry(
         agent=agent,
         own=_get_own(state, agent),
         move=move,
         obstacle=obstacle,
-        phase=build_phase(state, agent, now),
+        phase=show_phase(look),
         until=_find_end(state, agent, move, obstacle, now),
         obstacle_until=inf if obstacle is None else now + OBSTACLE_MAX_AGE_S,
     )
