@@ -135,9 +135,7 @@ def _add_command(name: str, word: str, help_text: str, *, takes_step: bool, need
     """Add a command for operators: the SDK's name, and our word."""
     takes_all = word in _FOR_ALL_IF_SAID
 
-    def call(
-        client: Client, *, is_json: bool, agent: str, reason: str, step: str = "", is_all: bool = False
-    ) -> None:
+    def call(client: Client, *, is_json: bool, agent: str, reason: str, step: str = "", is_all: bool = False) -> None:
         if takes_all and bool(agent) is is_all:
             raise click.UsageError("name an agent with --agent, or say --all")
         message = client.command(word, agent=agent, step=step, reason=reason)
