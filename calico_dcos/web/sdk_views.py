@@ -54,7 +54,8 @@ def judge_health(snapshot: Snapshot, trouble: str | None) -> Verdict:
         return Verdict(Health.INITIALIZING, ("no agent is known yet",))
     if plan.status is Status.COMPLETE:
         return Verdict(Health.RUNNING, ())
-    if plan.pause is not None:
+    if plan.message:
+        # Paused, in preflight, or after the first agents: it goes on when an operator says so.
         return Verdict(Health.DEPLOYING_WAITING_USER, (plan.message,))
     open_phases = [phase for phase in plan.phases if phase.status is not Status.COMPLETE]
     reasons = (f"{len(open_phases)} of {len(plan.phases)} agents are not complete",)

@@ -80,6 +80,8 @@ def test_a_step_that_changed_is_written_anew_and_keeps_its_id(site: Site) -> Non
         ({"statuses": {"a1": Status.IN_PROGRESS}}, 202),
         ({"statuses": {"a1": Status.PENDING}, "settled": {"a1"}}, 203),
         ({"statuses": {"a1": Status.STARTING}, "settled": {"a1"}}, 205),
+        ({"message": "preflight: hosts are inspected"}, 207),
+        ({"message": "paused by ann", "errors": ("a1: no disk",)}, 500),
         ({"plan_status": Status.DELAYED}, 208),
         ({"framework_id": ""}, 318),
         ({"errors": ("a1: no disk",)}, 500),
