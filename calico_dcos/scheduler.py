@@ -25,6 +25,7 @@ from .core.actions import (
     Reconcile,
     Reply,
     Revive,
+    merge_declines,
 )
 from .core.command import Command, Verdict
 from .core.decide import decide
@@ -216,7 +217,7 @@ class Scheduler:
         driver.start(self.state.framework_id or None)
         try:
             while self._exit_reason is None:
-                for call in self._handle(self._take_events()):
+                for call in merge_declines(self._handle(self._take_events())):
                     driver.send(call)
         finally:
             driver.stop()

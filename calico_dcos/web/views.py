@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import uuid
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -88,6 +88,8 @@ def build_row(agent: Agent, phase: PhaseView) -> Json:
         "port": agent.port,
         "is_public": agent.is_public,
         "mesos_version": agent.mesos_version,
+        "docker_version": _get_version(agent, "docker", "engine"),
+        "dcos_version": _get_version(agent, "dcos"),
         "status": phase.status.value,
         "group": _GROUPS[phase.status],
         "message": phase.message,
@@ -98,6 +100,14 @@ def build_row(agent: Agent, phase: PhaseView) -> Json:
         "outlook": build_outlook(agent, phase),
         "steps": [_build_step(step) for step in phase.steps],
     }
+
+
+def _get_version(agent: Agent, *place: str) -> str:
+    """The version that facts tell at a place; empty where they do not, or where it is unknown to the installer."""
+    part: Any = {} if agent.inspection is None else agent.inspection.facts
+    for name in (*place, "version"):
+        part = part.get(name) if isinstance(part, Mapping) else None
+    return part if isinstance(part, str) else ""
 
 
 def build_detail(agent: Agent, phase: PhaseView) -> Json:
