@@ -149,7 +149,8 @@ def _judge_look(state: State, agent: Agent | None, what: str, now: float) -> Ver
 
 
 def _name_some(agents: tuple[Agent, ...]) -> str:
-    return ", ".join(one.key for one in agents[:3]) + (f" and {len(agents) - 3} more" if agents[3:] else "")
+    keys = sorted(one.key for one in agents)
+    return ", ".join(keys[:3]) + (f" and {len(keys) - 3} more" if keys[3:] else "")
 
 
 def _retry(state: State, agent: Agent, only: StepName | None, now: float) -> Agent:

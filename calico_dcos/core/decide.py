@@ -258,9 +258,26 @@ def _ask(decision: Decision, now: float) -> Decision:
         return decision.then(state, Reconcile(tuple(refs), "the master has not said yet what became of them"))
     is_first = state.reconciled_at is None and not state.questions
     is_due = state.reconciled_at is not None and now - state.reconciled_at >= policy.reconcile_s
+    if is_due:
+        state = _ask_after_the_silent(state, now)
     if is_first or is_due:
         return decision.then(replace(state, reconciled_at=now), Reconcile((), "finds tasks that nobody remembers"))
     return decision.then(state)
+
+
+def _ask_after_the_silent(state: State, now: float) -> State:
+    """Ask after every task that is believed to run and of which the last answer for all said nothing.
+
+    Mesos leaves out what it does not know: a task whose end got lost would be waited for for ever.
+    """
+    heard_at = Map({task_id: at for task_id, at in state.heard_at.items() if task_id in state.tasks})
+    questions = state.questions
+    for task_id, (key, name) in state.tasks.items():
+        task = state.agents[key].get_step(name).task
+        is_silent = heard_at.get(task_id, 0.0) < (state.reconciled_at or 0.0)
+        if task is not None and task.state.is_active and is_silent and task_id not in questions:
+            questions = questions.set(task_id, Question(key, ask_at=now))
+    return replace(state, heard_at=heard_at, questions=questions)
 
 
 def _kill_strangers(decision: Decision) -> Decision:
