@@ -269,7 +269,7 @@ class Storm:
         return True
 
     def _save(self, state: State) -> None:
-        unsaved = state.unsaved
+        unsaved = state.build_batch()
         self._stored |= {agent.key: agent for agent in unsaved.agents}
         if unsaved.framework_id is not None:
             self._memory = replace(self._memory, framework_id=unsaved.framework_id)
