@@ -40,6 +40,8 @@ _OWN = frozenset(
         "tasks",
         "offers",
         "questions",
+        "heard_at",
+        "absent",
         "strangers",
         "repairs",
         "progress",
