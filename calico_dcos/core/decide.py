@@ -158,7 +158,7 @@ def _start(
     policy = state.policy
     obstacle = find_obstacle(state, agent, start, now)
     if obstacle is not None:
-        return _decline(decision, offer, policy.refuse_waiting_s, obstacle)
+        return _decline(decision, offer, policy.compute_refuse_s(len(state.unsettled)), obstacle)
     spec = policy.by_name[start.step]
     resources = take(offer, spec)
     if isinstance(resources, Shortfall):
@@ -221,7 +221,8 @@ def _prepare_end(decision: Decision, agent: Agent, offer: Offer, end: End, now: 
     if obstacle is None and agent.slot_since is None:
         agent = replace(agent, slot_since=now, release=None).with_note(now, f"takes a slot: {end.reason}")
         decision = Decision(state.with_agent(agent), decision.actions)
-    return _decline(decision, offer, state.policy.refuse_waiting_s if obstacle else 0.0, obstacle or end.reason)
+    refuse_s = state.policy.compute_refuse_s(len(state.unsettled)) if obstacle else 0.0
+    return _decline(decision, offer, refuse_s, obstacle or end.reason)
 
 
 def _end_unwanted(decision: Decision, agent: Agent, now: float) -> Decision:
@@ -257,9 +258,26 @@ def _ask(decision: Decision, now: float) -> Decision:
         return decision.then(state, Reconcile(tuple(refs), "the master has not said yet what became of them"))
     is_first = state.reconciled_at is None and not state.questions
     is_due = state.reconciled_at is not None and now - state.reconciled_at >= policy.reconcile_s
+    if is_due:
+        state = _ask_after_the_silent(state, now)
     if is_first or is_due:
         return decision.then(replace(state, reconciled_at=now), Reconcile((), "finds tasks that nobody remembers"))
     return decision.then(state)
+
+
+def _ask_after_the_silent(state: State, now: float) -> State:
+    """Ask after every task that is believed to run and of which the last answer for all said nothing.
+
+    Mesos leaves out what it does not know: a task whose end got lost would be waited for for ever.
+    """
+    heard_at = Map({task_id: at for task_id, at in state.heard_at.items() if task_id in state.tasks})
+    questions = state.questions
+    for task_id, (key, name) in state.tasks.items():
+        task = state.agents[key].get_step(name).task
+        is_silent = heard_at.get(task_id, 0.0) < (state.reconciled_at or 0.0)
+        if task is not None and task.state.is_active and is_silent and task_id not in questions:
+            questions = questions.set(task_id, Question(key, ask_at=now))
+    return replace(state, heard_at=heard_at, questions=questions)
 
 
 def _kill_strangers(decision: Decision) -> Decision:

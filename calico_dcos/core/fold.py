@@ -198,6 +198,7 @@ def _fold_update(state: State, update: TaskUpdated, now: float) -> State:
     agent, name, task = found
     question = state.questions.get(update.task_id)
     state = state.without_question(update.task_id)
+    state = replace(state, heard_at=state.heard_at.set(update.task_id, now))
     if task.state.is_ended:
         return state
     new_state = update.state

@@ -60,6 +60,7 @@ class State:
         unsettled: keys of agents whose phase is not complete.
         repairs: keys of agents of which a service that was complete is lost.
         questions: open questions to the master, by task id.
+        heard_at: when Mesos last said anything of a task, by task id.
         strangers: Mesos agent id by task id, of running tasks of this framework that nobody remembers.
         has_free_slot: whether a slot was given back since offers were last revived.
         offered_at: when an agent was last offered, by agent key.
@@ -99,6 +100,7 @@ class State:
     unsettled: Map[str, None] = field(default_factory=Map)
     repairs: Map[str, None] = field(default_factory=Map)
     questions: Map[str, Question] = field(default_factory=Map)
+    heard_at: Map[str, float] = field(default_factory=Map)
     strangers: Map[str, str] = field(default_factory=Map)
     progress: Map[str, Progressed] = field(default_factory=Map)
     offered_at: Map[str, float] = field(default_factory=Map)
