@@ -158,7 +158,7 @@ def _start(
     policy = state.policy
     obstacle = find_obstacle(state, agent, start, now)
     if obstacle is not None:
-        return _decline(decision, offer, policy.refuse_waiting_s, obstacle)
+        return _decline(decision, offer, policy.compute_refuse_s(len(state.unsettled)), obstacle)
     spec = policy.by_name[start.step]
     resources = take(offer, spec)
     if isinstance(resources, Shortfall):
@@ -221,7 +221,8 @@ def _prepare_end(decision: Decision, agent: Agent, offer: Offer, end: End, now: 
     if obstacle is None and agent.slot_since is None:
         agent = replace(agent, slot_since=now, release=None).with_note(now, f"takes a slot: {end.reason}")
         decision = Decision(state.with_agent(agent), decision.actions)
-    return _decline(decision, offer, state.policy.refuse_waiting_s if obstacle else 0.0, obstacle or end.reason)
+    refuse_s = state.policy.compute_refuse_s(len(state.unsettled)) if obstacle else 0.0
+    return _decline(decision, offer, refuse_s, obstacle or end.reason)
 
 
 def _end_unwanted(decision: Decision, agent: Agent, now: float) -> Decision:

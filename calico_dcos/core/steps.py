@@ -57,6 +57,7 @@ class Policy:
     recheck_s: float = 60.0
     refuse_brief_s: float = 1.0
     refuse_waiting_s: float = 5.0
+    max_refuse_waiting_s: float = 60.0
     refuse_resting_s: float = 3_600.0
     hold_s: float = 10.0
     answer_timeout_s: float = 10.0
@@ -79,6 +80,17 @@ class Policy:
         object.__setattr__(self, "by_name", {spec.name: spec for spec in self.steps})
         settings = "+".join(f"{spec.settings}{'' if spec.is_enabled else '!'}" for spec in self.steps)
         object.__setattr__(self, "settings", settings)
+
+    def compute_refuse_s(self, waiting: int) -> float:
+        """How long an agent that waits for others is not to be offered.
+
+        The more of them wait, the longer: looking at an offer takes a fraction of a millisecond, and those of thousands
+        of agents every few seconds would leave time for nothing else. A slot that gets free has all of them offered.
+
+        Args:
+            waiting: how many agents are not complete.
+        """
+        return min(self.max_refuse_waiting_s, max(self.refuse_waiting_s, waiting * 0.02))
 
     def compute_backoff_s(self, attempts: int) -> float:
         """How long to wait after this many failed attempts (one or more): doubling, capped."""
