@@ -281,6 +281,8 @@ class Scheduler:
         self.state = decision.state.saved()
         for agent in batch.agents:
             _log_notes(before.agents.get(agent.key), agent)
+        for key in decision.state.unsaved.forgotten:
+            log.info("%s is forgotten: the Mesos master does not know it any more", key)
         calls: list[Call] = []
         self._tell_observers(Turn(now, tuple(events), (*actions, *decision.actions), before, self.state))
         for action in (*actions, *decision.actions):

@@ -161,6 +161,7 @@ _COMMANDS = (
     ("force-complete", "force-complete", "Let a step count as complete, whatever the host looks like.", True, True),
     ("skip", "skip", "Leave a step or a whole agent out.", True, True),
     ("release-slot", "release-slot", "Let the walk go on past an agent that failed.", False, True),
+    ("forget", "forget", "Take an agent out of the plan that was taken out of the cluster.", False, True),
 )
 for _name, _word, _help, _takes_step, _needs_agent in _COMMANDS:
     _add_command(_name, _word, _help, takes_step=_takes_step, needs_agent=_needs_agent)

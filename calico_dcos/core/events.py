@@ -90,9 +90,14 @@ class RosterAgent:
 
 @dataclass(frozen=True, slots=True)
 class RosterRead:
-    """All agents that are registered with the master at this moment."""
+    """All agents that are registered with the master at this moment.
+
+    Attributes:
+        recovered: keys of agents that a new master knows of, and that have not registered with it yet.
+    """
 
     agents: tuple[RosterAgent, ...]
+    recovered: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -132,6 +132,7 @@ def _fold_offers(state: State, offers: tuple[Offer, ...], now: float) -> State:
             agent = _replace_agent_id(agent, offer, now)
         elif agent.agent_id == offer.agent_id and (agent.ip, agent.is_public) != (offer.ip, offer.is_public):
             agent = replace(agent, ip=offer.ip, is_public=offer.is_public)
+        agent = _see(agent, now)
         # What is offered is active, whoever saw to that.
         if agent.deactivated_since is not None and not agent.is_restarting:
             agent = replace(agent, deactivated_since=None)
@@ -188,7 +189,34 @@ def _fold_roster(state: State, event: RosterRead, now: float) -> State:
             state = _put(state, replace(_meet(found, now), mesos_version=found.mesos_version), now)
         elif agent.agent_id == found.agent_id and agent.mesos_version != found.mesos_version:
             state = _put(state, replace(agent, mesos_version=found.mesos_version), now)
+    state = _count_absence(state, event, now)
     return with_twins(state, event.agents)
+
+
+def _count_absence(state: State, event: RosterRead, now: float) -> State:
+    """Notice who is there and who is not, and forget who was not for long; one that holds a slot is not forgotten."""
+    there = {build_agent_key(found.hostname, found.port) for found in event.agents} | event.recovered
+    if not there:
+        # A cluster without agents is a master that knows none yet.
+        return state
+    for agent in state.agents.values():
+        if agent.key in there:
+            seen = _see(agent, now)
+        elif agent.absent_since is None:
+            seen = replace(agent, absent_since=now).with_note(now, "is not registered with the Mesos master any more")
+        elif agent.slot_since is None and now - agent.absent_since >= state.policy.forget_after_s:
+            state = state.without_agent(agent.key)
+            continue
+        else:
+            continue
+        state = state.with_agent(seen)
+    return state
+
+
+def _see(agent: Agent, now: float) -> Agent:
+    if agent.absent_since is None:
+        return agent
+    return replace(agent, absent_since=None).with_note(now, "is registered with the Mesos master again")
 
 
 def _fold_update(state: State, update: TaskUpdated, now: float) -> State:
@@ -250,6 +278,9 @@ def _end_task(state: State, agent: Agent, name: StepName, task: Task, update: Ta
         return replace(agent, changed_at=now).with_note(now, f"{name.value} ended: it is switched off")
     if spec.is_service and task.settings != spec.settings:
         return agent.with_note(now, f"{name.value} ended to make room for new settings")
+    if task.state is TaskState.GONE_BY_OPERATOR and agent.absent_since is None:
+        # Mesos lets no agent come back that an operator has marked as gone.
+        agent = replace(agent, absent_since=now)
     if task.state in _BLAMELESS:
         return agent.with_note(now, f"{name.value} is {task.state.value}: {update.message}")
     if spec.is_service and agent.restart_since is not None and update.reason == _EXECUTOR_TERMINATED:

@@ -213,6 +213,7 @@ class Agent:
         pause: an operator's word that nothing new is to happen here.
         release: an operator's word that the walk goes on although this agent failed.
         retried_at: when an operator last wanted failed steps tried again.
+        absent_since: since when the master has not known the agent, None while it does.
     """
 
     key: str
@@ -234,6 +235,7 @@ class Agent:
     pause: Mark | None = None
     release: Mark | None = None
     retried_at: float = 0.0
+    absent_since: float | None = None
     first_seen_at: float = 0.0
     history: tuple[Note, ...] = ()
 

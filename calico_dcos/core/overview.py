@@ -40,6 +40,8 @@ _OWN = frozenset(
         "tasks",
         "offers",
         "questions",
+        "heard_at",
+        "absent",
         "strangers",
         "repairs",
         "progress",
@@ -58,8 +60,8 @@ _OWN = frozenset(
     },
 )
 # What changes phases only through the obstacle in their way.
-_OBSTACLES = frozenset({"slots", "restarts", "failed", "released", "unsettled", "inspecting"})
-_COMMON = tuple(part.name for part in fields(State) if part.name not in _OWN | _OBSTACLES)
+_OBSTACLES = ("slots", "restarts", "failed", "released", "unsettled", "inspecting", "maintenance", "twins")
+_COMMON = tuple(part.name for part in fields(State) if part.name not in _OWN.union(_OBSTACLES))
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +103,7 @@ def refresh_overview(before: Overview, state: State, now: float) -> Overview:
     """Show the whole walk as it is now; phases that look the same are the same objects as before."""
     # Of the controls, what else is remembered in them is no cause.
     common = (*(getattr(state, name) for name in _COMMON), state.controls.pause, state.controls.canary)
-    obstacles = tuple(getattr(state, name) for name in sorted(_OBSTACLES))
+    obstacles = tuple(getattr(state, name) for name in _OBSTACLES)
     known = before.entries if _are_same(common, before.common) else {}
     are_obstacles_same = _are_same(obstacles, before.obstacles)
     entries = {}

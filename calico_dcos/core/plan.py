@@ -146,6 +146,8 @@ def show_phase(look: Look) -> PhaseView:
 def _explain(look: Look) -> str:
     """Say in one line what an agent does now, or what it waits for."""
     state, agent, move = look.state, look.agent, look.move
+    if agent.absent_since is not None:
+        return _describe_absence(look, agent.absent_since)
     if agent.pause is not None:
         return describe_mark("paused", agent.pause)
     if agent.release is not None:
@@ -166,6 +168,13 @@ def _explain(look: Look) -> str:
     if look.now - offered_at > 2 * state.policy.refuse_waiting_s:
         return f"{move.step.value} waits for an offer: none for {_describe_time(look.now - offered_at)}"
     return f"{move.step.value} is next: {move.reason}"
+
+
+def _describe_absence(look: Look, since: float) -> str:
+    told = f"not registered with the Mesos master for {_describe_time(look.now - since)}"
+    if look.agent.slot_since is not None:
+        return f"{told}; keeps its slot until it is back, or an operator forgets it"
+    return f"{told}; leaves the plan after {_describe_time(look.state.policy.forget_after_s)}"
 
 
 def _describe_time(seconds: float) -> str:

@@ -55,6 +55,7 @@ class State:
         tasks: (agent key, step) by task id, of each step's newest task.
         slots: when each holder took its slot, by agent key.
         restarts: since when each agent has had leave to restart something, by agent key.
+        absent: since when the master has not known an agent, by key.
         failed: agents in ERROR, by key, with the step.
         released: agents in ERROR which an operator lets the walk go past, by key.
         unsettled: keys of agents whose phase is not complete.
@@ -97,6 +98,7 @@ class State:
     offers: Map[str, HeldOffer] = field(default_factory=Map)
     slots: Map[str, float] = field(default_factory=Map)
     restarts: Map[str, float] = field(default_factory=Map)
+    absent: Map[str, float] = field(default_factory=Map)
     failed: Map[str, StepName] = field(default_factory=Map)
     released: Map[str, None] = field(default_factory=Map)
     unsettled: Map[str, None] = field(default_factory=Map)
@@ -133,8 +135,48 @@ class State:
         indexed = self
         for key, agent in fresh.items():
             indexed = indexed._index(self.agents.get(key), agent)
-        changed = self.changed.update(dict.fromkeys(fresh))
-        return replace(indexed, changed=changed, revision=self.revision + len(fresh))
+        forgotten = tuple(key for key in self.unsaved.forgotten if key not in fresh)
+        return replace(
+            indexed,
+            changed=self.changed.update(dict.fromkeys(fresh)),
+            unsaved=replace(self.unsaved, forgotten=forgotten),
+            revision=self.revision + len(fresh),
+        )
+
+    def without_agent(self, key: str) -> State:
+        """The state in which nothing is known of an agent: what still runs there is a stranger's, should it return."""
+        agent = self.agents[key]
+        tasks, questions, progress = self.tasks, self.questions, self.progress
+        for step in agent.steps.values():
+            if step.task is not None:
+                tasks = _discard(tasks, step.task.id)
+                questions = _discard(questions, step.task.id)
+                progress = _discard(progress, step.task.id)
+        return replace(
+            self,
+            agents=_discard(self.agents, key),
+            slots=_discard(self.slots, key),
+            restarts=_discard(self.restarts, key),
+            absent=_discard(self.absent, key),
+            failed=_discard(self.failed, key),
+            released=_discard(self.released, key),
+            unsettled=_discard(self.unsettled, key),
+            repairs=_discard(self.repairs, key),
+            offered_at=_discard(self.offered_at, key),
+            maintenance=_discard(self.maintenance, key),
+            twins=_discard(self.twins, key),
+            shortfalls=_discard(self.shortfalls, key),
+            deactivated=_discard(self.deactivated, key),
+            keys_by_id=_discard(self.keys_by_id, agent.agent_id),
+            tasks=tasks,
+            questions=questions,
+            progress=progress,
+            has_free_slot=self.has_free_slot or key in self.slots,
+            inspecting=_discard(self.inspecting, key),
+            changed=_discard(self.changed, key),
+            unsaved=replace(self.unsaved, forgotten=(*self.unsaved.forgotten, key)),
+            revision=self.revision + 1,
+        )
 
     def _index(self, known: Agent | None, agent: Agent) -> State:
         key = agent.key
@@ -151,6 +193,7 @@ class State:
             slots=_keep(self.slots, key, agent.slot_since),
             has_free_slot=self.has_free_slot or (key in self.slots and agent.slot_since is None),
             restarts=_keep(self.restarts, key, agent.restart_since),
+            absent=_keep(self.absent, key, agent.absent_since),
             failed=_keep(self.failed, key, None if failure is None or agent.release else failure.step),
             deactivated=_keep(
                 self.deactivated,
@@ -215,8 +258,9 @@ class State:
         return replace(self, questions=_discard(self.questions, task_id))
 
     def count_awaited(self) -> int:
-        """How many agents the walk has yet to complete, without those that failed and wait for an operator."""
-        return len(self.unsettled) - sum(key in self.unsettled for key in {*self.failed, *self.released})
+        """How many agents the walk has yet to complete, without those that failed and those that are not there."""
+        out_of_reach = {*self.failed, *self.released, *self.absent}
+        return len(self.unsettled) - sum(key in self.unsettled for key in out_of_reach)
 
     @property
     def is_stopped(self) -> bool:

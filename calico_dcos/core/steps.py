@@ -54,6 +54,7 @@ class Policy:
     backoff_s: float = 10.0
     max_backoff_s: float = 600.0
     verify_interval_s: float = 86_400.0
+    forget_after_s: float = 86_400.0
     facts_max_age_s: float = 600.0
     recheck_s: float = 60.0
     refuse_brief_s: float = 1.0

@@ -86,7 +86,7 @@ class PodCommands(CommandEndpoint):
 
     async def post(self, name: str) -> None:
         """Take a command; the body may name tasks, but an agent is commanded as a whole."""
-        snapshot = self._feed.read().snapshot
+        snapshot = self._feed.read_now().snapshot
         keys = find_keys(snapshot, name)
         if len(keys) != 1:
             self.answer_text(f"Pod {name} not found", HTTPStatus.NOT_FOUND)

@@ -120,6 +120,7 @@ def build_detail(agent: Agent, phase: PhaseView) -> Json:
         "changed_at": agent.changed_at or None,
         "restart_since": agent.restart_since,
         "complete_since": agent.settled_at,
+        "absent_since": agent.absent_since,
         "released": build_mark(agent.release),
         "inspected_at": None if inspection is None else inspection.at,
         "facts": {} if inspection is None else dict(inspection.facts),

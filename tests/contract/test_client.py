@@ -211,6 +211,7 @@ def test_watching_ends_when_the_walk_does(site: Site) -> None:
         ),
         (("plan", "skip", "--agent", "a1", "--reason", "because"), "skip", "a1", None),
         (("plan", "release-slot", "--agent", "a1", "--reason", "because"), "release-slot", "a1", None),
+        (("plan", "forget", "--agent", "a1", "--reason", "because"), "forget", "a1", None),
     ],
 )
 def test_commands_are_passed_on_with_their_reason(

@@ -166,6 +166,7 @@ def test_pause_is_part_of_what_is_shown(site: Site) -> None:
         ("plans/deploy/commands", {"command": "resume"}, 208, "not paused"),
         ("plans/deploy/commands", {"command": "skip", "step": "cni"}, 409, "for one agent"),
         ("agents/a1/commands", {"command": "release-slot"}, 409, "has not failed"),
+        ("agents/a1/commands", {"command": "forget"}, 409, "take it out of the cluster first"),
         ("agents/a1/commands", {"command": "explode"}, 400, "command is one of pause, resume"),
         ("agents/a1/commands", {"command": ["pause"]}, 400, "command is one of"),
         ("agents/a1/commands", {}, 400, "command is one of"),

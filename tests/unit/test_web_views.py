@@ -293,3 +293,13 @@ def test_boards_that_take_long_to_build_are_built_less_often() -> None:
     assert feed.read().snapshot.revision == 2
     bench.now += 0.2
     assert feed.read().snapshot.revision == 3
+
+
+def test_what_an_operator_says_is_judged_by_the_newest_state() -> None:
+    bench = Bench(build_s=2.0)
+    feed = bench.build_feed()
+    for revision in (1, 2, 3):
+        bench.revision = revision
+        assert feed.read_now().snapshot.revision == revision
+    assert feed.read_now() is feed.read()
+    assert bench.built == [1, 2, 3]
