@@ -77,6 +77,7 @@ class State:
         deactivated: when to ask next that an agent which we deactivated is offered again, by agent key.
         unsaved: what the store does not have yet.
         is_subscribed: whether the master has taken us in.
+        subscribed_at: when that was.
         reconciled_at: when all tasks that the master knows were last asked for, None until every question since the
             last subscription was answered.
     """
@@ -87,6 +88,7 @@ class State:
     secret: str | None = None
     master: str = ""
     is_subscribed: bool = False
+    subscribed_at: float = 0.0
     reconciled_at: float | None = None
     revived_at: float = 0.0
     has_free_slot: bool = False
