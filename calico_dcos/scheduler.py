@@ -276,9 +276,10 @@ class Scheduler:
             state, answers = fold(state, event, now)
             actions.extend(answers)
         decision = decide(state, now, make_task_id)
-        self._save(decision.state.unsaved)
+        batch = decision.state.build_batch()
+        self._save(batch)
         self.state = decision.state.saved()
-        for agent in decision.state.unsaved.agents:
+        for agent in batch.agents:
             _log_notes(before.agents.get(agent.key), agent)
         for key in decision.state.unsaved.forgotten:
             log.info("%s is forgotten: the Mesos master does not know it any more", key)

@@ -16,6 +16,8 @@ from .resources import Shortfall, take
 from .state import HeldOffer, Question, State
 from .twins import find_twins
 
+_REFUSE_INSPECTION_S = 15.0
+
 
 @dataclass(frozen=True, slots=True)
 class Decision:
@@ -66,6 +68,9 @@ def find_obstacle(state: State, agent: Agent, move: Start | End, now: float) -> 
     hold = find_twins(state, agent) or hold or find_maintenance(state, agent, move, now)
     if hold is not None:
         return hold
+    looks = isinstance(move, Start) and move.step is StepName.INSPECT and agent.slot_since is None
+    if looks and len(state.inspecting) >= state.policy.max_concurrent_inspections:
+        return f"waits to be inspected: {len(state.inspecting)} others are at present"
     if move.needs_slot and agent.slot_since is None:
         if state.is_stopped:
             return f"the walk is stopped: {_name_some(state.failed.keys())} failed"
@@ -157,7 +162,10 @@ def _start(
     policy = state.policy
     obstacle = find_obstacle(state, agent, start, now)
     if obstacle is not None:
-        return _decline(decision, offer, policy.compute_refuse_s(len(state.unsettled)), obstacle)
+        refuse_s = policy.compute_refuse_s(len(state.unsettled))
+        # Nothing revives offers for an inspection.
+        refuse_s = refuse_s if start.needs_slot else min(refuse_s, _REFUSE_INSPECTION_S)
+        return _decline(decision, offer, refuse_s, obstacle)
     spec = policy.by_name[start.step]
     resources = take(offer, spec)
     if isinstance(resources, Shortfall):

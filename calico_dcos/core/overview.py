@@ -56,11 +56,12 @@ _OWN = frozenset(
         "answer",
         "controls",
         "deactivated",
+        "changed",
         "unsaved",
     },
 )
 # What changes phases only through the obstacle in their way.
-_OBSTACLES = ("slots", "restarts", "failed", "released", "unsettled", "maintenance", "twins")
+_OBSTACLES = ("slots", "restarts", "failed", "released", "unsettled", "inspecting", "maintenance", "twins")
 _COMMON = tuple(part.name for part in fields(State) if part.name not in _OWN.union(_OBSTACLES))
 
 

@@ -59,6 +59,7 @@ class State:
         failed: agents in ERROR, by key, with the step.
         released: agents in ERROR which an operator lets the walk go past, by key.
         unsettled: keys of agents whose phase is not complete.
+        inspecting: the task by which an agent is being inspected, by agent key.
         repairs: keys of agents of which a service that was complete is lost.
         questions: open questions to the master, by task id.
         heard_at: when Mesos last said anything of a task, by task id.
@@ -75,7 +76,8 @@ class State:
         last_restart_at: when leave to restart something was last given to any agent.
         answer: what the one who is asked before each restart said last.
         deactivated: when to ask next that an agent which we deactivated is offered again, by agent key.
-        unsaved: what the store does not have yet.
+        changed: keys of agents that the store does not have as they are: not in a list, which would be copied for each.
+        unsaved: what else the store does not have yet.
         is_subscribed: whether the master has taken us in.
         subscribed_at: when that was.
         reconciled_at: when all tasks that the master knows were last asked for, None until every question since the
@@ -102,6 +104,7 @@ class State:
     failed: Map[str, StepName] = field(default_factory=Map)
     released: Map[str, None] = field(default_factory=Map)
     unsettled: Map[str, None] = field(default_factory=Map)
+    inspecting: Map[str, str] = field(default_factory=Map)
     repairs: Map[str, None] = field(default_factory=Map)
     questions: Map[str, Question] = field(default_factory=Map)
     heard_at: Map[str, float] = field(default_factory=Map)
@@ -119,6 +122,7 @@ class State:
     last_restart_at: float = 0.0
     answer: BlockerAnswered | None = None
     deactivated: Map[str, float] = field(default_factory=Map)
+    changed: Map[str, None] = field(default_factory=Map)
     unsaved: Batch = field(default_factory=Batch)
 
     def with_agent(self, agent: Agent) -> State:
@@ -133,10 +137,13 @@ class State:
         indexed = self
         for key, agent in fresh.items():
             indexed = indexed._index(self.agents.get(key), agent)
-        unsaved = (*(other for other in self.unsaved.agents if other.key not in fresh), *fresh.values())
         forgotten = tuple(key for key in self.unsaved.forgotten if key not in fresh)
-        batch = replace(self.unsaved, agents=unsaved, forgotten=forgotten)
-        return replace(indexed, unsaved=batch, revision=self.revision + len(fresh))
+        return replace(
+            indexed,
+            changed=self.changed.update(dict.fromkeys(fresh)),
+            unsaved=replace(self.unsaved, forgotten=forgotten),
+            revision=self.revision + len(fresh),
+        )
 
     def without_agent(self, key: str) -> State:
         """The state in which nothing is known of an agent: what still runs there is a stranger's, should it return."""
@@ -147,11 +154,6 @@ class State:
                 tasks = _discard(tasks, step.task.id)
                 questions = _discard(questions, step.task.id)
                 progress = _discard(progress, step.task.id)
-        batch = replace(
-            self.unsaved,
-            agents=tuple(other for other in self.unsaved.agents if other.key != key),
-            forgotten=(*self.unsaved.forgotten, key),
-        )
         return replace(
             self,
             agents=_discard(self.agents, key),
@@ -172,7 +174,9 @@ class State:
             questions=questions,
             progress=progress,
             has_free_slot=self.has_free_slot or key in self.slots,
-            unsaved=batch,
+            inspecting=_discard(self.inspecting, key),
+            changed=_discard(self.changed, key),
+            unsaved=replace(self.unsaved, forgotten=(*self.unsaved.forgotten, key)),
             revision=self.revision + 1,
         )
 
@@ -181,6 +185,7 @@ class State:
         failure = find_failure(agent, self.policy)
         next_step = find_next_step(agent, self.policy)
         is_lost = next_step is not None and is_repair(agent, next_step, self.policy)
+        look = agent.get_step(StepName.INSPECT).task
         is_undone = known is not None and key not in self.unsettled and not is_settled(agent, self.policy)
         return replace(
             self,
@@ -202,6 +207,7 @@ class State:
             unsettled=_discard(self.unsettled, key)
             if is_settled(agent, self.policy)
             else self.unsettled.set(key, None),
+            inspecting=_keep(self.inspecting, key, look.id if look is not None and look.state.is_active else None),
             repairs=self.repairs.set(key, None) if is_lost else _discard(self.repairs, key),
             # An agent that had nothing to do may have declined its offers for an hour.
             wants_offers=self.wants_offers or (f"{key} is complete no more" if is_undone else ""),
@@ -218,9 +224,15 @@ class State:
         audit = self.audit.set(entry.place, entry)
         return replace(self, audit=audit, audit_count=entry.number + 1, unsaved=unsaved, revision=self.revision + 1)
 
+    def build_batch(self) -> Batch:
+        """Everything that the store does not have yet."""
+        return replace(self.unsaved, agents=tuple(self.agents[key] for key in sorted(self.changed)))
+
     def saved(self) -> State:
         """The state after everything unsaved was stored."""
-        return self if self.unsaved.is_empty else replace(self, unsaved=Batch())
+        if self.unsaved.is_empty and not self.changed:
+            return self
+        return replace(self, changed=Map(), unsaved=Batch())
 
     def get_agent_by_id(self, agent_id: str) -> Agent | None:
         """The agent that has this Mesos agent id now or had it before."""

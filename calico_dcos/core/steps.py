@@ -39,6 +39,7 @@ class Policy:
     Attributes:
         steps: one spec for each StepName, in the order of StepName.
         settings: fingerprint of the whole wanted configuration.
+        max_concurrent_inspections: each fetches the installer from the scheduler and sends it a report.
         own_host: hostname or address of the agent that runs this scheduler, walked last; empty if unknown.
         pace: what slows the walk down on purpose.
         reregister_s: how long agents may take to register with a new master, which does not list them before: Mesos'
@@ -49,6 +50,7 @@ class Policy:
     max_concurrent_agents: int = 1
     max_concurrent_restarts: int = 1
     max_failed_agents: int = 0
+    max_concurrent_inspections: int = 200
     stability_s: float = 30.0
     max_attempts: int = 5
     backoff_s: float = 10.0

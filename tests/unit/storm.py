@@ -312,7 +312,7 @@ class Storm:
         return True
 
     def _save(self, state: State) -> None:
-        unsaved = state.unsaved
+        unsaved = state.build_batch()
         self._stored |= {agent.key: agent for agent in unsaved.agents}
         for host in self.hosts:
             if host.name in unsaved.forgotten:

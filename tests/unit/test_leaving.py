@@ -85,15 +85,17 @@ def test_agent_that_left_says_so_and_leaves_the_plan_after_its_time() -> None:
 def test_forgotten_agent_leaves_nothing_behind() -> None:
     cluster, hosts = build_walked(1)
     agent = cluster.state.agents[hosts[0].hostname]
-    state = replace(cluster.state, offered_at=cluster.state.offered_at, unsaved=Batch(agents=(agent,)))
+    state = cluster.state.with_agent(replace(agent, ip="10.0.0.9"))
+    assert [one.key for one in state.build_batch().agents] == [agent.key]
 
     state = state.without_agent(agent.key)
 
-    assert state.unsaved == Batch(forgotten=(agent.key,))
+    assert state.build_batch() == Batch(forgotten=(agent.key,))
     empty = FakeCluster([], POLICY).state
-    for name in ("agents", "keys_by_id", "tasks", "questions", "slots", "unsettled", "repairs", "offered_at", "absent"):
+    known = ("agents", "keys_by_id", "tasks", "questions", "slots", "unsettled", "repairs", "offered_at", "absent")
+    for name in (*known, "changed", "inspecting"):
         assert getattr(state, name) == getattr(empty, name), name
-    assert state.with_agent(agent).unsaved == Batch(agents=(agent,))
+    assert state.with_agent(agent).build_batch() == Batch(agents=(agent,))
 
 
 def test_agent_that_comes_back_in_time_is_as_it_was() -> None:
