@@ -74,8 +74,7 @@ def find_obstacle(state: State, agent: Agent, move: Start | End, now: float) -> 
     if move.needs_slot and agent.slot_since is None:
         if state.is_stopped:
             return f"the walk is stopped: {_name_some(state.failed.keys())} failed"
-        others = state.count_awaited() - 1
-        if _is_own_host(state, agent) and others > 0:
+        if _is_own_host(state, agent) and (others := state.count_awaited() - 1) > 0:
             return f"runs this scheduler, so it is walked last: {others} other agents are not complete"
         if len(state.slots) >= state.policy.max_concurrent_agents:
             return f"waits for a slot: held by {_name_some(state.slots.keys())}"
@@ -327,6 +326,8 @@ def _find_reason_to_revive(state: State, now: float) -> str | None:
     if state.has_free_slot and state.unsettled and not state.is_stopped:
         return "a slot is free"
     for key in (*state.slots, *state.repairs):
+        if key in state.absent:
+            continue
         if now - state.offered_at.get(key, 0.0) < 2 * state.policy.refuse_waiting_s:
             continue
         move = choose_move(state.agents[key], state.policy, now)

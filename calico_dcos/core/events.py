@@ -90,14 +90,9 @@ class RosterAgent:
 
 @dataclass(frozen=True, slots=True)
 class RosterRead:
-    """All agents that are registered with the master at this moment.
-
-    Attributes:
-        recovered: keys of agents that a new master knows of, and that have not registered with it yet.
-    """
+    """All agents that are registered with the master at this moment."""
 
     agents: tuple[RosterAgent, ...]
-    recovered: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,6 +105,7 @@ def _fold_subscribed(state: State, event: Subscribed, now: float) -> State:
         state,
         master=event.master,
         is_subscribed=True,
+        subscribed_at=now,
         reconciled_at=None,
         questions=questions,
         strangers=Map(),
@@ -195,13 +196,14 @@ def _fold_roster(state: State, event: RosterRead, now: float) -> State:
 
 def _count_absence(state: State, event: RosterRead, now: float) -> State:
     """Notice who is there and who is not, and forget who was not for long; one that holds a slot is not forgotten."""
-    there = {build_agent_key(found.hostname, found.port) for found in event.agents} | event.recovered
-    if not there:
-        # A cluster without agents is a master that knows none yet.
-        return state
+    there = {build_agent_key(found.hostname, found.port) for found in event.agents}
+    # A new master lists an agent only once that has registered with it.
+    is_complete = state.is_subscribed and now - state.subscribed_at >= state.policy.reregister_s
     for agent in state.agents.values():
         if agent.key in there:
             seen = _see(agent, now)
+        elif not is_complete:
+            continue
         elif agent.absent_since is None:
             seen = replace(agent, absent_since=now).with_note(now, "is not registered with the Mesos master any more")
         elif agent.slot_since is None and now - agent.absent_since >= state.policy.forget_after_s:

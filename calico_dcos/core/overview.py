@@ -32,6 +32,7 @@ _OWN = frozenset(
         "framework_id",
         "secret",
         "master",
+        "subscribed_at",
         "reconciled_at",
         "revived_at",
         "has_free_slot",

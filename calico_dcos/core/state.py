@@ -79,6 +79,7 @@ class State:
         changed: keys of agents that the store does not have as they are: not in a list, which would be copied for each.
         unsaved: what else the store does not have yet.
         is_subscribed: whether the master has taken us in.
+        subscribed_at: when that was.
         reconciled_at: when all tasks that the master knows were last asked for, None until every question since the
             last subscription was answered.
     """
@@ -89,6 +90,7 @@ class State:
     secret: str | None = None
     master: str = ""
     is_subscribed: bool = False
+    subscribed_at: float = 0.0
     reconciled_at: float | None = None
     revived_at: float = 0.0
     has_free_slot: bool = False

@@ -42,6 +42,8 @@ class Policy:
         max_concurrent_inspections: each fetches the installer from the scheduler and sends it a report.
         own_host: hostname or address of the agent that runs this scheduler, walked last; empty if unknown.
         pace: what slows the walk down on purpose.
+        reregister_s: how long agents may take to register with a new master, which does not list them before: Mesos'
+            --agent_reregister_timeout.
     """
 
     steps: tuple[StepSpec, ...]
@@ -55,6 +57,7 @@ class Policy:
     max_backoff_s: float = 600.0
     verify_interval_s: float = 86_400.0
     forget_after_s: float = 86_400.0
+    reregister_s: float = 600.0
     facts_max_age_s: float = 600.0
     recheck_s: float = 60.0
     refuse_brief_s: float = 1.0

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from calico_dcos.core.events import RosterAgent, RosterRead, TaskUpdated
-from calico_dcos.core.model import Maintenance, Offer, Resource, ResourceKind, TaskState, build_agent_key
+from calico_dcos.core.model import Maintenance, Offer, Resource, ResourceKind, TaskState
 
 from .reading import (
     MalformedError,
@@ -157,11 +157,7 @@ def parse_roster(slaves: Mapping[str, Any]) -> RosterRead:
     """
     if not isinstance(check_object(slaves, "the answer").get("slaves"), list):
         raise MalformedError("it has no list of agents")
-    recovered = frozenset(
-        build_agent_key(read_text(slave, "hostname"), read_whole(slave, "port"))
-        for slave in read_objects(slaves, "recovered_slaves")
-    )
-    return RosterRead(tuple(_parse_slave(slave) for slave in read_objects(slaves, "slaves")), recovered)
+    return RosterRead(tuple(_parse_slave(slave) for slave in read_objects(slaves, "slaves")))
 
 
 def _parse_slave(slave: Mapping[str, Any]) -> RosterAgent:

@@ -197,8 +197,7 @@ class Storm:
             RosterAgent(host.agent_id, host.name, "10.0.0.1", 5051, is_public=False, mesos_version="1.9.0")
             for host in there
         )
-        recovered = frozenset(host.name for host in self.hosts if not host.is_registered and not host.is_unreachable)
-        self.inbox.append(RosterRead(agents, recovered))
+        self.inbox.append(RosterRead(agents))
 
     def forget_the_dead(self) -> None:
         """Do what an operator does about machines that are no more, and hold a slot."""

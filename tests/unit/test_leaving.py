@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from calico_dcos.core.actions import Kill
+from calico_dcos.core.actions import Kill, Revive
 from calico_dcos.core.command import Command, CommandName, Outcome
 from calico_dcos.core.controls import judge
-from calico_dcos.core.events import Commanded, RosterAgent, RosterRead, TaskUpdated
+from calico_dcos.core.events import (
+    Commanded,
+    Disconnected,
+    OffersReceived,
+    RosterAgent,
+    RosterRead,
+    Subscribed,
+    TaskUpdated,
+)
 from calico_dcos.core.memory import Batch
 from calico_dcos.core.model import Status, StepName, TaskState
 from calico_dcos.core.overview import Overview, refresh_overview
@@ -16,7 +24,7 @@ from calico_dcos.core.state import State
 from tests.unit.walking import FakeCluster, FakeHost, build_host, build_policy
 
 FORGET_S = 600.0
-POLICY = build_policy(forget_after_s=FORGET_S)
+POLICY = build_policy(forget_after_s=FORGET_S, reregister_s=0.0)
 
 
 def read_roster(*hosts: FakeHost) -> RosterRead:
@@ -112,12 +120,59 @@ def test_agent_that_is_offered_is_there() -> None:
 
 
 def test_new_master_that_knows_nobody_yet_makes_nobody_absent() -> None:
-    cluster, hosts = build_walked(2)
+    hosts = [build_host(number + 1) for number in range(2)]
+    cluster = FakeCluster(hosts, replace(POLICY, reregister_s=600.0))
+    cluster.run_until(cluster.is_complete)
+    cluster.feed(Disconnected(), Subscribed("F1", "another:5050"))
 
+    cluster.now += 599
     cluster.feed(RosterRead(()))
-    cluster.feed(RosterRead(read_roster(hosts[0]).agents, recovered=frozenset({hosts[1].hostname})))
-
     assert not cluster.state.absent
+
+    cluster.now += 1
+    cluster.feed(read_roster(hosts[0]))
+    assert list(cluster.state.absent) == [hosts[1].hostname]
+
+
+def test_no_offers_are_asked_for_on_account_of_an_agent_that_is_not_there() -> None:
+    cluster, _, dead = build_cut_short()
+    dead.is_offering = False
+    for task_id in list(dead.running):
+        cluster.feed(TaskUpdated(task_id, dead.agent_id, TaskState.UNREACHABLE))
+    leave(cluster, dead)
+    cluster.actions.clear()
+
+    for _ in range(30):
+        cluster.step()
+
+    assert not [action for action in cluster.actions if isinstance(action, Revive)]
+
+
+def test_agent_whose_attributes_changed_is_taken_in_as_it_is_now() -> None:
+    cluster, hosts = build_walked(1)
+    offer = replace(cluster.build_offer(hosts[0]), ip="10.0.0.9", is_public=True)
+
+    cluster.feed(OffersReceived((offer,)))
+
+    agent = cluster.state.agents[hosts[0].hostname]
+    assert (agent.ip, agent.is_public) == ("10.0.0.9", True)
+    assert cluster.is_complete()
+
+
+def test_agent_whose_offers_are_too_small_waits_and_says_what_it_lacks() -> None:
+    hosts = [build_host(number + 1) for number in range(2)]
+    hosts[0].is_offering = False
+    cluster = FakeCluster(hosts, POLICY)
+    cluster.feed(read_roster(*hosts))
+    offer = cluster.build_offer(hosts[0])
+    small = tuple(replace(part, amount=0.01) if part.name == "cpus" else part for part in offer.resources)
+
+    cluster.feed(OffersReceived((replace(offer, resources=small),)))
+
+    cluster.run_until(lambda: hosts[1].hostname not in cluster.state.unsettled)
+    assert explain(cluster.state, hosts[0], cluster.now).startswith("no offer with 0.1 cpus and 32 MB of memory for ")
+    hosts[0].is_offering = True
+    cluster.run_until(cluster.is_complete)
 
 
 def test_agent_that_an_operator_marked_as_gone_is_absent() -> None:

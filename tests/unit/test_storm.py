@@ -38,6 +38,7 @@ class Weather(RuleBasedStateMachine):
             facts_max_age_s=30.0,
             recheck_s=10.0,
             forget_after_s=20.0,
+            reregister_s=15.0,
         )
         self.storm = Storm(hosts=hosts, policy=policy, restarting=frozenset(restarting))
         # A storm that comes later finds more to destroy.
