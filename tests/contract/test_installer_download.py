@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import ssl
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -93,3 +94,26 @@ def test_whom_nobody_trusts_is_refused_with_what_to_do(mirror: Mirror, reporter:
     assert "CERTIFICATE_VERIFY_FAILED" in str(raised.value)
     assert "add the authority that signs it to those that the host trusts" in str(raised.value)
     assert not (tmp_path / "calico").exists()
+
+
+def test_a_python_without_tls_does_everything_else(tmp_path: Path) -> None:
+    (tmp_path / "calico").write_bytes(CONTENT)
+    script = (
+        "import sys; sys.modules['ssl'] = None; sys.modules['_ssl'] = None\n"
+        "import io\n"
+        "from calico_dcos.installer.report import Reporter\n"
+        "from calico_dcos.installer.steps.download import download\n"
+        "from calico_dcos.installer.steps.work import StepError\n"
+        "from calico_dcos.installer.wanted import Download\n"
+        "reporter = Reporter(None, None, io.StringIO(), io.StringIO())\n"
+        f"download(Download('file://{tmp_path}/calico', None), '{tmp_path}/copy', reporter)\n"
+        "try:\n"
+        f"    download(Download('https://127.0.0.1:1/calico', None), '{tmp_path}/copy', reporter)\n"
+        "except StepError as error:\n"
+        "    print(error)\n"
+    )
+
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=True)
+
+    assert "unknown url type: https" in done.stdout
+    assert (tmp_path / "copy").read_bytes() == CONTENT

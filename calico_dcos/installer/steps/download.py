@@ -3,12 +3,16 @@
 import hashlib
 import os
 import platform
-import ssl
 import struct
 import time
 import urllib.error
 import urllib.request
 from typing import Any, BinaryIO, Optional, Tuple
+
+try:
+    import ssl
+except ImportError:  # a Python that was built without it does everything else
+    ssl = None  # type: ignore[assignment]
 
 from ..report import Reporter
 from ..wanted import Download
@@ -59,14 +63,19 @@ def download(source: Download, path: str, reporter: Reporter, trusted: Tuple[str
     return sha256
 
 
-def build_context(bundles: Tuple[str, ...]) -> ssl.SSLContext:
+def build_context(bundles: Tuple[str, ...]) -> "Optional[ssl.SSLContext]":
     """Trust whom this machine trusts, besides whom Python trusts by itself.
 
     The Python of DC/OS trusts nobody: it asks the OpenSSL of DC/OS, which comes without certificates.
 
     Args:
         bundles: files of certificates; the first one that there is and that can be read counts.
+
+    Returns:
+        None where Python was built without TLS: downloads over HTTPS fail then, and say so.
     """
+    if ssl is None:
+        return None
     context = ssl.create_default_context()
     for bundle in bundles:
         try:
