@@ -25,6 +25,7 @@ from .core.actions import (
     Reconcile,
     Reply,
     Revive,
+    merge_declines,
 )
 from .core.command import Command, Verdict
 from .core.decide import decide
@@ -216,7 +217,7 @@ class Scheduler:
         driver.start(self.state.framework_id or None)
         try:
             while self._exit_reason is None:
-                for call in self._handle(self._take_events()):
+                for call in merge_declines(self._handle(self._take_events())):
                     driver.send(call)
         finally:
             driver.stop()
@@ -275,10 +276,13 @@ class Scheduler:
             state, answers = fold(state, event, now)
             actions.extend(answers)
         decision = decide(state, now, make_task_id)
-        self._save(decision.state.unsaved)
+        batch = decision.state.build_batch()
+        self._save(batch)
         self.state = decision.state.saved()
-        for agent in decision.state.unsaved.agents:
+        for agent in batch.agents:
             _log_notes(before.agents.get(agent.key), agent)
+        for key in decision.state.unsaved.forgotten:
+            log.info("%s is forgotten: the Mesos master does not know it any more", key)
         calls: list[Call] = []
         self._tell_observers(Turn(now, tuple(events), (*actions, *decision.actions), before, self.state))
         for action in (*actions, *decision.actions):

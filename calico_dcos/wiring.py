@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from .artifacts import map_artifacts, publish_installer
 from .blockers import Asker, Objectors
 from .bundle import BundleError, load_bundle, replace_downloads
-from .config import Config, build_policy, build_wanted, hide_login, pin_downloads
+from .config import Config, build_policy, build_wanted, hide_login, list_shown_settings, pin_downloads
 from .core.events import Event
 from .logs import set_up_logs
 from .mesos.driver import MesosDriver
@@ -112,6 +112,7 @@ def _run(config: Config, stack: ExitStack) -> str:
         artifacts=map_artifacts([installer, *(entry.artifact for entry in bundle)]),
         offers=offers,
         meter=meter,
+        settings=list_shown_settings(config),
     )
     web = WebServer(application=application, address=config.bind_address, port=config.port)
     _start_web(web, config)

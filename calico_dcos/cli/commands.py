@@ -127,17 +127,27 @@ def _watch_lines(client: Client, listing: Json, *, is_json: bool) -> Json:
         listing = client.read_listing(limit="1")
 
 
+# What is for an agent, and for all of them only if that is said.
+_FOR_ALL_IF_SAID = frozenset({"force-complete"})
+
+
 def _add_command(name: str, word: str, help_text: str, *, takes_step: bool, needs_agent: bool = False) -> None:
     """Add a command for operators: the SDK's name, and our word."""
+    takes_all = word in _FOR_ALL_IF_SAID
 
-    def call(client: Client, *, is_json: bool, agent: str, reason: str, step: str = "") -> None:
+    def call(client: Client, *, is_json: bool, agent: str, reason: str, step: str = "", is_all: bool = False) -> None:
+        if takes_all and bool(agent) is is_all:
+            raise click.UsageError("name an agent with --agent, or say --all")
         message = client.command(word, agent=agent, step=step, reason=reason)
         _show({"message": message}, is_json=is_json, lines=iter([message]))
 
     call.__doc__ = help_text
     told = "Key, Mesos id or hostname of an agent." + ("" if needs_agent else " The whole walk without it.")
-    default: dict[str, Any] = {} if needs_agent else {"default": ""}
-    command = click.option("--agent", "--phase", required=needs_agent, help=told, **default)(call)
+    is_required = needs_agent and not takes_all
+    default: dict[str, Any] = {} if is_required else {"default": ""}
+    command = click.option("--agent", "--phase", required=is_required, help=told, **default)(call)
+    if takes_all:
+        command = click.option("--all", "is_all", is_flag=True, help="Every agent that is known now.")(command)
     command = click.option("--reason", default="", help="Kept in the audit log.")(command)
     if takes_step:
         command = click.option("--step", default="", type=click.Choice(["", *STEPS]), help="One of its steps.")(command)
@@ -151,6 +161,7 @@ _COMMANDS = (
     ("force-complete", "force-complete", "Let a step count as complete, whatever the host looks like.", True, True),
     ("skip", "skip", "Leave a step or a whole agent out.", True, True),
     ("release-slot", "release-slot", "Let the walk go on past an agent that failed.", False, True),
+    ("forget", "forget", "Take an agent out of the plan that was taken out of the cluster.", False, True),
 )
 for _name, _word, _help, _takes_step, _needs_agent in _COMMANDS:
     _add_command(_name, _word, _help, takes_step=_takes_step, needs_agent=_needs_agent)

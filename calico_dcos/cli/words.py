@@ -144,6 +144,8 @@ def write_agent(agent: Json) -> Iterator[str]:
     kind = "public" if agent["is_public"] else "private"
     yield f"{agent['key']}: {agent['status']}: {agent['message']}"
     yield f"Mesos agent {agent['agent_id']} {agent['mesos_version']}, {kind}, {agent['ip']}:{agent['port']}"
+    versions = [("Docker", agent["docker_version"]), ("DC/OS", agent["dcos_version"])]
+    yield from (f"{program} {version}" for program, version in versions if version)
     for step in agent["steps"]:
         told = step["message"] or step["reason"]
         yield f"  {step['name']:<21} {step['status']:<11} {told}".rstrip()

@@ -7,6 +7,7 @@ documentation follow from it (`make docs` writes them anew).
 
 from .logins import hide_login
 from .reading import ConfigError, read_config
+from .shown import list_shown_settings
 from .table import SETTINGS, Config
 from .wanted import build_policy, build_wanted, pin_downloads
 
@@ -17,6 +18,7 @@ __all__ = [
     "build_policy",
     "build_wanted",
     "hide_login",
+    "list_shown_settings",
     "pin_downloads",
     "read_config",
 ]

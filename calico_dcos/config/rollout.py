@@ -66,3 +66,10 @@ class RolloutSettings:
         "Seconds between two inspections of an agent that is complete, which find what an upgrade of DC/OS or a hand "
         "edit undid.",
     )
+    forget_agents_after_s: float = setting(
+        Number(60, 365 * 24 * 3600),
+        24 * 3600.0,
+        f"{SECTION}.forget-agents-after",
+        "Seconds after which an agent leaves the plan that is no longer registered with the Mesos master. One that "
+        "holds a slot never does by itself.",
+    )

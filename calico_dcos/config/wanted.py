@@ -106,6 +106,7 @@ def build_policy(config: Config, wanted: Mapping[str, Any]) -> Policy:
         backoff_s=config.backoff_s,
         max_backoff_s=config.max_backoff_s,
         verify_interval_s=config.verify_interval_s,
+        forget_after_s=config.forget_agents_after_s,
         own_host=config.own_host,
         pace=_build_pace(config),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from .command import Verdict
@@ -30,7 +31,7 @@ class Launch:
 
 @dataclass(frozen=True, slots=True)
 class Decline:
-    """Give offers of one agent back, not to be offered again for some seconds."""
+    """Give offers back, not to be offered again for some seconds."""
 
     offer_ids: tuple[str, ...]
     refuse_s: float
@@ -106,3 +107,28 @@ SchedulerCall = Launch | Decline | Acknowledge | Kill | Reconcile | Revive
 OperatorCall = Deactivate | Reactivate
 Call = SchedulerCall | OperatorCall
 Action = Call | Exit | Reply
+
+
+def merge_declines(calls: Iterable[Call]) -> list[Call]:
+    """Give back with one call what is declined for the same time: in a large cluster there are thousands of offers.
+
+    The order of all other calls stays; one that is not valid any more does no harm to the others, by Mesos' word.
+    """
+    merged: list[Call] = []
+    places: dict[float, int] = {}
+    offers: dict[float, list[str]] = {}
+    for call in calls:
+        if not isinstance(call, Decline):
+            merged.append(call)
+            continue
+        if call.refuse_s not in places:
+            places[call.refuse_s] = len(merged)
+            merged.append(call)
+        offers.setdefault(call.refuse_s, []).extend(call.offer_ids)
+    for refuse_s, place in places.items():
+        first = merged[place]
+        if isinstance(first, Decline) and len(offers[refuse_s]) > len(first.offer_ids):
+            merged[place] = Decline(
+                tuple(offers[refuse_s]), refuse_s, f"{len(offers[refuse_s])} offers, each for its reason"
+            )
+    return merged

@@ -21,6 +21,7 @@ class CommandName(Enum):
     FORCE_COMPLETE = "force-complete"
     SKIP = "skip"
     RELEASE_SLOT = "release-slot"
+    FORGET = "forget"
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,9 +123,11 @@ class Verdict:
         message: the effect, or the reason why there is none, in one line.
         agents: the agents as the command leaves them.
         controls: the plan's controls as the command leaves them, None if it does not touch them.
+        forgotten: keys of the agents of which the command leaves nothing.
     """
 
     outcome: Outcome
     message: str
     agents: tuple[Agent, ...] = ()
     controls: Controls | None = None
+    forgotten: tuple[str, ...] = ()

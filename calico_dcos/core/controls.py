@@ -3,7 +3,8 @@
 Pause keeps new things from being started or ended; what runs goes on. A paused plan still brings back a service that
 was complete and is lost; a paused agent is left alone entirely. Retry forgets failures and takes back what was skipped
 or forced; where nothing is, the host is looked at again. Force-complete and skip let an operator's word stand for a
-step. Release-slot lets the walk go on past an agent that failed.
+step. Release-slot lets the walk go on past an agent that failed. Forget takes one out of the plan that was taken out of
+the cluster.
 """
 
 from __future__ import annotations
@@ -55,6 +56,8 @@ def obey(state: State, command: Command, now: float) -> tuple[State, Verdict]:
         return state, verdict
     told = f"{command.name.value} by {command.who or 'an operator'}" + (f": {command.reason}" if command.reason else "")
     state = state.with_agents(advance(agent.with_note(now, told), state.policy, now) for agent in verdict.agents)
+    for key in verdict.forgotten:
+        state = state.without_agent(key)
     if verdict.controls is not None:
         state = state.with_controls(verdict.controls)
     entry = AuditEntry(
@@ -94,6 +97,8 @@ def judge(state: State, command: Command, now: float) -> Verdict:
             return _judge_waiver(state, agent, command, _skip(_mark(command, now)), "skipped")
         case CommandName.RELEASE_SLOT:
             return _judge_release(state, agent, _mark(command, now))
+        case CommandName.FORGET:
+            return _judge_forget(agent)
         case _:
             assert_never(command.name)
 
@@ -149,7 +154,8 @@ def _judge_look(state: State, agent: Agent | None, what: str, now: float) -> Ver
 
 
 def _name_some(agents: tuple[Agent, ...]) -> str:
-    return ", ".join(one.key for one in agents[:3]) + (f" and {len(agents) - 3} more" if agents[3:] else "")
+    keys = sorted(one.key for one in agents)
+    return ", ".join(keys[:3]) + (f" and {len(keys) - 3} more" if keys[3:] else "")
 
 
 def _retry(state: State, agent: Agent, only: StepName | None, now: float) -> Agent:
@@ -262,3 +268,12 @@ def _judge_release(state: State, agent: Agent | None, mark: Mark) -> Verdict:
             return refusal
     released = replace(agent, release=mark, slot_since=None, restart_since=None)
     return Verdict(Outcome.ACCEPTED, f"{agent.key} gives its slot up: the walk goes on past it", agents=(released,))
+
+
+def _judge_forget(agent: Agent | None) -> Verdict:
+    if agent is None:
+        return Verdict(Outcome.REFUSED, "forget is for one agent: name it")
+    if agent.absent_since is None:
+        told = f"{agent.key} is registered with the Mesos master: take it out of the cluster first"
+        return Verdict(Outcome.REFUSED, told)
+    return Verdict(Outcome.ACCEPTED, f"{agent.key} is forgotten: should it return, it is new", forgotten=(agent.key,))

@@ -14,6 +14,9 @@ from .model import Agent, Offer, StepName, Task, TaskRef, TaskState
 from .phase import Ask, End, Move, Rest, Start, Wait, advance, choose_move
 from .resources import Shortfall, take
 from .state import HeldOffer, Question, State
+from .twins import find_twins
+
+_REFUSE_INSPECTION_S = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +65,16 @@ def _note_walk(state: State, now: float) -> State:
 def find_obstacle(state: State, agent: Agent, move: Start | End, now: float) -> str | None:
     """Why an agent may not do what is next although its own phase is ready for it; None if it may."""
     hold = find_hold(state, agent, move) or find_gate(state, move, has_slot=agent.slot_since is not None, now=now)
-    hold = hold or find_maintenance(state, agent, move, now)
+    hold = find_twins(state, agent) or hold or find_maintenance(state, agent, move, now)
     if hold is not None:
         return hold
+    looks = isinstance(move, Start) and move.step is StepName.INSPECT and agent.slot_since is None
+    if looks and len(state.inspecting) >= state.policy.max_concurrent_inspections:
+        return f"waits to be inspected: {len(state.inspecting)} others are at present"
     if move.needs_slot and agent.slot_since is None:
         if state.is_stopped:
             return f"the walk is stopped: {_name_some(state.failed.keys())} failed"
-        others = state.count_awaited() - 1
-        if _is_own_host(state, agent) and others > 0:
+        if _is_own_host(state, agent) and (others := state.count_awaited() - 1) > 0:
             return f"runs this scheduler, so it is walked last: {others} other agents are not complete"
         if len(state.slots) >= state.policy.max_concurrent_agents:
             return f"waits for a slot: held by {_name_some(state.slots.keys())}"
@@ -157,7 +162,10 @@ def _start(
     policy = state.policy
     obstacle = find_obstacle(state, agent, start, now)
     if obstacle is not None:
-        return _decline(decision, offer, policy.refuse_waiting_s, obstacle)
+        refuse_s = policy.compute_refuse_s(len(state.unsettled))
+        # Nothing revives offers for an inspection.
+        refuse_s = refuse_s if start.needs_slot else min(refuse_s, _REFUSE_INSPECTION_S)
+        return _decline(decision, offer, refuse_s, obstacle)
     spec = policy.by_name[start.step]
     resources = take(offer, spec)
     if isinstance(resources, Shortfall):
@@ -220,7 +228,8 @@ def _prepare_end(decision: Decision, agent: Agent, offer: Offer, end: End, now: 
     if obstacle is None and agent.slot_since is None:
         agent = replace(agent, slot_since=now, release=None).with_note(now, f"takes a slot: {end.reason}")
         decision = Decision(state.with_agent(agent), decision.actions)
-    return _decline(decision, offer, state.policy.refuse_waiting_s if obstacle else 0.0, obstacle or end.reason)
+    refuse_s = state.policy.compute_refuse_s(len(state.unsettled)) if obstacle else 0.0
+    return _decline(decision, offer, refuse_s, obstacle or end.reason)
 
 
 def _end_unwanted(decision: Decision, agent: Agent, now: float) -> Decision:
@@ -231,7 +240,7 @@ def _end_unwanted(decision: Decision, agent: Agent, now: float) -> Decision:
     if find_obstacle(state, agent, move, now) is not None:
         return decision
     found = state.get_task(move.task_id)
-    if found is None:
+    if found is None or found[2].state is TaskState.KILLING:
         return decision
     # Asked after if no update tells of its end: a call may get lost.
     question = Question(agent.key, ask_at=now + state.policy.answer_timeout_s)
@@ -256,9 +265,26 @@ def _ask(decision: Decision, now: float) -> Decision:
         return decision.then(state, Reconcile(tuple(refs), "the master has not said yet what became of them"))
     is_first = state.reconciled_at is None and not state.questions
     is_due = state.reconciled_at is not None and now - state.reconciled_at >= policy.reconcile_s
+    if is_due:
+        state = _ask_after_the_silent(state, now)
     if is_first or is_due:
         return decision.then(replace(state, reconciled_at=now), Reconcile((), "finds tasks that nobody remembers"))
     return decision.then(state)
+
+
+def _ask_after_the_silent(state: State, now: float) -> State:
+    """Ask after every task that is believed to run and of which the last answer for all said nothing.
+
+    Mesos leaves out what it does not know: a task whose end got lost would be waited for for ever.
+    """
+    heard_at = Map({task_id: at for task_id, at in state.heard_at.items() if task_id in state.tasks})
+    questions = state.questions
+    for task_id, (key, name) in state.tasks.items():
+        task = state.agents[key].get_step(name).task
+        is_silent = heard_at.get(task_id, 0.0) < (state.reconciled_at or 0.0)
+        if task is not None and task.state.is_active and is_silent and task_id not in questions:
+            questions = questions.set(task_id, Question(key, ask_at=now))
+    return replace(state, heard_at=heard_at, questions=questions)
 
 
 def _kill_strangers(decision: Decision) -> Decision:
@@ -300,6 +326,8 @@ def _find_reason_to_revive(state: State, now: float) -> str | None:
     if state.has_free_slot and state.unsettled and not state.is_stopped:
         return "a slot is free"
     for key in (*state.slots, *state.repairs):
+        if key in state.absent:
+            continue
         if now - state.offered_at.get(key, 0.0) < 2 * state.policy.refuse_waiting_s:
             continue
         move = choose_move(state.agents[key], state.policy, now)

@@ -73,7 +73,11 @@ class TaskUpdated:
 
 @dataclass(frozen=True, slots=True)
 class RosterAgent:
-    """An agent that the master knows, whether or not it was ever offered."""
+    """An agent that the master knows, whether or not it was ever offered.
+
+    Attributes:
+        is_active: whether the master is connected to it.
+    """
 
     agent_id: str
     hostname: str
@@ -81,6 +85,7 @@ class RosterAgent:
     port: int
     is_public: bool
     mesos_version: str
+    is_active: bool = True
 
 
 @dataclass(frozen=True, slots=True)

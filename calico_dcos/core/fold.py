@@ -31,6 +31,7 @@ from .gates import watch_canary
 from .model import Agent, Inspection, Offer, Step, StepName, Task, TaskState, build_agent_key
 from .phase import advance, is_settled
 from .state import HeldOffer, Question, State
+from .twins import with_twins
 
 Answer = Acknowledge | Exit | Reply
 
@@ -104,6 +105,7 @@ def _fold_subscribed(state: State, event: Subscribed, now: float) -> State:
         state,
         master=event.master,
         is_subscribed=True,
+        subscribed_at=now,
         reconciled_at=None,
         questions=questions,
         strangers=Map(),
@@ -127,10 +129,11 @@ def _fold_offers(state: State, offers: tuple[Offer, ...], now: float) -> State:
         agent = state.agents.get(key)
         if agent is None:
             agent = _meet(offer, now)
-        elif agent.agent_id != offer.agent_id:
+        elif agent.agent_id != offer.agent_id and key not in state.twins:
             agent = _replace_agent_id(agent, offer, now)
-        elif (agent.ip, agent.is_public) != (offer.ip, offer.is_public):
+        elif agent.agent_id == offer.agent_id and (agent.ip, agent.is_public) != (offer.ip, offer.is_public):
             agent = replace(agent, ip=offer.ip, is_public=offer.is_public)
+        agent = _see(agent, now)
         # What is offered is active, whoever saw to that.
         if agent.deactivated_since is not None and not agent.is_restarting:
             agent = replace(agent, deactivated_since=None)
@@ -187,7 +190,35 @@ def _fold_roster(state: State, event: RosterRead, now: float) -> State:
             state = _put(state, replace(_meet(found, now), mesos_version=found.mesos_version), now)
         elif agent.agent_id == found.agent_id and agent.mesos_version != found.mesos_version:
             state = _put(state, replace(agent, mesos_version=found.mesos_version), now)
+    state = _count_absence(state, event, now)
+    return with_twins(state, event.agents)
+
+
+def _count_absence(state: State, event: RosterRead, now: float) -> State:
+    """Notice who is there and who is not, and forget who was not for long; one that holds a slot is not forgotten."""
+    there = {build_agent_key(found.hostname, found.port) for found in event.agents}
+    # A new master lists an agent only once that has registered with it.
+    is_complete = state.is_subscribed and now - state.subscribed_at >= state.policy.reregister_s
+    for agent in state.agents.values():
+        if agent.key in there:
+            seen = _see(agent, now)
+        elif not is_complete:
+            continue
+        elif agent.absent_since is None:
+            seen = replace(agent, absent_since=now).with_note(now, "is not registered with the Mesos master any more")
+        elif agent.slot_since is None and now - agent.absent_since >= state.policy.forget_after_s:
+            state = state.without_agent(agent.key)
+            continue
+        else:
+            continue
+        state = state.with_agent(seen)
     return state
+
+
+def _see(agent: Agent, now: float) -> Agent:
+    if agent.absent_since is None:
+        return agent
+    return replace(agent, absent_since=None).with_note(now, "is registered with the Mesos master again")
 
 
 def _fold_update(state: State, update: TaskUpdated, now: float) -> State:
@@ -197,6 +228,7 @@ def _fold_update(state: State, update: TaskUpdated, now: float) -> State:
     agent, name, task = found
     question = state.questions.get(update.task_id)
     state = state.without_question(update.task_id)
+    state = replace(state, heard_at=state.heard_at.set(update.task_id, now))
     if task.state.is_ended:
         return state
     new_state = update.state
@@ -248,6 +280,9 @@ def _end_task(state: State, agent: Agent, name: StepName, task: Task, update: Ta
         return replace(agent, changed_at=now).with_note(now, f"{name.value} ended: it is switched off")
     if spec.is_service and task.settings != spec.settings:
         return agent.with_note(now, f"{name.value} ended to make room for new settings")
+    if task.state is TaskState.GONE_BY_OPERATOR and agent.absent_since is None:
+        # Mesos lets no agent come back that an operator has marked as gone.
+        agent = replace(agent, absent_since=now)
     if task.state in _BLAMELESS:
         return agent.with_note(now, f"{name.value} is {task.state.value}: {update.message}")
     if spec.is_service and agent.restart_since is not None and update.reason == _EXECUTOR_TERMINATED:

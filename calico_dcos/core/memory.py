@@ -31,7 +31,11 @@ class Memory:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Changes that are stored together or not at all; what is None or empty stays as it is."""
+    """Changes that are stored together or not at all; what is None or empty stays as it is.
+
+    Attributes:
+        forgotten: keys of agents of which nothing is remembered any more; none of them is among `agents`.
+    """
 
     framework_id: str | None = None
     secret: str | None = None
@@ -39,6 +43,7 @@ class Batch:
     pins: Mapping[str, str] = field(default_factory=dict)
     controls: Controls | None = None
     audit: tuple[AuditEntry, ...] = ()
+    forgotten: tuple[str, ...] = ()
 
     @property
     def is_empty(self) -> bool:

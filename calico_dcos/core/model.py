@@ -14,6 +14,9 @@ from typing import Any
 class StepName(Enum):
     """The steps of a phase, in the order in which they run."""
 
+    # Members are asked for in dictionaries all the time, and Enum's own hash is a call of Python.
+    __hash__ = object.__hash__
+
     INSPECT = "inspect"
     ETCD_PROXY = "etcd-proxy"
     DOCKER_CLUSTER_STORE = "docker-cluster-store"
@@ -140,6 +143,10 @@ class Step:
     skip: Mark | None = None
 
 
+# What is remembered of a step of which nothing is.
+UNTOUCHED = Step()
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """One thing that a step has still to do on a host, as the installer found it.
@@ -206,6 +213,7 @@ class Agent:
         pause: an operator's word that nothing new is to happen here.
         release: an operator's word that the walk goes on although this agent failed.
         retried_at: when an operator last wanted failed steps tried again.
+        absent_since: since when the master has not known the agent, None while it does.
     """
 
     key: str
@@ -227,12 +235,13 @@ class Agent:
     pause: Mark | None = None
     release: Mark | None = None
     retried_at: float = 0.0
+    absent_since: float | None = None
     first_seen_at: float = 0.0
     history: tuple[Note, ...] = ()
 
     def get_step(self, name: StepName) -> Step:
         """What is remembered of a step: an untouched one if nothing is."""
-        return self.steps.get(name, Step())
+        return self.steps.get(name, UNTOUCHED)
 
     @property
     def is_restarting(self) -> bool:

@@ -16,8 +16,8 @@ from immutables import Map
 
 from .decide import find_obstacle
 from .model import Agent, StepName
-from .phase import End, Move, Start, Wait, choose_move
-from .plan import PhaseView, PlanView, build_phase, describe_plan_hold, sum_up_plan
+from .phase import End, Move, Start, Wait
+from .plan import PhaseView, PlanView, describe_plan_hold, look_at, show_phase, sum_up_plan
 from .state import State
 
 # How long a line that counts seconds is shown unchanged.
@@ -32,6 +32,7 @@ _OWN = frozenset(
         "framework_id",
         "secret",
         "master",
+        "subscribed_at",
         "reconciled_at",
         "revived_at",
         "has_free_slot",
@@ -40,6 +41,8 @@ _OWN = frozenset(
         "tasks",
         "offers",
         "questions",
+        "heard_at",
+        "absent",
         "strangers",
         "repairs",
         "progress",
@@ -53,12 +56,13 @@ _OWN = frozenset(
         "answer",
         "controls",
         "deactivated",
+        "changed",
         "unsaved",
     },
 )
 # What changes phases only through the obstacle in their way.
-_OBSTACLES = frozenset({"slots", "restarts", "failed", "released", "unsettled"})
-_COMMON = tuple(part.name for part in fields(State) if part.name not in _OWN | _OBSTACLES)
+_OBSTACLES = ("slots", "restarts", "failed", "released", "unsettled", "inspecting", "maintenance", "twins")
+_COMMON = tuple(part.name for part in fields(State) if part.name not in _OWN.union(_OBSTACLES))
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +104,7 @@ def refresh_overview(before: Overview, state: State, now: float) -> Overview:
     """Show the whole walk as it is now; phases that look the same are the same objects as before."""
     # Of the controls, what else is remembered in them is no cause.
     common = (*(getattr(state, name) for name in _COMMON), state.controls.pause, state.controls.canary)
-    obstacles = (state.slots, state.restarts, state.failed, state.released, state.unsettled)
+    obstacles = tuple(getattr(state, name) for name in _OBSTACLES)
     known = before.entries if _are_same(common, before.common) else {}
     are_obstacles_same = _are_same(obstacles, before.obstacles)
     entries = {}
@@ -139,14 +143,14 @@ def _get_own(state: State, agent: Agent) -> tuple[Any, ...]:
 
 
 def _build_entry(state: State, agent: Agent, now: float) -> Entry:
-    move = choose_move(agent, state.policy, now)
-    obstacle = find_obstacle(state, agent, move, now) if isinstance(move, Start | End) else None
+    look = look_at(state, agent, now)
+    move, obstacle = look.move, look.obstacle
     return Entry(
         agent=agent,
         own=_get_own(state, agent),
         move=move,
         obstacle=obstacle,
-        phase=build_phase(state, agent, now),
+        phase=show_phase(look),
         until=_find_end(state, agent, move, obstacle, now),
         obstacle_until=inf if obstacle is None else now + OBSTACLE_MAX_AGE_S,
     )

@@ -123,18 +123,20 @@ def find_failure(agent: Agent, policy: Policy) -> Failure | None:
         return refusal
     for name in StepName:
         step = agent.get_step(name)
+        if step.attempts < policy.max_attempts:
+            continue
         if name is StepName.INSPECT:
             is_exempt = is_settled(agent, policy)
         else:
             is_exempt = is_step_done(agent, name, policy) or is_repair(agent, name, policy)
-        if not is_exempt and step.attempts >= policy.max_attempts:
+        if not is_exempt:
             return Failure(name, step.reason)
     return None
 
 
 def _find_refusal(agent: Agent, policy: Policy) -> Failure | None:
     inspection = agent.inspection
-    if inspection is None or inspection.settings != policy.settings:
+    if inspection is None or inspection.settings != policy.settings or not inspection.refusals:
         return None
     # Before the first change, any refusal keeps the whole phase from starting. Later ones count when their step comes:
     # what is looked at while another step restarts something may not answer at that moment.

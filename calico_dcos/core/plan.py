@@ -100,7 +100,7 @@ def sum_up_plan(phases: tuple[PhaseView, ...], message: str = "", pause: Mark | 
 
 
 @dataclass(frozen=True, slots=True)
-class _Look:
+class Look:
     """What is known of an agent at one moment, worked out once for all its steps."""
 
     state: State
@@ -112,11 +112,12 @@ class _Look:
     current: StepName | None
 
 
-def _look(state: State, agent: Agent, now: float) -> _Look:
+def look_at(state: State, agent: Agent, now: float) -> Look:
+    """Work out what an agent wants, and what keeps it from it."""
     policy = state.policy
     move = choose_move(agent, policy, now)
     is_inspection_due = find_reason_to_inspect(agent, policy, now) is not None
-    return _Look(
+    return Look(
         state=state,
         agent=agent,
         now=now,
@@ -129,7 +130,12 @@ def _look(state: State, agent: Agent, now: float) -> _Look:
 
 def build_phase(state: State, agent: Agent, now: float) -> PhaseView:
     """Show one agent's phase, with the reason why it does not go on."""
-    look = _look(state, agent, now)
+    return show_phase(look_at(state, agent, now))
+
+
+def show_phase(look: Look) -> PhaseView:
+    """Show what was seen of an agent as its phase."""
+    state, agent = look.state, look.agent
     steps = tuple(_build_step(look, name) for name in StepName)
     status = _sum_up([step.status for step in steps], is_interrupted=agent.pause is not None)
     if status is Status.COMPLETE and not is_settled(agent, state.policy):
@@ -137,9 +143,11 @@ def build_phase(state: State, agent: Agent, now: float) -> PhaseView:
     return PhaseView(agent.key, status, _explain(look), steps, agent.pause)
 
 
-def _explain(look: _Look) -> str:
+def _explain(look: Look) -> str:
     """Say in one line what an agent does now, or what it waits for."""
     state, agent, move = look.state, look.agent, look.move
+    if agent.absent_since is not None:
+        return _describe_absence(look, agent.absent_since)
     if agent.pause is not None:
         return describe_mark("paused", agent.pause)
     if agent.release is not None:
@@ -160,6 +168,13 @@ def _explain(look: _Look) -> str:
     if look.now - offered_at > 2 * state.policy.refuse_waiting_s:
         return f"{move.step.value} waits for an offer: none for {_describe_time(look.now - offered_at)}"
     return f"{move.step.value} is next: {move.reason}"
+
+
+def _describe_absence(look: Look, since: float) -> str:
+    told = f"not registered with the Mesos master for {_describe_time(look.now - since)}"
+    if look.agent.slot_since is not None:
+        return f"{told}; keeps its slot until it is back, or an operator forgets it"
+    return f"{told}; leaves the plan after {_describe_time(look.state.policy.forget_after_s)}"
 
 
 def _describe_time(seconds: float) -> str:
@@ -189,7 +204,7 @@ def _sum_up(statuses: list[Status], *, is_interrupted: bool) -> Status:
     return Status.PENDING
 
 
-def _build_step(look: _Look, name: StepName) -> StepView:
+def _build_step(look: Look, name: StepName) -> StepView:
     step = look.agent.get_step(name)
     status, message = _judge_step(look, name, step)
     progress = None if step.task is None else look.state.progress.get(step.task.id)
@@ -205,7 +220,7 @@ def _build_step(look: _Look, name: StepName) -> StepView:
     )
 
 
-def _judge_step(look: _Look, name: StepName, step: Step) -> tuple[Status, str]:
+def _judge_step(look: Look, name: StepName, step: Step) -> tuple[Status, str]:
     policy = look.state.policy
     if not policy.by_name[name].is_enabled:
         return Status.COMPLETE, _describe_skipped(look.agent, name)
@@ -236,7 +251,7 @@ def _is_at_work(step: Step, name: StepName) -> bool:
     return name is StepName.INSPECT and step.task is not None and step.task.state.is_active
 
 
-def _judge_done(look: _Look, name: StepName, step: Step) -> tuple[Status, str]:
+def _judge_done(look: Look, name: StepName, step: Step) -> tuple[Status, str]:
     if name is StepName.CALICO_NODE and not is_settled(look.agent, look.state.policy):
         stable_at = compute_stable_at(look.agent, look.state.policy)
         left_s = 0.0 if stable_at is None else stable_at - look.now

@@ -55,15 +55,19 @@ class State:
         tasks: (agent key, step) by task id, of each step's newest task.
         slots: when each holder took its slot, by agent key.
         restarts: since when each agent has had leave to restart something, by agent key.
+        absent: since when the master has not known an agent, by key.
         failed: agents in ERROR, by key, with the step.
         released: agents in ERROR which an operator lets the walk go past, by key.
         unsettled: keys of agents whose phase is not complete.
+        inspecting: the task by which an agent is being inspected, by agent key.
         repairs: keys of agents of which a service that was complete is lost.
         questions: open questions to the master, by task id.
+        heard_at: when Mesos last said anything of a task, by task id.
         strangers: Mesos agent id by task id, of running tasks of this framework that nobody remembers.
         has_free_slot: whether a slot was given back since offers were last revived.
         offered_at: when an agent was last offered, by agent key.
         maintenance: for when the maintenance of an agent's host is announced, by agent key.
+        twins: ids of agents that go by one name, by the agent key that they share.
         shortfalls: since when an agent's offers are too small, and for what, by agent key.
         controls: what operators decided for the whole plan.
         audit: commands that were obeyed, by their place.
@@ -72,8 +76,10 @@ class State:
         last_restart_at: when leave to restart something was last given to any agent.
         answer: what the one who is asked before each restart said last.
         deactivated: when to ask next that an agent which we deactivated is offered again, by agent key.
-        unsaved: what the store does not have yet.
+        changed: keys of agents that the store does not have as they are: not in a list, which would be copied for each.
+        unsaved: what else the store does not have yet.
         is_subscribed: whether the master has taken us in.
+        subscribed_at: when that was.
         reconciled_at: when all tasks that the master knows were last asked for, None until every question since the
             last subscription was answered.
     """
@@ -84,6 +90,7 @@ class State:
     secret: str | None = None
     master: str = ""
     is_subscribed: bool = False
+    subscribed_at: float = 0.0
     reconciled_at: float | None = None
     revived_at: float = 0.0
     has_free_slot: bool = False
@@ -93,15 +100,19 @@ class State:
     offers: Map[str, HeldOffer] = field(default_factory=Map)
     slots: Map[str, float] = field(default_factory=Map)
     restarts: Map[str, float] = field(default_factory=Map)
+    absent: Map[str, float] = field(default_factory=Map)
     failed: Map[str, StepName] = field(default_factory=Map)
     released: Map[str, None] = field(default_factory=Map)
     unsettled: Map[str, None] = field(default_factory=Map)
+    inspecting: Map[str, str] = field(default_factory=Map)
     repairs: Map[str, None] = field(default_factory=Map)
     questions: Map[str, Question] = field(default_factory=Map)
+    heard_at: Map[str, float] = field(default_factory=Map)
     strangers: Map[str, str] = field(default_factory=Map)
     progress: Map[str, Progressed] = field(default_factory=Map)
     offered_at: Map[str, float] = field(default_factory=Map)
     maintenance: Map[str, Maintenance] = field(default_factory=Map)
+    twins: Map[str, tuple[str, ...]] = field(default_factory=Map)
     shortfalls: Map[str, tuple[float, str]] = field(default_factory=Map)
     pins: Map[str, str] = field(default_factory=Map)
     controls: Controls = field(default_factory=Controls)
@@ -111,6 +122,7 @@ class State:
     last_restart_at: float = 0.0
     answer: BlockerAnswered | None = None
     deactivated: Map[str, float] = field(default_factory=Map)
+    changed: Map[str, None] = field(default_factory=Map)
     unsaved: Batch = field(default_factory=Batch)
 
     def with_agent(self, agent: Agent) -> State:
@@ -125,14 +137,55 @@ class State:
         indexed = self
         for key, agent in fresh.items():
             indexed = indexed._index(self.agents.get(key), agent)
-        unsaved = (*(other for other in self.unsaved.agents if other.key not in fresh), *fresh.values())
-        return replace(indexed, unsaved=replace(self.unsaved, agents=unsaved), revision=self.revision + len(fresh))
+        forgotten = tuple(key for key in self.unsaved.forgotten if key not in fresh)
+        return replace(
+            indexed,
+            changed=self.changed.update(dict.fromkeys(fresh)),
+            unsaved=replace(self.unsaved, forgotten=forgotten),
+            revision=self.revision + len(fresh),
+        )
+
+    def without_agent(self, key: str) -> State:
+        """The state in which nothing is known of an agent: what still runs there is a stranger's, should it return."""
+        agent = self.agents[key]
+        tasks, questions, progress = self.tasks, self.questions, self.progress
+        for step in agent.steps.values():
+            if step.task is not None:
+                tasks = _discard(tasks, step.task.id)
+                questions = _discard(questions, step.task.id)
+                progress = _discard(progress, step.task.id)
+        return replace(
+            self,
+            agents=_discard(self.agents, key),
+            slots=_discard(self.slots, key),
+            restarts=_discard(self.restarts, key),
+            absent=_discard(self.absent, key),
+            failed=_discard(self.failed, key),
+            released=_discard(self.released, key),
+            unsettled=_discard(self.unsettled, key),
+            repairs=_discard(self.repairs, key),
+            offered_at=_discard(self.offered_at, key),
+            maintenance=_discard(self.maintenance, key),
+            twins=_discard(self.twins, key),
+            shortfalls=_discard(self.shortfalls, key),
+            deactivated=_discard(self.deactivated, key),
+            keys_by_id=_discard(self.keys_by_id, agent.agent_id),
+            tasks=tasks,
+            questions=questions,
+            progress=progress,
+            has_free_slot=self.has_free_slot or key in self.slots,
+            inspecting=_discard(self.inspecting, key),
+            changed=_discard(self.changed, key),
+            unsaved=replace(self.unsaved, forgotten=(*self.unsaved.forgotten, key)),
+            revision=self.revision + 1,
+        )
 
     def _index(self, known: Agent | None, agent: Agent) -> State:
         key = agent.key
         failure = find_failure(agent, self.policy)
         next_step = find_next_step(agent, self.policy)
         is_lost = next_step is not None and is_repair(agent, next_step, self.policy)
+        look = agent.get_step(StepName.INSPECT).task
         is_undone = known is not None and key not in self.unsettled and not is_settled(agent, self.policy)
         return replace(
             self,
@@ -142,6 +195,7 @@ class State:
             slots=_keep(self.slots, key, agent.slot_since),
             has_free_slot=self.has_free_slot or (key in self.slots and agent.slot_since is None),
             restarts=_keep(self.restarts, key, agent.restart_since),
+            absent=_keep(self.absent, key, agent.absent_since),
             failed=_keep(self.failed, key, None if failure is None or agent.release else failure.step),
             deactivated=_keep(
                 self.deactivated,
@@ -153,6 +207,7 @@ class State:
             unsettled=_discard(self.unsettled, key)
             if is_settled(agent, self.policy)
             else self.unsettled.set(key, None),
+            inspecting=_keep(self.inspecting, key, look.id if look is not None and look.state.is_active else None),
             repairs=self.repairs.set(key, None) if is_lost else _discard(self.repairs, key),
             # An agent that had nothing to do may have declined its offers for an hour.
             wants_offers=self.wants_offers or (f"{key} is complete no more" if is_undone else ""),
@@ -169,9 +224,15 @@ class State:
         audit = self.audit.set(entry.place, entry)
         return replace(self, audit=audit, audit_count=entry.number + 1, unsaved=unsaved, revision=self.revision + 1)
 
+    def build_batch(self) -> Batch:
+        """Everything that the store does not have yet."""
+        return replace(self.unsaved, agents=tuple(self.agents[key] for key in sorted(self.changed)))
+
     def saved(self) -> State:
         """The state after everything unsaved was stored."""
-        return self if self.unsaved.is_empty else replace(self, unsaved=Batch())
+        if self.unsaved.is_empty and not self.changed:
+            return self
+        return replace(self, changed=Map(), unsaved=Batch())
 
     def get_agent_by_id(self, agent_id: str) -> Agent | None:
         """The agent that has this Mesos agent id now or had it before."""
@@ -199,8 +260,9 @@ class State:
         return replace(self, questions=_discard(self.questions, task_id))
 
     def count_awaited(self) -> int:
-        """How many agents the walk has yet to complete, without those that failed and wait for an operator."""
-        return len(self.unsettled) - sum(key in self.unsettled for key in {*self.failed, *self.released})
+        """How many agents the walk has yet to complete, without those that failed and those that are not there."""
+        out_of_reach = {*self.failed, *self.released, *self.absent}
+        return len(self.unsettled) - sum(key in self.unsettled for key in out_of_reach)
 
     @property
     def is_stopped(self) -> bool:

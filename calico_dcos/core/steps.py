@@ -39,23 +39,30 @@ class Policy:
     Attributes:
         steps: one spec for each StepName, in the order of StepName.
         settings: fingerprint of the whole wanted configuration.
+        max_concurrent_inspections: each fetches the installer from the scheduler and sends it a report.
         own_host: hostname or address of the agent that runs this scheduler, walked last; empty if unknown.
         pace: what slows the walk down on purpose.
+        reregister_s: how long agents may take to register with a new master, which does not list them before: Mesos'
+            --agent_reregister_timeout.
     """
 
     steps: tuple[StepSpec, ...]
     max_concurrent_agents: int = 1
     max_concurrent_restarts: int = 1
     max_failed_agents: int = 0
+    max_concurrent_inspections: int = 200
     stability_s: float = 30.0
     max_attempts: int = 5
     backoff_s: float = 10.0
     max_backoff_s: float = 600.0
     verify_interval_s: float = 86_400.0
+    forget_after_s: float = 86_400.0
+    reregister_s: float = 600.0
     facts_max_age_s: float = 600.0
     recheck_s: float = 60.0
     refuse_brief_s: float = 1.0
     refuse_waiting_s: float = 5.0
+    max_refuse_waiting_s: float = 60.0
     refuse_resting_s: float = 3_600.0
     hold_s: float = 10.0
     answer_timeout_s: float = 10.0
@@ -78,6 +85,17 @@ class Policy:
         object.__setattr__(self, "by_name", {spec.name: spec for spec in self.steps})
         settings = "+".join(f"{spec.settings}{'' if spec.is_enabled else '!'}" for spec in self.steps)
         object.__setattr__(self, "settings", settings)
+
+    def compute_refuse_s(self, waiting: int) -> float:
+        """How long an agent that waits for others is not to be offered.
+
+        The more of them wait, the longer: looking at an offer takes a fraction of a millisecond, and those of thousands
+        of agents every few seconds would leave time for nothing else. A slot that gets free has all of them offered.
+
+        Args:
+            waiting: how many agents are not complete.
+        """
+        return min(self.max_refuse_waiting_s, max(self.refuse_waiting_s, waiting * 0.02))
 
     def compute_backoff_s(self, attempts: int) -> float:
         """How long to wait after this many failed attempts (one or more): doubling, capped."""

@@ -39,14 +39,14 @@ class Timing:
     """How long to wait for what.
 
     Attributes:
-        call_timeout_s: for the answer to one call.
+        call_timeout_s: for the answer to one call; a master with thousands of agents may be busy for seconds.
         first_pause_s: before the first connection after one that ended; doubled with each that fails.
         heartbeats_missed: how many of the master's heartbeats may fail to come before the connection is given up.
         heartbeat_s: their interval, until the master says its own.
         jitter: gives a number between 0 and 1; a pause is shortened by up to half.
     """
 
-    call_timeout_s: float = 5.0
+    call_timeout_s: float = 15.0
     first_pause_s: float = 1.0
     max_pause_s: float = 15.0
     heartbeats_missed: int = 5

@@ -173,6 +173,7 @@ def _parse_slave(slave: Mapping[str, Any]) -> RosterAgent:
         port=int(port),
         is_public=is_public or PUBLIC_ROLE in read_object(slave, "reserved_resources"),
         mesos_version=read_text(slave, "version", ""),
+        is_active=read_flag(slave, "active") is not False,
     )
 
 

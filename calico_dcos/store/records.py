@@ -111,9 +111,12 @@ class RecordStore:
             ) from error
 
 
-def build_records(batch: Batch) -> dict[str, bytes]:
-    """Turn a batch into records; host names and URLs are quoted, so that a key has no further slash."""
-    records = {f"{AGENTS}{quote(agent.key, safe=':')}": encode(agent) for agent in batch.agents}
+def build_records(batch: Batch) -> dict[str, bytes | None]:
+    """Turn a batch into records, None for those to remove; names and URLs are quoted: a key has no further slash."""
+    records: dict[str, bytes | None] = {
+        f"{AGENTS}{quote(agent.key, safe=':')}": encode(agent) for agent in batch.agents
+    }
+    records |= {f"{AGENTS}{quote(key, safe=':')}": None for key in batch.forgotten}
     records |= {f"{PINS}{quote(pin.url, safe='')}": encode(pin) for pin in starmap(Pin, batch.pins.items())}
     # An entry that is too old gives its place up, so that the log never grows without bound.
     records |= {f"{AUDIT}{entry.place}": encode(entry) for entry in batch.audit}

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from .records import Records
 
 STAGED = "staged/"
+# What stands there for a record that is to be removed: no record is empty.
+REMOVAL = b""
 COMMITTED = "staged-is-committed"
 
 
@@ -26,14 +28,14 @@ class Limit:
     bytes: int = sys.maxsize
 
 
-def write(records: Records, batch: Mapping[str, bytes]) -> None:
-    """Write a batch of any size, all or nothing."""
+def write(records: Records, batch: Mapping[str, bytes | None]) -> None:
+    """Write a batch of any size, all or nothing; what is None is removed."""
     parts = list(split(batch, records.limit))
     if len(parts) <= 1:
         records.write(batch)
         return
     for part in parts:
-        records.write({STAGED + key: value for key, value in part.items()})
+        records.write({STAGED + key: REMOVAL if value is None else value for key, value in part.items()})
     records.write({COMMITTED: b"1"})
     _move(records, batch)
 
@@ -51,16 +53,19 @@ def finish(records: Records) -> None:
 
 def overlay(found: Mapping[str, bytes]) -> dict[str, bytes]:
     """What stored records mean: with the staged batch if it is committed, without it if it is not."""
-    plain = {key: value for key, value in found.items() if key != COMMITTED and not key.startswith(STAGED)}
-    return plain | _select_staged(found) if COMMITTED in found else plain
+    plain: dict[str, bytes | None] = {
+        key: value for key, value in found.items() if key != COMMITTED and not key.startswith(STAGED)
+    }
+    staged = _select_staged(found) if COMMITTED in found else {}
+    return {key: value for key, value in (plain | staged).items() if value is not None}
 
 
-def split(batch: Mapping[str, bytes], limit: Limit) -> Iterator[dict[str, bytes]]:
+def split(batch: Mapping[str, bytes | None], limit: Limit) -> Iterator[dict[str, bytes | None]]:
     """Cut a batch into parts within the limit; a single record above it is left for the backend to refuse."""
-    part: dict[str, bytes] = {}
+    part: dict[str, bytes | None] = {}
     size = 0
     for key, value in batch.items():
-        size_of_record = len(STAGED) + len(key) + len(value)
+        size_of_record = len(STAGED) + len(key) + len(value or REMOVAL)
         if part and (len(part) == limit.records or size + size_of_record > limit.bytes):
             yield part
             part, size = {}, 0
@@ -70,7 +75,7 @@ def split(batch: Mapping[str, bytes], limit: Limit) -> Iterator[dict[str, bytes]
         yield part
 
 
-def _move(records: Records, batch: Mapping[str, bytes]) -> None:
+def _move(records: Records, batch: Mapping[str, bytes | None]) -> None:
     """Move a committed batch to its place; each record takes two changes."""
     halved = Limit(records=records.limit.records // 2, bytes=records.limit.bytes // 2)
     for part in split(batch, halved):
@@ -79,5 +84,6 @@ def _move(records: Records, batch: Mapping[str, bytes]) -> None:
     records.write({COMMITTED: None})
 
 
-def _select_staged(found: Mapping[str, bytes]) -> dict[str, bytes]:
-    return {key.removeprefix(STAGED): value for key, value in found.items() if key.startswith(STAGED)}
+def _select_staged(found: Mapping[str, bytes]) -> dict[str, bytes | None]:
+    staged = {key.removeprefix(STAGED): value for key, value in found.items() if key.startswith(STAGED)}
+    return {key: None if value == REMOVAL else value for key, value in staged.items()}

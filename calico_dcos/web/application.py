@@ -10,7 +10,7 @@ from pathlib import Path
 from tornado.routing import URLSpec
 from tornado.web import Application, RequestHandler
 
-from . import sdk
+from . import sdk, sdk_pods, sdk_state
 from .api import AgentDetail, Agents, Health, Metrics, OpenApi, PrometheusMetrics, Unknown
 from .board import Feed
 from .commands import AgentCommands, Audit, PlanCommands
@@ -36,6 +36,7 @@ def build_application(  # noqa: PLR0913 - what is served has many parts
     artifacts: Mapping[str, Path],
     offers: OfferBook | None = None,
     meter: Meter | None = None,
+    settings: Mapping[str, str] | None = None,
     heartbeat_s: float = HEARTBEAT_S,
 ) -> Application:
     """Put the endpoints at their paths.
@@ -48,6 +49,7 @@ def build_application(  # noqa: PLR0913 - what is served has many parts
         artifacts: files by `<sha256>/<name>`.
         offers: what became of offers.
         meter: what was counted.
+        settings: the effective settings, by variable, without secrets.
         heartbeat_s: a live connection on which nothing happens shows so often that it lives.
     """
     feed = Feed(service=service, walk=walk, read_clock=time.monotonic)
@@ -66,6 +68,7 @@ def build_application(  # noqa: PLR0913 - what is served has many parts
             URLSpec(r"/v1/metrics/prometheus", PrometheusMetrics, measured),
             URLSpec(r"/v1/reports/([^/]+)", Reports, {"inbox": inbox}),
             *_list_sdk_endpoints(service, feed, walk, offers or OfferBook()),
+            *_list_sdk_state(service, feed, hands, settings or {}),
             *_list_commands(feed, hands),
         ],
         default_handler_class=Unknown,
@@ -95,20 +98,36 @@ def _list_sdk_endpoints(service: str, feed: Feed, walk: Walk, offers: OfferBook)
         URLSpec(r"/v1/plans/([^/]+)", sdk.Plan, {"feed": feed, "writer": writer}),
         # The SDK's name for the only plan of old services.
         URLSpec(r"/v1/plan", sdk.DeployPlan, {"feed": feed, "writer": writer}),
-        URLSpec(r"/v1/state/frameworkId", sdk.FrameworkId, shown),
         URLSpec(r"/v1/endpoints", sdk.Endpoints),
         URLSpec(r"/v1/endpoints/([^/]+)", sdk.EndpointDetail, {"service": service}),
-        URLSpec(r"/v1/pod", sdk.Pods, shown),
-        URLSpec(r"/v1/pod/status", sdk.PodStatuses, {"feed": feed, "service": service}),
-        URLSpec(r"/v1/pod/([^/]+)/status", sdk.PodStatus, shown),
-        URLSpec(r"/v1/pod/([^/]+)/info", sdk.PodInfo, shown),
-        URLSpec(r"/v1/configurations", sdk.Configurations, shown),
-        URLSpec(r"/v1/configurations/targetId", sdk.Configurations, shown),
         URLSpec(r"/v1/debug/plans", sdk.DebugPlans, shown),
         URLSpec(r"/v1/debug/taskStatuses", sdk.TaskStatuses, shown),
         URLSpec(r"/v1/debug/reservations", sdk.Reservations),
         URLSpec(r"/v1/debug/threads", sdk.Threads),
         URLSpec(r"/v2/debug/offers", sdk.Offers, {"offers": offers}),
+    ]
+
+
+def _list_sdk_state(service: str, feed: Feed, hands: Hands, settings: Mapping[str, str]) -> list[URLSpec]:
+    shown = {"feed": feed}
+    configured = {"feed": feed, "settings": settings}
+    commanding = {"feed": feed, "hands": hands}
+    return [
+        URLSpec(r"/v1/state/frameworkId", sdk_state.FrameworkId, shown),
+        URLSpec(r"/v1/state/properties", sdk_state.Properties, shown),
+        URLSpec(r"/v1/state/properties/([^/]+)", sdk_state.Property, shown),
+        URLSpec(r"/v1/state/files", sdk_state.StoredFiles),
+        URLSpec(r"/v1/configurations", sdk_state.Configurations, shown),
+        URLSpec(r"/v1/configurations/targetId", sdk_state.Configurations, shown),
+        URLSpec(r"/v1/configurations/([^/]+)", sdk_state.Configuration, configured),
+        URLSpec(r"/v1/pod", sdk_pods.Pods, shown),
+        URLSpec(r"/v1/pod/status", sdk_pods.PodStatuses, {"feed": feed, "service": service}),
+        URLSpec(r"/v1/pod/([^/]+)/status", sdk_pods.PodStatus, shown),
+        URLSpec(r"/v1/pod/([^/]+)/info", sdk_pods.PodInfo, shown),
+        *(
+            URLSpec(rf"/v1/pod/([^/]+)/{word}", sdk_pods.PodCommands, {**commanding, "word": word})
+            for word in sdk_pods.POD_COMMANDS
+        ),
     ]
 
 

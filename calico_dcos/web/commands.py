@@ -101,7 +101,7 @@ class CommandEndpoint(Endpoint):
 
     def find_agent(self, name: str) -> str | None:
         """The key of the one agent that is meant; None, after an answer, if there is none or more than one."""
-        keys = find_keys(self._feed.read().snapshot, name)
+        keys = find_keys(self._feed.read_now().snapshot, name)
         if len(keys) == 1:
             return keys[0]
         several = f"{name} means several agents: {', '.join(keys)}"

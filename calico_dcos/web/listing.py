@@ -123,6 +123,6 @@ def _is_wanted(row: Json, query: Query) -> bool:
     if not query.search:
         return True
     kind = "public" if row["is_public"] else "private"
-    told = f"{row['key']} {row['agent_id']} {row['ip']} {row['mesos_version']} {kind} {row['status']} {row['message']}"
-    told = told.lower()
+    versions = f"{row['mesos_version']} {row['docker_version']} {row['dcos_version']}"
+    told = f"{row['key']} {row['agent_id']} {row['ip']} {versions} {kind} {row['status']} {row['message']}".lower()
     return all(word in told for word in query.search.split())

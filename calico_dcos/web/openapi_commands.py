@@ -9,6 +9,7 @@ from .commands import MAX_REASON_LENGTH
 from .outlook import OUTLOOKS
 from .preflight import FORMATS
 from .sdk_commands import COMMANDS, UNCONDITIONAL
+from .sdk_pods import POD_COMMANDS
 from .views import DEPLOY, Json
 
 _JSON = "application/json; charset=utf-8"
@@ -67,7 +68,8 @@ def describe_commands() -> Json:
     }
     of_plans = {f"/v1/plans/{{name}}/{word}": {"post": _describe_sdk(word, [_NAME])} for word in COMMANDS}
     of_the_plan = {f"/v1/plan/{word}": {"post": _describe_sdk(word, [])} for word in COMMANDS}
-    return {**own, **of_plans, **of_the_plan}
+    of_pods = {f"/v1/pod/{{name}}/{word}": {"post": _describe_pod(word)} for word in POD_COMMANDS}
+    return {**own, **of_plans, **of_the_plan, **of_pods}
 
 
 def _tell(description: str, *kinds: str) -> Json:
@@ -108,6 +110,30 @@ def _describe_sdk(word: str, parameters: list[Json]) -> Json:
         "503": _tell("the store is away"),
     }
     return {"summary": f"the SDK's {word}", "parameters": [*parameters, *query, _TOKEN], "responses": answers}
+
+
+def _describe_pod(word: str) -> Json:
+    names = {"type": "array", "items": {"type": "string"}}
+    document = {
+        "type": "object",
+        "properties": {"pod": {"type": "string"}, "tasks": names},
+        "required": ["pod", "tasks"],
+    }
+    answers = {
+        "200": {"description": "obeyed and stored, or so already", "content": {_JSON: {"schema": document}}},
+        "400": _tell("the body is no list of names"),
+        **{code: _tell(text) for code, text in _NOT_ALLOWED.items()},
+        "404": _tell("it is not there", _TEXT),
+        "405": _tell("it takes POST"),
+        "409": _tell("an agent is commanded as a whole"),
+        "503": _tell("the store is away"),
+    }
+    return {
+        "summary": f"the SDK's pod {word}: an agent and its services",
+        "parameters": [_NAME, _TOKEN],
+        "requestBody": {"required": False, "content": {"application/json": {"schema": names}}},
+        "responses": answers,
+    }
 
 
 def _describe_audit() -> Json:

@@ -8,24 +8,22 @@ import threading
 import traceback
 from http import HTTPStatus
 
-from calico_dcos.core.model import Agent
+from calico_dcos.core.model import StepName
 from calico_dcos.core.plan import PhaseView, PlanView
 
 from .board import Feed
 from .endpoint import Endpoint
+from .feed_endpoint import FeedEndpoint
 from .offers import OfferBook
 from .sdk_views import (
     Health,
-    build_configuration_id,
     build_debug_plans,
     build_endpoint,
     build_health,
-    build_pod,
-    build_task_infos,
     build_task_statuses,
     judge_health,
 )
-from .views import DEPLOY, build_phase_document, build_plan_document, choose_plan_code, find_keys
+from .views import DEPLOY, build_phase_document, build_plan_document, choose_plan_code
 from .walk import Walk
 
 # The one endpoint that the service has.
@@ -52,14 +50,6 @@ class PlanWriter:
         del frame["phases"]
         phases = ",".join(text for _, text in texts.values())
         return f'{{"phases":[{phases}],{json.dumps(frame)[1:]}'
-
-
-class FeedEndpoint(Endpoint):
-    """An endpoint that shows the board."""
-
-    def initialize(self, *, feed: Feed) -> None:
-        """Take what the endpoint needs."""
-        self._feed = feed
 
 
 class Plans(Endpoint):
@@ -119,18 +109,6 @@ class SdkHealth(Endpoint):
             self.finish(json.dumps(build_health(verdict)))
 
 
-class FrameworkId(FeedEndpoint):
-    """`/v1/state/frameworkId`: Mesos' id of the framework, in a list; 404 before the first subscription."""
-
-    def get(self) -> None:
-        """Answer the id."""
-        framework_id = self._feed.read().snapshot.framework_id
-        if framework_id:
-            self.answer_json([framework_id])
-        else:
-            self.answer_error(HTTPStatus.NOT_FOUND, "Mesos has not given the framework an id yet")
-
-
 class Endpoints(Endpoint):
     """`/v1/endpoints`: the names of the endpoints."""
 
@@ -154,69 +132,6 @@ class EndpointDetail(Endpoint):
             self.answer_text(f"Endpoint {name} not found", HTTPStatus.NOT_FOUND)
 
 
-class Pods(FeedEndpoint):
-    """`/v1/pod`: the names of the pods, which are our agents."""
-
-    def get(self) -> None:
-        """Answer the names."""
-        self.answer_json(list(self._feed.read().rows))
-
-
-class PodStatuses(Endpoint):
-    """`/v1/pod/status`: the services of every agent."""
-
-    def initialize(self, *, feed: Feed, service: str) -> None:
-        """Take what the endpoint needs."""
-        self._feed = feed
-        self._service = service
-
-    def get(self) -> None:
-        """Answer the pods."""
-        agents = self._feed.read().snapshot.agents
-        self.answer_json({"service": self._service, "pods": [build_pod(agents[key]) for key in sorted(agents)]})
-
-
-class PodEndpoint(FeedEndpoint):
-    """A path of one pod."""
-
-    def find_agent(self, name: str) -> Agent | None:
-        """Find the agent that a pod's name means; None if there is none, which is answered with 404."""
-        snapshot = self._feed.read().snapshot
-        keys = find_keys(snapshot, name)
-        if len(keys) == 1:
-            return snapshot.agents[keys[0]]
-        self.answer_text(f"Pod {name} not found", HTTPStatus.NOT_FOUND)
-        return None
-
-
-class PodStatus(PodEndpoint):
-    """`/v1/pod/<agent>/status`: the services of one agent."""
-
-    def get(self, name: str) -> None:
-        """Answer the pod's only instance."""
-        agent = self.find_agent(name)
-        if agent is not None:
-            self.answer_json(build_pod(agent)["instances"][0])
-
-
-class PodInfo(PodEndpoint):
-    """`/v1/pod/<agent>/info`: what Mesos was told of the services of one agent."""
-
-    def get(self, name: str) -> None:
-        """Answer the tasks."""
-        agent = self.find_agent(name)
-        if agent is not None:
-            self.answer_json(build_task_infos(agent))
-
-
-class Configurations(FeedEndpoint):
-    """`/v1/configurations` and `/v1/configurations/targetId`: the id of the wanted configuration, in a list."""
-
-    def get(self) -> None:
-        """Answer the id."""
-        self.answer_json([build_configuration_id(self._feed.read().snapshot)])
-
-
 class Offers(Endpoint):
     """`/v2/debug/offers`: what became of the newest offers, and why."""
 
@@ -230,12 +145,12 @@ class Offers(Endpoint):
 
 
 class DebugPlans(FeedEndpoint):
-    """`/v1/debug/plans`: the plan in short; `?phase=` and `?plan=` for a part of it."""
+    """`/v1/debug/plans`: the plan in short; `?plan=`, `?phase=` and `?step=` for a part of it."""
 
     def get(self) -> None:
         """Answer the plan."""
         snapshot = self._feed.read().snapshot
-        plan, phase = self.get_query_argument("plan", ""), self.get_query_argument("phase", "")
+        plan, phase, step = (self.get_query_argument(name, "") for name in ("plan", "phase", "step"))
         if plan not in ("", DEPLOY):
             self.answer_text(f"Plan {plan} not found", HTTPStatus.NOT_FOUND)
             return
@@ -243,7 +158,10 @@ class DebugPlans(FeedEndpoint):
         if phase and not phases:
             self.answer_text(f"Phase {phase} not found", HTTPStatus.NOT_FOUND)
             return
-        self.answer_json(build_debug_plans(snapshot, phases))
+        if step and step not in {known.value for known in StepName}:
+            self.answer_text(f"Step {step} not found", HTTPStatus.NOT_FOUND)
+            return
+        self.answer_json(build_debug_plans(snapshot, phases, step))
 
 
 class TaskStatuses(FeedEndpoint):

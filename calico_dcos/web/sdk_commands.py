@@ -62,7 +62,7 @@ class SdkCommands(CommandEndpoint):
         if parameters is None:
             self.answer_text("Couldn't parse parameters: a JSON object of variables", HTTPStatus.BAD_REQUEST)
             return
-        view = self._feed.read().snapshot.plan
+        view = self._feed.read_now().snapshot.plan
         meant = None if phase is None else find_phase(view.phases, phase)
         step_view = None if step is None or meant is None else find_step(meant, step)
         if phase is not None and meant is None:

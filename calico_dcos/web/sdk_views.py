@@ -54,7 +54,8 @@ def judge_health(snapshot: Snapshot, trouble: str | None) -> Verdict:
         return Verdict(Health.INITIALIZING, ("no agent is known yet",))
     if plan.status is Status.COMPLETE:
         return Verdict(Health.RUNNING, ())
-    if plan.pause is not None:
+    if plan.message:
+        # Paused, in preflight, or after the first agents: it goes on when an operator says so.
         return Verdict(Health.DEPLOYING_WAITING_USER, (plan.message,))
     open_phases = [phase for phase in plan.phases if phase.status is not Status.COMPLETE]
     reasons = (f"{len(open_phases)} of {len(plan.phases)} agents are not complete",)
@@ -136,8 +137,14 @@ def build_task_statuses(agents: Iterable[Agent]) -> Json:
     return {"stored": statuses, "lastSeen": statuses}
 
 
-def build_debug_plans(snapshot: Snapshot, phases: Iterable[PhaseView]) -> Json:
-    """Build the short form of the plan: how many of its steps are complete, phase by phase."""
+def build_properties(snapshot: Snapshot) -> Json:
+    """Build the properties that a service of the SDK would have stored."""
+    is_complete = snapshot.plan.status is Status.COMPLETE
+    return {"last-completed-update-type": "DEPLOY"} if is_complete else {}
+
+
+def build_debug_plans(snapshot: Snapshot, phases: Iterable[PhaseView], only: str = "") -> Json:
+    """Build the short form of the plan: how many of its steps are complete, phase by phase, or those of one name."""
     listed = [
         {
             "name": phase.name,
@@ -145,7 +152,11 @@ def build_debug_plans(snapshot: Snapshot, phases: Iterable[PhaseView]) -> Json:
             "strategy": "serial",
             "totalSteps": len(phase.steps),
             "completedSteps": sum(step.status is Status.COMPLETE for step in phase.steps),
-            "steps": [{"name": step.name.value, "status": step.status.value} for step in phase.steps],
+            "steps": [
+                {"name": step.name.value, "status": step.status.value}
+                for step in phase.steps
+                if only in ("", step.name.value)
+            ],
         }
         for phase in phases
     ]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import uuid
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -88,6 +88,8 @@ def build_row(agent: Agent, phase: PhaseView) -> Json:
         "port": agent.port,
         "is_public": agent.is_public,
         "mesos_version": agent.mesos_version,
+        "docker_version": _get_version(agent, "docker", "engine"),
+        "dcos_version": _get_version(agent, "dcos"),
         "status": phase.status.value,
         "group": _GROUPS[phase.status],
         "message": phase.message,
@@ -100,6 +102,14 @@ def build_row(agent: Agent, phase: PhaseView) -> Json:
     }
 
 
+def _get_version(agent: Agent, *place: str) -> str:
+    """The version that facts tell at a place; empty where they do not, or where it is unknown to the installer."""
+    part: Any = {} if agent.inspection is None else agent.inspection.facts
+    for name in (*place, "version"):
+        part = part.get(name) if isinstance(part, Mapping) else None
+    return part if isinstance(part, str) else ""
+
+
 def build_detail(agent: Agent, phase: PhaseView) -> Json:
     """Build all that is known of an agent."""
     inspection = agent.inspection
@@ -110,6 +120,7 @@ def build_detail(agent: Agent, phase: PhaseView) -> Json:
         "changed_at": agent.changed_at or None,
         "restart_since": agent.restart_since,
         "complete_since": agent.settled_at,
+        "absent_since": agent.absent_since,
         "released": build_mark(agent.release),
         "inspected_at": None if inspection is None else inspection.at,
         "facts": {} if inspection is None else dict(inspection.facts),

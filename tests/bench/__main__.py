@@ -19,6 +19,7 @@ from calico_dcos.core.model import Agent, Inspection, Step, StepName, Task, Task
 from calico_dcos.core.plan import build_plan
 from calico_dcos.core.state import restore
 from calico_dcos.core.steps import Policy
+from tests.bench.overview import print_overview_figures
 from tests.bench.page import print_page_figures
 from tests.unit.walking import build_policy
 
@@ -118,6 +119,7 @@ def main() -> None:
     print(f"demo of 1 agent: {one:.1f} s of wall time, with start and end of the cluster")
     print(f"demo of 5 agents: {five:.1f} s, {five / one:.2f} x that of 1 agent; {last_line}")
     print(f"scheduler's peak memory: {peak:.0f} MB (bound: 100 MB), on {os.cpu_count()} cores")
+    print_overview_figures()
     print_page_figures()
 
 

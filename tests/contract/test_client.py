@@ -211,6 +211,7 @@ def test_watching_ends_when_the_walk_does(site: Site) -> None:
         ),
         (("plan", "skip", "--agent", "a1", "--reason", "because"), "skip", "a1", None),
         (("plan", "release-slot", "--agent", "a1", "--reason", "because"), "release-slot", "a1", None),
+        (("plan", "forget", "--agent", "a1", "--reason", "because"), "forget", "a1", None),
     ],
 )
 def test_commands_are_passed_on_with_their_reason(
@@ -250,8 +251,16 @@ def test_a_scheduler_that_does_not_answer_is_told_in_one_line(site: Site) -> Non
     assert len(done.output.splitlines()) == 1
 
 
-def test_wrong_usage_has_a_status_of_its_own(site: Site) -> None:
-    assert run(site, "plan", "force-complete", "--step", "cni").exit_code == 2
+@pytest.mark.parametrize(
+    "arguments", [("force-complete", "--step", "cni"), ("force-complete", "--all", "--agent", "a1"), ("skip",)]
+)
+def test_wrong_usage_has_a_status_of_its_own(site: Site, hands: Obedient, arguments: tuple[str, ...]) -> None:
+    assert (run(site, "plan", *arguments).exit_code, hands.commands) == (2, [])
+
+
+def test_the_whole_plan_is_forced_only_if_that_is_said(site: Site, hands: Obedient) -> None:
+    assert run(site, "plan", "force-complete", "--all").exit_code == 0
+    assert [(command.name.value, command.agent_key) for command in hands.commands] == [("force-complete", "")]
 
 
 @pytest.mark.parametrize("arguments", [("plan", "status"), ("plan", "pause"), ("agents",), ("agent",)])

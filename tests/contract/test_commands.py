@@ -166,6 +166,7 @@ def test_pause_is_part_of_what_is_shown(site: Site) -> None:
         ("plans/deploy/commands", {"command": "resume"}, 208, "not paused"),
         ("plans/deploy/commands", {"command": "skip", "step": "cni"}, 409, "for one agent"),
         ("agents/a1/commands", {"command": "release-slot"}, 409, "has not failed"),
+        ("agents/a1/commands", {"command": "forget"}, 409, "take it out of the cluster first"),
         ("agents/a1/commands", {"command": "explode"}, 400, "command is one of pause, resume"),
         ("agents/a1/commands", {"command": ["pause"]}, 400, "command is one of"),
         ("agents/a1/commands", {}, 400, "command is one of"),
@@ -390,6 +391,38 @@ def test_sdk_starts_and_stops_always(site: Site) -> None:
     assert [site.post(f"plans/deploy/{word}").status_code for word in ("stop", "stop", "start", "start")] == [200] * 4
     assert site.post("plans/deploy/start", {"NAME": "value"}).status_code == 200
     assert site.post("plans/deploy/start", {"no name": "value"}).status_code == 400
+
+
+def test_sdk_pods_are_paused_resumed_and_restarted(site: Site) -> None:
+    answer = site.post("pod/a1/pause")
+    assert (answer.status_code, answer.json()) == (200, {"pod": "a1", "tasks": []})
+    assert site.scheduler.state.agents["a1"].pause is not None
+    assert site.post("pod/a1/pause", []).status_code == 200
+    assert site.post("pod/S1/resume").status_code == 200
+    assert site.scheduler.state.agents["a1"].pause is None
+    assert site.post("pod/a1/restart").json() == {"pod": "a1", "tasks": []}
+    assert [entry["command"] for entry in site.get("audit")["entries"]] == ["resume", "pause"]
+    assert site.get("audit")["entries"][0]["reason"] == "by the SDK's pod resume"
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "code", "said"),
+    [
+        ("pod/a9/pause", None, 404, "Pod a9 not found"),
+        ("pod/a1/pause", {"tasks": []}, 400, "no JSON list"),
+        ("pod/a1/pause", [1], 400, "no JSON list"),
+        ("pod/a1/pause", ["a1-calico-node"], 409, "as a whole"),
+        ("pod/a1/dance", None, 404, "nothing is here"),
+    ],
+)
+def test_sdk_pods_are_answered_with_codes(site: Site, path: str, body: object, code: int, said: str) -> None:
+    answer = site.post(path, body)
+    assert (answer.status_code, said in answer.text) == (code, True)
+    assert site.get("audit")["entries"] == []
+
+
+def test_sdk_pods_are_commanded_with_the_token_only(site: Site) -> None:
+    assert site.post("pod/a1/pause", None, {}).status_code == 401
 
 
 @pytest.mark.parametrize(

@@ -120,6 +120,21 @@ def test_a_later_batch_replaces_what_it_names(store: Store) -> None:
     assert store.load() == Memory(framework_id="f-2", agents=build_agents(2, 2))
 
 
+@pytest.mark.parametrize("count", [1, LARGE])
+def test_forgotten_agents_are_there_no_more(store: Store, open_one: Callable[[], Store], count: int) -> None:
+    agents = build_agents(count + 1, 1)
+    store.save(Batch(agents=agents))
+
+    store.save(Batch(forgotten=tuple(agent.key for agent in agents[1:]), agents=(replace(agents[0], hostname="new"),)))
+
+    assert store.load().agents == (replace(agents[0], hostname="new"),)
+    store.save(Batch(agents=(agents[1],)))
+    store.close()
+    other = open_one()
+    other.acquire("the second", 30)
+    assert [agent.key for agent in other.load().agents] == sorted(agent.key for agent in agents[:2])
+
+
 def test_an_empty_batch_is_saved_without_the_store(store: Store, backend: Backend) -> None:
     backend.suspend()
     try:

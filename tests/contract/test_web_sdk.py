@@ -21,7 +21,7 @@ from tests.unit.walking import build_policy
 @pytest.fixture
 def site() -> Iterator[Site]:
     scene = Scene()
-    server = build_server(scene)
+    server = build_server(scene, settings={"CALICO_DCOS_MODE": "install"})
     server.start()
     yield Site(scene, server)
     server.stop()
@@ -80,6 +80,8 @@ def test_a_step_that_changed_is_written_anew_and_keeps_its_id(site: Site) -> Non
         ({"statuses": {"a1": Status.IN_PROGRESS}}, 202),
         ({"statuses": {"a1": Status.PENDING}, "settled": {"a1"}}, 203),
         ({"statuses": {"a1": Status.STARTING}, "settled": {"a1"}}, 205),
+        ({"message": "preflight: hosts are inspected"}, 207),
+        ({"message": "paused by ann", "errors": ("a1: no disk",)}, 500),
         ({"plan_status": Status.DELAYED}, 208),
         ({"framework_id": ""}, 318),
         ({"errors": ("a1: no disk",)}, 500),
@@ -138,6 +140,27 @@ def test_the_wanted_configuration_has_an_id(site: Site) -> None:
     assert ids == site.get("/v1/configurations/targetId").json()
     assert len(ids) == 1
     assert UUID(ids[0])
+    target = site.get("/v1/configurations/target").json()
+    assert target == {"id": ids[0], "settings": {"CALICO_DCOS_MODE": "install"}}
+    assert site.get(f"/v1/configurations/{ids[0]}").json() == target
+    answer = site.get("/v1/configurations/other")
+    assert (answer.status_code, answer.text) == (404, "Configuration other not found")
+
+
+def test_properties_are_those_of_a_deployed_service(site: Site) -> None:
+    assert site.get("/v1/state/properties").json() == []
+    answer = site.get("/v1/state/properties/last-completed-update-type")
+    assert (answer.status_code, answer.text) == (404, "Property last-completed-update-type not found")
+
+
+def test_a_complete_plan_is_a_completed_deployment(site: Site) -> None:
+    site.scene.plan_status = Status.COMPLETE
+    assert site.get("/v1/state/properties").json() == ["last-completed-update-type"]
+    assert site.get("/v1/state/properties/last-completed-update-type").json() == "DEPLOY"
+
+
+def test_there_are_no_files(site: Site) -> None:
+    assert site.get("/v1/state/files").json() == []
 
 
 def test_the_plan_is_told_in_short_for_debugging(site: Site) -> None:
@@ -150,6 +173,9 @@ def test_the_plan_is_told_in_short_for_debugging(site: Site) -> None:
     assert [phase["name"] for phase in part["phases"]] == ["a1"]
     assert site.get("/v1/debug/plans?phase=a9").status_code == 404
     assert site.get("/v1/debug/plans?plan=x").status_code == 404
+    part = site.get("/v1/debug/plans?phase=a1&step=cni").json()["serviceTopology"][0]
+    assert [step["name"] for step in part["phases"][0]["steps"]] == ["cni"]
+    assert site.get("/v1/debug/plans?step=dance").status_code == 404
 
 
 def test_states_reservations_and_threads_are_told_for_debugging(site: Site) -> None:

@@ -34,6 +34,7 @@ class Scene:
     statuses: dict[str, Status] = field(default_factory=lambda: {"a1": Status.COMPLETE, "a2:5052": Status.PENDING})
     plan_status: Status = Status.IN_PROGRESS
     errors: tuple[str, ...] = ()
+    message: str = ""
     ill: str | None = None
     framework_id: str = "f1"
     settled: set[str] = field(default_factory=set)
@@ -54,7 +55,7 @@ class Scene:
             PhaseView(key, status, f"<b>{key}</b>", tuple(StepView(name, status, "") for name in StepName))
             for key, status in self.statuses.items()
         )
-        plan = PlanView(phases, self.plan_status, self.errors)
+        plan = PlanView(phases, self.plan_status, self.errors, self.message)
         return Snapshot(
             self.revision, 1000.0, Map(agents), plan, framework_id=self.framework_id, master="m:5050", is_connected=True
         )

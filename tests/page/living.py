@@ -25,7 +25,8 @@ from tests.unit.walking import FakeCluster, FakeHost, build_host, build_policy
 TOKEN = "open-sesame"
 NOW = 1_700_000_000.0
 FACTS = {
-    "docker": {"version": "20.10.24", "is_running": True, "cluster_store": None},
+    "docker": {"engine": {"version": "20.10.24", "cluster_store": None}},
+    "dcos": {"version": "1.13.9"},
     "mesos_agent": {"version": "1.9.0", "started_at": "2023-11-14T22:13:20Z"},
     "system": {"kernel": "5.10.0", "distribution": "Debian GNU/Linux 11"},
 }

@@ -67,6 +67,15 @@ def test_filters_and_search_work_together(page: Page) -> None:
     assert page.find('#groups button[data-group="complete"]').get_attribute("aria-pressed") == "true"
 
 
+def test_agents_are_found_by_what_is_left_to_change(page: Page) -> None:
+    assert page.text("#outlook-text") == "10,000 of 10,000 agents inspected."
+    page.click('#outlooks button[data-outlook="nothing"]')
+    page.wait(lambda: page.text("#range") == "1 to 50 of 1,000")
+    page.click('#outlooks button[data-outlook="change"]')
+    page.wait(lambda: page.text("#range") == "1 to 50 of 9,000")
+    assert "To do: cni" in page.text("tr.agent .reason")
+
+
 def test_when_the_slot_changes_hands_the_rows_that_are_shown_change(page: Page, large: tuple[Living, str]) -> None:
     living = large[0]
     agents = living.state.agents

@@ -48,6 +48,7 @@ def count(page: Page, word: str) -> str:
 def test_one_look_tells_what_would_change_and_restart_in_sum(page: Page) -> None:
     assert page.text("#outlook-title") == "Preflight: what would change"
     assert page.text("#outlook-text") == "12 of 12 agents inspected."
+    assert page.text("#left") == "Preflight: nothing is changed."
     told = {word: count(page, word) for word in ("change", "docker", "mesos-agent", "refused", "nothing", "unseen")}
     assert told == {"change": "11", "docker": "4", "mesos-agent": "0", "refused": "1", "nothing": "1", "unseen": "0"}
 

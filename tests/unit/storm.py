@@ -7,8 +7,19 @@ from dataclasses import replace
 from typing import NoReturn
 
 from calico_dcos.core.actions import Acknowledge, Action, Decline, Exit, Kill, Launch, Reconcile, Revive
+from calico_dcos.core.command import Command, CommandName
 from calico_dcos.core.decide import decide
-from calico_dcos.core.events import Disconnected, Event, OffersReceived, Subscribed, TaskUpdated, Ticked
+from calico_dcos.core.events import (
+    Commanded,
+    Disconnected,
+    Event,
+    OffersReceived,
+    RosterAgent,
+    RosterRead,
+    Subscribed,
+    TaskUpdated,
+    Ticked,
+)
 from calico_dcos.core.fold import fold
 from calico_dcos.core.memory import Memory
 from calico_dcos.core.model import Agent, Offer, Resource, ResourceKind, Status, StepName, TaskRef, TaskState
@@ -45,6 +56,7 @@ class Storm:
         self._stored: dict[str, Agent] = {}
         self._outstanding: dict[str, str] = {}
         self._answered: set[str] = set()
+        self._forgotten_tasks: set[str] = set()
         self.hosts = [self._build_host(number, restarting) for number in range(hosts)]
         self.state: State = restore(policy, self._memory)
         self.tell(f"a cluster of {hosts} hosts; restarts are needed by {sorted(step.value for step in restarting)}")
@@ -148,7 +160,7 @@ class Storm:
 
     def bring_back(self, host: Host, *, kills_tasks: bool = False) -> None:
         """Let an agent register again."""
-        if host.is_talking:
+        if host.is_talking or host.is_gone:
             return
         self.tell(f"{host.name} registers again{', without its tasks' if kills_tasks else ''}")
         was_unreachable = host.is_unreachable
@@ -165,9 +177,33 @@ class Storm:
 
     def reboot(self, host: Host) -> None:
         """Let a host come back under a new id."""
+        if host.is_gone:
+            return
         self.tell(f"{host.name} reboots, and gets a new id")
         self._void_offers(host)
         host.reboot(f"S{next(self._numbers)}")
+
+    def vanish(self, host: Host) -> None:
+        """Take a host away for good; one always stays."""
+        if len([other for other in self.hosts if not other.is_gone]) > 1:
+            self.tell(f"the machine of {host.name} is no more")
+            self._void_offers(host)
+            host.vanish()
+
+    def read_roster(self) -> None:
+        """Let the master list its agents."""
+        there = [host for host in self.hosts if host.is_registered and not host.is_unreachable]
+        agents = tuple(
+            RosterAgent(host.agent_id, host.name, "10.0.0.1", 5051, is_public=False, mesos_version="1.9.0")
+            for host in there
+        )
+        self.inbox.append(RosterRead(agents))
+
+    def forget_the_dead(self) -> None:
+        """Do what an operator does about machines that are no more, and hold a slot."""
+        for host in self.hosts:
+            if host.is_gone and host.name in self.state.absent:
+                self.feed(Commanded(Command(CommandName.FORGET, host.name), "T"))
 
     def calm_down(self) -> None:
         """End all failures, and wait until everything is complete.
@@ -191,6 +227,9 @@ class Storm:
                 host.work()
                 if turn % 10 == 0:
                     host.send_again()
+            if turn % 10 == 0:
+                self.read_roster()
+                self.forget_the_dead()
             while self.inbox:
                 self.deliver(0)
         else:
@@ -201,12 +240,16 @@ class Storm:
 
     def is_complete(self) -> bool:
         """Whether every agent is settled, and the plan says so."""
-        is_settled = len(self.state.agents) == len(self.hosts) and not self.state.unsettled and not self.state.repairs
-        return is_settled and build_plan(self.state, self.now).status is Status.COMPLETE
+        there = [host for host in self.hosts if not host.is_gone]
+        is_settled = len(self.state.agents) == len(there) and not self.state.unsettled and not self.state.repairs
+        lives_on = any(task.id in self._forgotten_tasks for host in there for task in host.get_live())
+        return is_settled and not lives_on and build_plan(self.state, self.now).status is Status.COMPLETE
 
     def check_end(self) -> None:
         """Check what holds of a cluster that is complete."""
         for host in self.hosts:
+            if host.is_gone:
+                continue
             live = [task for task in host.get_live() if task.step in SERVICES]
             running = sorted((task.step.value, task.policy.by_name[task.step].settings) for task in live)
             wanted = [spec for spec in self._policy.steps if spec.is_service and spec.is_enabled]
@@ -269,8 +312,13 @@ class Storm:
         return True
 
     def _save(self, state: State) -> None:
-        unsaved = state.unsaved
+        unsaved = state.build_batch()
         self._stored |= {agent.key: agent for agent in unsaved.agents}
+        for host in self.hosts:
+            if host.name in unsaved.forgotten:
+                self._stored.pop(host.name, None)
+                self.tell(f"{host.name} is forgotten")
+                self._forgotten_tasks |= host.tasks.keys()
         if unsaved.framework_id is not None:
             self._memory = replace(self._memory, framework_id=unsaved.framework_id)
 
@@ -356,7 +404,8 @@ class Storm:
         host.launch(launch, self._policy, was_change=was_change)
 
     def _check_launch(self, host: Host, launch: Launch, *, was_change: bool) -> None:
-        live = host.get_live()
+        # What was forgotten with its agent is ended as a stranger, once Mesos tells of it.
+        live = [task for task in host.get_live() if task.id not in self._forgotten_tasks]
         self.check(
             all(task.step is not launch.step for task in live), f"{launch.task_id} beside another one of its kind"
         )

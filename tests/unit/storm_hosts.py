@@ -43,6 +43,7 @@ class Host:
         is_up: whether the agent runs; its tasks go on without it.
         is_registered: whether the master knows the agent as one that is there.
         is_unreachable: whether the master has given it up, though it runs.
+        is_gone: whether the machine is no more.
         restarting: the steps of which the change restarts something here.
         made: under which settings each step was done last.
         unacknowledged: updates in order; the agent sends the first of each task until it is acknowledged.
@@ -58,6 +59,7 @@ class Host:
     is_up: bool = True
     is_registered: bool = True
     is_unreachable: bool = False
+    is_gone: bool = False
     tasks: dict[str, HostTask] = field(default_factory=dict)
     unacknowledged: list[TaskUpdated] = field(default_factory=list)
     refused_until: float = 0.0
@@ -173,6 +175,13 @@ class Host:
             self.send(following)
         elif task_id in self.tasks and self.tasks[task_id].is_over:
             del self.tasks[task_id]
+
+    def vanish(self) -> None:
+        """End for good, with everything that runs."""
+        self.tasks.clear()
+        self.unacknowledged.clear()
+        self.is_up = False
+        self.is_gone = self.is_unreachable = True
 
     def reboot(self, agent_id: str) -> None:
         """Come back under a new id, without any task."""

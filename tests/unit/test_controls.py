@@ -296,7 +296,9 @@ def test_own_host_does_not_wait_for_an_agent_that_was_released() -> None:
     cluster.run_until(lambda: list(cluster.state.unsettled) == [hosts[0].hostname])
 
 
-@pytest.mark.parametrize("name", [name for name in CommandName if name is not CommandName.RELEASE_SLOT])
+@pytest.mark.parametrize(
+    "name", [name for name in CommandName if name not in (CommandName.RELEASE_SLOT, CommandName.FORGET)]
+)
 def test_command_that_was_obeyed_already_changes_nothing(name: CommandName) -> None:
     cluster, hosts = build_failing(1)
     if name is CommandName.RESUME:

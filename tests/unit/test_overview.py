@@ -7,7 +7,7 @@ from dataclasses import replace
 from immutables import Map
 
 from calico_dcos.core.events import Progressed, Ticked
-from calico_dcos.core.model import StepName, TaskState
+from calico_dcos.core.model import Maintenance, StepName, TaskState
 from calico_dcos.core.overview import Overview, refresh_overview
 from calico_dcos.core.plan import build_plan
 from tests.unit.walking import FakeCluster, build_host, build_policy
@@ -46,6 +46,28 @@ def test_it_is_the_plan_when_offers_stay_away() -> None:
     for host in hosts:
         host.is_offering = False
     walk(cluster, 150)
+
+
+def test_it_is_the_plan_when_maintenance_is_announced_and_taken_back() -> None:
+    hosts = [build_host(n) for n in range(3)]
+    cluster = FakeCluster(hosts, build_policy())
+    overview = walk(cluster, 4)
+    for announced in (Maintenance(cluster.now + 10.0, cluster.now + 5000.0), None):
+        hosts[2].maintenance = announced
+        for _ in range(20):
+            cluster.step()
+            overview = refresh_overview(overview, cluster.state, cluster.now)
+            assert overview.plan == build_plan(cluster.state, cluster.now)
+
+
+def test_agents_that_are_not_held_up_are_the_same_when_maintenance_is_announced() -> None:
+    hosts = [build_host(n) for n in range(3)]
+    cluster = FakeCluster(hosts, build_policy())
+    cluster.run_until(cluster.is_complete)
+    before = refresh_overview(Overview(), cluster.state, cluster.now)
+    state = replace(cluster.state, maintenance=Map({"agent1.test": Maintenance(cluster.now, None)}))
+    after = refresh_overview(before, state, cluster.now)
+    assert all(one is other for one, other in zip(before.plan.phases, after.plan.phases, strict=True))
 
 
 def test_what_a_task_tells_is_shown_at_once() -> None:

@@ -37,6 +37,8 @@ class Weather(RuleBasedStateMachine):
             hold_s=3.0,
             facts_max_age_s=30.0,
             recheck_s=10.0,
+            forget_after_s=20.0,
+            reregister_s=15.0,
         )
         self.storm = Storm(hosts=hosts, policy=policy, restarting=frozenset(restarting))
         # A storm that comes later finds more to destroy.
@@ -112,6 +114,14 @@ class Weather(RuleBasedStateMachine):
     @rule(number=NUMBERS)
     def host_reboots(self, number: int) -> None:
         self.storm.reboot(self.get_host(number))
+
+    @rule(number=NUMBERS)
+    def host_leaves_for_good(self, number: int) -> None:
+        self.storm.vanish(self.get_host(number))
+
+    @rule()
+    def agents_are_listed(self) -> None:
+        self.storm.read_roster()
 
     @rule(
         number=NUMBERS, state=st.sampled_from([TaskState.FAILED, TaskState.KILLED, TaskState.LOST]), done=st.booleans()

@@ -370,6 +370,22 @@ def test_what_a_task_sees_counts_for_the_options_that_it_was_launched_with_and_f
     assert host.launched.count(CNI) == 2
 
 
+def test_task_that_mesos_leaves_out_of_its_answer_for_all_is_asked_after() -> None:
+    """Its end got lost, so that everybody but Mesos believes that it runs."""
+    hosts = [build_host(1), build_host(2)]
+    cluster = FakeCluster(hosts, build_policy(reconcile_s=60.0))
+    cluster.run_until(cluster.is_complete)
+    node_id = next(task_id for task_id, step in hosts[0].running.items() if step is NODE)
+    del hosts[0].running[node_id]
+
+    cluster.run_until(lambda: NODE in hosts[0].running.values(), max_steps=200)
+    cluster.run_until(cluster.is_complete)
+
+    asked = [action.tasks for action in cluster.actions if isinstance(action, Reconcile)]
+    assert sum(len(refs) for refs in asked) == 1
+    assert [host.launched.count(NODE) for host in hosts] == [2, 1]
+
+
 def test_agent_that_a_service_finds_undone_is_wanted_at_once_though_it_declined_its_offers_for_long() -> None:
     host = build_host(1)
     cluster = FakeCluster([host], build_policy())

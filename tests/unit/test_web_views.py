@@ -65,6 +65,21 @@ def test_the_summary_counts_agents_by_what_they_do() -> None:
     assert (summary["complete"], summary["working"], summary["waiting"], summary["failed"]) == (1, 1, 2, 1)
 
 
+@pytest.mark.parametrize(
+    ("facts", "versions"),
+    [
+        ({"docker": {"engine": {"version": "18.09.2"}}, "dcos": {"version": "1.12.3"}}, ("18.09.2", "1.12.3")),
+        ({"docker": {"engine": {"unknown": "Connection refused"}}, "dcos": {"version": None}}, ("", "")),
+        ({"docker": None}, ("", "")),
+        ({}, ("", "")),
+    ],
+)
+def test_a_row_tells_the_versions_that_facts_know(facts: dict[str, Any], versions: tuple[str, str]) -> None:
+    known = agent("a1", inspection=Inspection(at=1.0, settings="s", facts=facts))
+    row = build_row(known, phase("a1", Status.PENDING))
+    assert (row["docker_version"], row["dcos_version"]) == versions
+
+
 def test_a_row_tells_who_what_why_and_since_when() -> None:
     known = agent("a1", is_public=True, mesos_version="1.4.0", slot_since=40.0)
     row = build_row(known, phase("a1", Status.IN_PROGRESS, WORKING))
@@ -278,3 +293,13 @@ def test_boards_that_take_long_to_build_are_built_less_often() -> None:
     assert feed.read().snapshot.revision == 2
     bench.now += 0.2
     assert feed.read().snapshot.revision == 3
+
+
+def test_what_an_operator_says_is_judged_by_the_newest_state() -> None:
+    bench = Bench(build_s=2.0)
+    feed = bench.build_feed()
+    for revision in (1, 2, 3):
+        bench.revision = revision
+        assert feed.read_now().snapshot.revision == revision
+    assert feed.read_now() is feed.read()
+    assert bench.built == [1, 2, 3]

@@ -174,6 +174,9 @@ class FakeCluster:
                     pass
 
     def _reconcile(self, action: Reconcile) -> None:
+        for host in self.hosts.values() if not action.tasks else ():
+            for task_id in list(host.running):
+                self.update(task_id, host, TaskState.RUNNING, is_reconciliation=True)
         for ref in action.tasks:
             host = self.hosts[ref.agent_id]
             state = TaskState.RUNNING if ref.task_id in host.running else TaskState.GONE

@@ -7,7 +7,12 @@ import struct
 import time
 import urllib.error
 import urllib.request
-from typing import Any, BinaryIO, Optional
+from typing import Any, BinaryIO, Optional, Tuple
+
+try:
+    import ssl
+except ImportError:  # a Python that was built without it does everything else
+    ssl = None  # type: ignore[assignment]
 
 from ..report import Reporter
 from ..wanted import Download
@@ -16,26 +21,69 @@ from .work import StepError
 TIMEOUT_S = 30
 CHUNK_BYTES = 1 << 16
 TELL_EVERY_S = 2.0
+# Where systems keep the certificates that they trust: Debian, Ubuntu and CoreOS; Red Hat and CentOS; SUSE; others.
+TRUSTED = (
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+)
+REMEDY = (
+    "; add the authority that signs it to those that the host trusts (package ca-certificates), or have the scheduler "
+    "serve the download (docs/without-internet.md)"
+)
 ELF_HEAD_BYTES = 20
 ELF_MACHINES = {3: "i686", 40: "armv7l", 62: "x86_64", 183: "aarch64", 21: "ppc64le", 22: "s390x"}
 
 
-def download(source: Download, path: str, reporter: Reporter) -> str:
+def download(source: Download, path: str, reporter: Reporter, trusted: Tuple[str, ...] = TRUSTED) -> str:
     """Download to path, synced to the disk, and return the sha256.
+
+    Args:
+        source: with the sum that it must have, if one is known.
+        path: is written anew.
+        reporter: hears of progress, and of a sum that was not known.
+        trusted: files of certificates, of which the first that can be read counts.
 
     Raises:
         StepError: it cannot be had, is cut short, or has another sum than wanted.
     """
     try:
-        with urllib.request.urlopen(source.url, timeout=TIMEOUT_S) as response, open(path, "wb") as file:
+        opened = urllib.request.urlopen(source.url, timeout=TIMEOUT_S, context=build_context(trusted))
+        with opened as response, open(path, "wb") as file:
             sha256 = _copy(response, file, source.url, reporter)
     except (OSError, ValueError) as error:
-        raise StepError("{} cannot be downloaded: {}".format(source.url, error)) from error
+        remedy = REMEDY if "CERTIFICATE_VERIFY_FAILED" in str(error) else ""
+        raise StepError("{} cannot be downloaded: {}{}".format(source.url, error, remedy)) from error
     if source.sha256 is not None and sha256 != source.sha256:
         raise StepError("{} has sha256 {}, not {}".format(source.url, sha256, source.sha256))
     if source.sha256 is None:
         reporter.downloaded(source.url, sha256)
     return sha256
+
+
+def build_context(bundles: Tuple[str, ...]) -> "Optional[ssl.SSLContext]":
+    """Trust whom this machine trusts, besides whom Python trusts by itself.
+
+    The Python of DC/OS trusts nobody: it asks the OpenSSL of DC/OS, which comes without certificates.
+
+    Args:
+        bundles: files of certificates; the first one that there is and that can be read counts.
+
+    Returns:
+        None where Python was built without TLS: downloads over HTTPS fail then, and say so.
+    """
+    if ssl is None:
+        return None
+    context = ssl.create_default_context()
+    for bundle in bundles:
+        try:
+            context.load_verify_locations(cafile=bundle)
+        except OSError:  # it is not there, or holds no certificate
+            continue
+        break
+    return context
 
 
 def _copy(response: Any, file: BinaryIO, url: str, reporter: Reporter) -> str:

@@ -108,6 +108,9 @@ export class Detail {
     if (agent.group === "failed" && !agent.released) {
       controls.push(this.buildControl("release-slot", "Release its slot"));
     }
+    if (agent.absent_since) {
+      controls.push(this.buildControl("forget", "Forget"));
+    }
     if (agent.group !== "complete") {
       controls.push(this.buildControl("skip", "Skip this agent"));
     }

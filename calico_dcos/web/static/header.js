@@ -67,6 +67,9 @@ function describeLeft(summary) {
   if (summary.total === 0) {
     return "Waits for the first agent.";
   }
+  if (summary.is_preflight) {
+    return "Preflight: nothing is changed.";
+  }
   if (summary.left_s === null) {
     return "The time left is known once the first agent is complete.";
   }

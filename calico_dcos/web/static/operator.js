@@ -10,6 +10,7 @@ const TITLES = {
   "force-complete": "Force to complete",
   skip: "Skip",
   "release-slot": "Release the slot of",
+  forget: "Forget",
 };
 const MEANINGS = {
   pause: "Nothing new is started or ended; tasks that run go on. A paused walk still brings back lost services.",
@@ -18,6 +19,7 @@ const MEANINGS = {
   "force-complete": "The step counts as complete, whatever the host looks like, until its settings change.",
   skip: "It is left out, as if it were disabled, until it is retried.",
   "release-slot": "The walk goes on past this agent, which stays as it is.",
+  forget: "It leaves the plan, because it was taken out of the cluster. Should it return, it is new.",
 };
 
 let token = "";

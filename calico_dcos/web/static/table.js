@@ -7,6 +7,15 @@ import { buildOutlook } from "./outlook.js";
 import { buildState, buildSteps } from "./steps.js";
 
 const COLUMNS = 7;
+const PROGRAMS = [
+  ["Mesos", "mesos_version"],
+  ["Docker", "docker_version"],
+];
+
+function buildVersions(agent) {
+  const known = PROGRAMS.filter(([, field]) => agent[field]);
+  return known.map(([name, field]) => build("span", `${name} ${agent[field]}`));
+}
 
 export class Table {
   constructor(onCommand) {
@@ -80,7 +89,7 @@ export class Table {
     row.replaceChildren(
       opener,
       build("th", names, { scope: "row", role: "rowheader", class: "name" }),
-      build("td", agent.mesos_version, { class: "mesos", role: "cell" }),
+      build("td", buildVersions(agent), { class: "versions", role: "cell" }),
       build("td", buildState(agent.status), { role: "cell" }),
       build("td", buildSteps(agent.steps), { role: "cell" }),
       build("td", this.buildReason(agent), { class: "reason", role: "cell" }),
