@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 INSTALLER = "installer.pyz"
-# The archive's own name for the package: inside it there is no calico_dcos that could be imported by mistake.
-ARCHIVE_PACKAGE = "calico_dcos_installer"
+# The archive's own name for the package: inside it there is no calico_dcos that could be imported by mistake. A short
+# one: an archive holds it twice for each module.
+ARCHIVE_PACKAGE = "installer"
 _MAIN = f"""import sys
 
 from {ARCHIVE_PACKAGE}.__main__ import main
@@ -52,7 +53,7 @@ def _add(archive: zipfile.ZipFile, name: str, content: bytes) -> None:
     entry = zipfile.ZipInfo(name, date_time=_EPOCH)
     entry.compress_type = zipfile.ZIP_DEFLATED
     entry.external_attr = 0o644 << 16
-    archive.writestr(entry, content)
+    archive.writestr(entry, content, compresslevel=9)
 
 
 def publish_installer(directory: Path) -> Artifact:

@@ -174,7 +174,7 @@ def _try_replace(temporary: str, target: str, content: bytes, attributes: Attrib
     """Write and rename; False where that is not possible from this place: two mounts may show one file system."""
     os.makedirs(os.path.dirname(temporary), exist_ok=True)
     try:
-        _write_synced(temporary, content, attributes, mtime_ns)
+        _write_synced(temporary, content, attributes, mtime_ns, target)
         os.rename(temporary, target)
     except OSError as error:
         if os.path.exists(temporary):
@@ -185,8 +185,10 @@ def _try_replace(temporary: str, target: str, content: bytes, attributes: Attrib
     return True
 
 
-def _write_synced(path: str, content: bytes, attributes: Attributes, mtime_ns: Optional[int]) -> None:
+def _write_synced(path: str, content: bytes, attributes: Attributes, mtime_ns: Optional[int], target: str) -> None:
     with open(path, "wb") as file:
+        # Access lists before the mode, which is a part of them.
+        _copy_extended(target, file.fileno())
         # The owner first: a change of owner takes the set-user-id bit away.
         os.fchown(file.fileno(), attributes.uid, attributes.gid)
         os.fchmod(file.fileno(), attributes.mode)
@@ -195,6 +197,21 @@ def _write_synced(path: str, content: bytes, attributes: Attributes, mtime_ns: O
         if mtime_ns is not None:
             os.utime(file.fileno(), ns=(mtime_ns, mtime_ns))
         os.fsync(file.fileno())
+
+
+def _copy_extended(target: str, descriptor: int) -> None:
+    """Give a file the access list and SELinux' label of the one that it replaces; a first one, its directory's label.
+
+    A rename keeps the label of where the file was made, with which confined programs may not read it. What the file
+    systems do not know is left out.
+    """
+    is_there = os.path.exists(target)
+    for name in ("security.selinux", "system.posix_acl_access") if is_there else ("security.selinux",):
+        try:
+            value = os.getxattr(target if is_there else os.path.dirname(target), name)
+            os.setxattr(descriptor, name, value)
+        except OSError:  # noqa: PERF203  (one of them may be known)
+            continue
 
 
 def read_attributes(path: str) -> Optional[Attributes]:

@@ -27,6 +27,11 @@ class Reporter:
         self._out = out
         self._err = err
 
+    @property
+    def scheduler(self) -> str:
+        """The scheduler's ``host:port``; empty where there is none."""
+        return urlsplit(self._url or "").netloc
+
     def progress(self, message: str, done_bytes: Optional[int] = None, total_bytes: Optional[int] = None) -> None:
         """Tell in one line what is being done."""
         report = {"kind": "progress", "message": message}  # type: Dict[str, Any]
@@ -63,10 +68,9 @@ class Reporter:
         headers = {"Content-Type": "application/json"}
         if self._token:
             headers["Authorization"] = "Bearer " + self._token
-        parts = urlsplit(self._url)
         body = json.dumps(report).encode("utf-8")
         try:
-            answer = call(open_connection(parts.netloc, TIMEOUT_S), "POST", parts.path, body, headers)
+            answer = call(open_connection(self.scheduler, TIMEOUT_S), "POST", urlsplit(self._url).path, body, headers)
         except UnreachableError as error:
             self._err.write("report not delivered: {}\n".format(error))
             return

@@ -1,5 +1,6 @@
 """Facts: the Mesos agent: its unit, and what ``/state`` tells of its version, start and CNI flags."""
 
+import http.client
 import json
 from typing import Any, List, NamedTuple, Optional, Union
 
@@ -7,11 +8,12 @@ from ..host import Host
 from ..systemd import Unit
 from ..unknown import Unknown
 from ..unread import Unread, read_unread
-from ..web import OK, UnreachableError, fetch
+from ..web import OK, Answer, UnreachableError, fetch, fetch_over_tls
 from .docker import read_unit
+from .network import find_own_address
 
 UNITS = ("dcos-mesos-slave.service", "dcos-mesos-slave-public.service", "mesos-agent.service", "mesos-slave.service")
-DEFAULT_ENDPOINT = "127.0.0.1:5051"
+LOOPBACK, PORT = "127.0.0.1", 5051
 STATE_TIMEOUT_S = 5
 
 AgentState = NamedTuple(
@@ -49,10 +51,18 @@ def read_mesos_agent(host: Host) -> MesosAgent:
 
 
 def find_endpoint(host: Host) -> str:
-    """Find where the agent listens: Mesos tells its tasks; by hand, the default port is asked."""
+    """Find where the agent listens: Mesos tells its tasks; by hand, whoever has the default port is asked.
+
+    An agent of DC/OS listens on the address that it found for itself, and not on the loopback.
+    """
     pid = host.variable("MESOS_SLAVE_PID") or ""
-    default = "{}:5051".format(host.dial(DEFAULT_ENDPOINT.partition(":")[0]))
-    return host.variable("MESOS_AGENT_ENDPOINT") or pid.rpartition("@")[2] or default
+    told = host.variable("MESOS_AGENT_ENDPOINT") or pid.rpartition("@")[2]
+    if told:
+        return told
+    address = host.dial(LOOPBACK)
+    if address == LOOPBACK:  # otherwise simulated hosts share this machine
+        address = find_own_address(PORT) or LOOPBACK
+    return "{}:{}".format(address, PORT)
 
 
 def read_agent_unit(host: Host) -> Union[Unit, None, Unknown]:
@@ -83,7 +93,7 @@ def read_agent_state(host: Host, endpoint: str) -> Union[AgentState, Unknown]:
 def read_agent_answer(endpoint: str) -> Any:
     """Ask the agent for its whole state, or Unknown; while it recovers it answers 503."""
     try:
-        answer = fetch(endpoint, "/state", STATE_TIMEOUT_S)
+        answer = _fetch_state(endpoint)
     except UnreachableError as error:
         return Unknown("the agent at {} does not answer: {}".format(endpoint, error))
     if answer.status != OK:
@@ -93,6 +103,19 @@ def read_agent_answer(endpoint: str) -> Any:
         return json.loads(answer.body.decode("utf-8"))
     except ValueError as error:
         return Unknown("the agent's state is not understood: {!r}".format(error))
+
+
+def _fetch_state(endpoint: str) -> Answer:
+    """Ask in plain HTTP; an agent that speaks TLS alone drops that connection, and is asked once more."""
+    try:
+        return fetch(endpoint, "/state", STATE_TIMEOUT_S)
+    except UnreachableError as error:
+        if not isinstance(error.__cause__, (ConnectionResetError, http.client.HTTPException)):
+            raise
+        try:
+            return fetch_over_tls(endpoint, "/state", STATE_TIMEOUT_S)
+        except UnreachableError:
+            raise error from None
 
 
 def parse_agent_state(state: Any) -> AgentState:

@@ -60,6 +60,20 @@ def read_port(host: Host, number: int) -> Port:
     return Port(number, [row._replace(process=owners.get(row.inode, unseen)) for row in rows])
 
 
+def find_own_address(port: int) -> Optional[str]:
+    """Find the address of a program that listens on a port, and not on the loopback."""
+    texts = [read_text(table) for table in TABLES]
+    rows = [row for text in texts if isinstance(text, str) for row in parse_sockets(text, port)]
+    return choose_own_address([row.address for row in rows])
+
+
+def choose_own_address(addresses: List[str]) -> Optional[str]:
+    """Choose the one to dial; None where the loopback will do, or nothing listens."""
+    if not addresses or any(address in ("0.0.0.0", "::", "127.0.0.1") for address in addresses):  # noqa: S104
+        return None
+    return "[{}]".format(addresses[0]) if ":" in addresses[0] else addresses[0]
+
+
 def parse_sockets(text: str, port: int) -> List[Socket]:
     """Read the sockets that listen on a port from the text of ``/proc/net/tcp`` or ``tcp6``."""
     found = []

@@ -114,7 +114,10 @@ class ProxySupervisor:
         shutil.rmtree(data_dir, ignore_errors=True)
         argv = build_proxy_command(binary, listen, self._wanted.discovery_srv, members, data_dir)
         self._tell("starting etcd {} on {} for {}".format(binary.version, listen, ", ".join(members)))
-        self._child = Child(argv, self._host.build_tool_environment(), sys.stderr)
+        # An etcd 2.x would go to its members through the HTTP proxy of the environment.
+        environment = self._host.build_tool_environment().items()
+        direct = {name: value for name, value in environment if not name.lower().endswith("_proxy")}
+        self._child = Child(argv, direct, sys.stderr)
         self._listen, self._members = listen, members
         self._started_s = self._looked_up_s = self._look_at_s = now_s
 

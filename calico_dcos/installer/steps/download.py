@@ -8,6 +8,7 @@ import time
 import urllib.error
 import urllib.request
 from typing import Any, BinaryIO, Optional, Tuple
+from urllib.parse import urlsplit
 
 try:
     import ssl
@@ -50,7 +51,7 @@ def download(source: Download, path: str, reporter: Reporter, trusted: Tuple[str
         StepError: it cannot be had, is cut short, or has another sum than wanted.
     """
     try:
-        opened = urllib.request.urlopen(source.url, timeout=TIMEOUT_S, context=build_context(trusted))
+        opened = _open(source.url, build_context(trusted), reporter)
         with opened as response, open(path, "wb") as file:
             sha256 = _copy(response, file, source.url, reporter)
     except (OSError, ValueError) as error:
@@ -84,6 +85,13 @@ def build_context(bundles: Tuple[str, ...]) -> "Optional[ssl.SSLContext]":
             continue
         break
     return context
+
+
+def _open(url: str, context: Any, reporter: Reporter) -> Any:
+    """Open a URL, through the proxy of the environment if there is one; never to the scheduler, as with reports."""
+    if urlsplit(url).netloc == reporter.scheduler:
+        return urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=TIMEOUT_S)
+    return urllib.request.urlopen(url, timeout=TIMEOUT_S, context=context)
 
 
 def _copy(response: Any, file: BinaryIO, url: str, reporter: Reporter) -> str:

@@ -10,7 +10,13 @@ from calico_dcos.installer.facts.clock import compute_offset
 from calico_dcos.installer.facts.cni import Duplicate, find_broken, find_duplicates, parse_config
 from calico_dcos.installer.facts.felix import find_node_name, parse_report
 from calico_dcos.installer.facts.mesos_agent import is_cni_isolator_on
-from calico_dcos.installer.facts.network import Socket, count_values, parse_address, parse_sockets
+from calico_dcos.installer.facts.network import (
+    Socket,
+    choose_own_address,
+    count_values,
+    parse_address,
+    parse_sockets,
+)
 from calico_dcos.installer.redaction import hide_secrets, is_secret_name
 from calico_dcos.installer.unknown import Unknown, to_json
 from tests.unit.installer.examples import build_config, build_container
@@ -159,3 +165,18 @@ def test_secrets_are_hidden_and_nothing_else(text: str, shown: str) -> None:
 )
 def test_names_tell_of_secrets(name: str, *, is_secret: bool) -> None:
     assert is_secret_name(name) is is_secret
+
+
+@pytest.mark.parametrize(
+    ("addresses", "chosen"),
+    [
+        ([], None),
+        (["0.0.0.0"], None),
+        (["::"], None),
+        (["10.0.0.7", "127.0.0.1"], None),
+        (["10.0.0.7"], "10.0.0.7"),
+        (["fd00:0:0:0:0:0:0:7"], "[fd00:0:0:0:0:0:0:7]"),
+    ],
+)
+def test_what_listens_on_one_address_alone_is_asked_there(addresses: list[str], chosen: str | None) -> None:
+    assert choose_own_address(addresses) == chosen

@@ -1,0 +1,126 @@
+"""The installer on hosts that are set up otherwise: locales, proxies, agents with TLS or one address, access lists."""
+
+from __future__ import annotations
+
+import io
+import os
+import socket
+import ssl
+import struct
+import subprocess
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from calico_dcos.installer.facts.mesos_agent import AgentState, read_agent_state
+from calico_dcos.installer.facts.network import find_own_address
+from calico_dcos.installer.files import write_file
+from calico_dcos.installer.host import Host
+from calico_dcos.installer.report import Reporter
+from calico_dcos.installer.steps.download import download
+from calico_dcos.installer.steps.work import StepError
+from calico_dcos.installer.wanted import Download
+from tests.contract.installer_fakes import FakeHost
+
+STATE = b'{"version": "1.9.0", "start_time": 1.5}'
+ACCESS_LIST = "system.posix_acl_access"
+# Tag, permissions and id of an entry: the owner, user 12, the group, the mask, and all others.
+ENTRIES = [(0x01, 6, -1), (0x02, 4, 12), (0x04, 0, -1), (0x10, 4, -1), (0x20, 0, -1)]
+
+
+class Answering(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(STATE)))
+        self.end_headers()
+        self.wfile.write(STATE)
+
+    def log_message(self, *_: object) -> None:
+        """Stay silent."""
+
+
+@pytest.fixture
+def server() -> Iterator[HTTPServer]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Answering)
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+def serve(server: HTTPServer) -> str:
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    return f"127.0.0.1:{server.server_port}"
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Iterator[FakeHost]:
+    root = tmp_path / "host"
+    root.mkdir()
+    fake = FakeHost(root)
+    yield fake
+    fake.close()
+
+
+def test_without_a_locale_what_a_tool_says_in_other_letters_is_told_all_the_same(host: FakeHost) -> None:
+    host.change_state(version={"Version": "20.10.24"}, docker_refuses="")
+    host.daemon_json.write_bytes(b'{"data-root": "/srv/\xc3\xbc"')
+    host.wanted["cni"]["plugins"][0]["url"] = "file:///nowhere/ü"
+    ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    done = host.run("apply", "cni", environment={**host.environment(), **ascii_only})
+    assert done.returncode == 1
+    assert "failed: file:///nowhere/\\xfc cannot be downloaded" in done.stdout
+    assert [report["kind"] for report in host.reports if report["kind"] == "failure"] == ["failure"]
+
+
+def test_the_scheduler_is_not_asked_through_a_proxy(
+    server: HTTPServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = serve(server)
+    for name in ("http_proxy", "HTTP_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    source = Download(f"http://{address}/artifacts/0/calico", None)
+    reporter = Reporter(f"http://{address}/v1/reports/task-1", None, io.StringIO(), io.StringIO())
+    download(source, str(tmp_path / "file"), reporter)
+    assert (tmp_path / "file").read_bytes() == STATE
+    by_hand = Reporter(None, None, io.StringIO(), io.StringIO())
+    with pytest.raises(StepError, match="refused"):
+        download(source, str(tmp_path / "file"), by_hand)
+
+
+def test_an_agent_that_speaks_tls_alone_is_asked_over_tls(server: HTTPServer, tmp_path: Path) -> None:
+    certificate, key = str(tmp_path / "certificate.pem"), str(tmp_path / "key.pem")
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=agent"]
+    subprocess.run([*command, "-keyout", key, "-out", certificate], check=True, capture_output=True, timeout=120)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    state = read_agent_state(Host("/", None, {}), serve(server))
+    assert isinstance(state, AgentState)
+    assert state.version == "1.9.0"
+
+
+def test_a_program_that_listens_on_one_address_alone_is_found() -> None:
+    with socket.create_server(("127.0.0.9", 0)) as one:
+        assert find_own_address(one.getsockname()[1]) == "127.0.0.9"
+    with socket.create_server(("0.0.0.0", 0)) as every:
+        assert find_own_address(every.getsockname()[1]) is None
+
+
+def test_a_file_that_is_written_anew_keeps_its_access_list(tmp_path: Path) -> None:
+    path = tmp_path / "daemon.json"
+    path.write_text("{}")
+    access_list = struct.pack("<I", 2) + b"".join(struct.pack("<HHi", *entry) for entry in ENTRIES)
+    try:
+        os.setxattr(path, ACCESS_LIST, access_list)
+    except OSError:
+        access_list = b""  # this file system has none: written it must be all the same
+    mode = path.stat().st_mode
+    assert write_file(Host(str(tmp_path), None, {}), str(path), b'{"a": 1}')
+    assert path.read_bytes() == b'{"a": 1}'
+    assert path.stat().st_mode == mode
+    assert not access_list or os.getxattr(path, ACCESS_LIST) == access_list
