@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from calico_dcos.installer.dns import SRV, look_up
+from calico_dcos.installer.facts.docker import find_wrapper
 from calico_dcos.installer.facts.mesos_agent import AgentState, read_agent_state
 from calico_dcos.installer.facts.network import find_own_address
 from calico_dcos.installer.files import write_file
@@ -171,3 +172,22 @@ def test_members_that_do_not_fit_into_a_packet_are_asked_for_over_tcp(*, speaks_
         threading.Thread(target=answer, daemon=True).start()
         response = look_up([packets.getsockname()], "_etcd-client._tcp.etcd.mesos", SRV)
     assert [target.port for target in response.targets] == ([31001, 31002] if speaks_tcp else [31001])
+
+
+@pytest.mark.parametrize(
+    ("comm", "unit", "wrapper"),
+    [
+        ("sh", "docker.service", "sh"),
+        ("dockerd", "docker.service", None),
+        ("docker-current", "docker.service", None),
+        ("sh", "sshd.service", None),
+    ],
+)
+def test_a_shell_around_docker_is_found_where_the_pid_is_that_of_the_unit(
+    tmp_path: Path, comm: str, unit: str, wrapper: str | None
+) -> None:
+    (tmp_path / "7").mkdir()
+    (tmp_path / "7/comm").write_text(comm + "\n")
+    (tmp_path / "7/cgroup").write_text(f"1:name=systemd:/system.slice/{unit}\n")
+    assert find_wrapper(7, str(tmp_path)) == wrapper
+    assert find_wrapper(8, str(tmp_path)) is None

@@ -150,6 +150,17 @@ def read_process_words(pid: int) -> List[str]:
     return [] if isinstance(cmdline, Unknown) else cmdline.strip("\0").split("\0")
 
 
+def find_wrapper(pid: int, proc: str = "/proc") -> Optional[str]:
+    """Find what the unit's main process is if it is not Docker but a shell around it, which a SIGHUP would end.
+
+    None where it is Docker, and where /proc shows another PID namespace, in which this pid is somebody else.
+    """
+    comm, cgroup = [read_text("{}/{}/{}".format(proc, pid, name)) for name in ("comm", "cgroup")]
+    if isinstance(comm, Unknown) or isinstance(cgroup, Unknown) or UNIT not in cgroup:
+        return None
+    return None if comm.startswith("docker") else comm
+
+
 def is_daemon(words: List[str]) -> bool:
     """Whether these words start Docker's daemon: ``dockerd``, or ``docker daemon`` as it was before 1.12."""
     return any(word.rpartition("/")[2] in DAEMON_NAMES for word in words)

@@ -15,7 +15,7 @@ from ..backups import Backup
 from ..daemon_edits import merge_store, settle_store
 from ..docker_api import DockerAwayError, NoSuchObjectError, read_container, read_json
 from ..facts.daemon_json import ADVERTISE_KEY, STORE_KEY, DaemonJson, parse_daemon_json
-from ..facts.docker import UNIT, name_container
+from ..facts.docker import UNIT, find_wrapper, name_container
 from ..files import FileError, read_file
 from ..host import ToolError
 from ..plans.changes import Change
@@ -49,6 +49,11 @@ def reload_docker(work: Work, change: Change) -> None:
     del change
     _prepare_etcd(work)
     daemon, containers = _read_daemon(work), _read_containers(work)
+    wrapper = find_wrapper(daemon.pid)
+    if wrapper is not None:
+        raise StepError(
+            "{} runs Docker inside of {}, which a reload would end, so Docker is left alone".format(UNIT, wrapper)
+        )
     mark = systemd.mark_journal(work.host, UNIT)
     _write(work, merge_store)
     try:
