@@ -336,7 +336,7 @@ class _DockerHandler(_Handler):
             self.answer(200, state[self.path[1:]])
         elif self.path == "/containers/json":
             running = [c for c in state["containers"].values() if c["State"]["Running"]]
-            self.answer(200, [{"Names": [c["Name"]], "Image": c["Config"]["Image"]} for c in running])
+            self.answer(200, [*map(list_container, running), *state["containers_that_just_ended"]])
         elif self.path == "/networks":
             self.answer(200, [{**network, "Containers": {}} for network in state["networks"]])
         elif self.path.startswith("/networks/"):
@@ -370,6 +370,12 @@ class _DockerHandler(_Handler):
             state["calls"].append(["docker", "rm", name])
             is_there = state["containers"].pop(name, None) is not None
         self.answer(204 if is_there else 404, None if is_there else {"message": f"No such container: {name}"})
+
+
+def list_container(container: Any) -> Any:
+    """An entry of Docker's list; links give a container other names before its own."""
+    names = [*container.get("Links", []), container["Name"]]
+    return {"Id": container["Name"][1:], "Names": names, "Image": container["Config"]["Image"]}
 
 
 def _create_container(state: Any, name: str, body: Any) -> tuple[int, str]:
@@ -460,6 +466,7 @@ def _build_state() -> dict[str, Any]:
         "info": {"ClusterStore": "", "Swarm": {"LocalNodeState": "inactive"}, "LiveRestoreEnabled": False},
         "containers": {"web": web},
         "images": [],
+        "containers_that_just_ended": [],
         "networks": [{"Id": "b0", "Name": "bridge", "Driver": "bridge", "Scope": "local", "Containers": {"1": {}}}],
         "container_start": "2026-11-23T17:30:00.123456789Z",
         "units": {

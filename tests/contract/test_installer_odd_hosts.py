@@ -124,3 +124,12 @@ def test_a_file_that_is_written_anew_keeps_its_access_list(tmp_path: Path) -> No
     assert path.read_bytes() == b'{"a": 1}'
     assert path.stat().st_mode == mode
     assert not access_list or os.getxattr(path, ACCESS_LIST) == access_list
+
+
+def test_containers_that_end_meanwhile_and_links_do_not_disturb_a_reload(host: FakeHost) -> None:
+    linked = {**host.state["containers"]["web"], "Links": ["/front/web"]}
+    ended = {"Id": "gone", "Names": ["/gone"], "Image": "nginx:1"}
+    host.change_state(containers={"web": linked}, containers_that_just_ended=[ended])
+    done = host.run("apply", "docker-cluster-store")
+    assert done.returncode == 0, done.stdout
+    assert "1 running containers untouched" in done.stdout

@@ -92,10 +92,16 @@ def parse_engine(version: Any, info: Any, containers: Any) -> Union[Engine, Unkn
             is_live_restore_on=bool(info.get("LiveRestoreEnabled")),
             root_dir=info.get("DockerRootDir") or Unknown("Docker does not tell"),
             running_count=len(containers),
-            running=[Running(entry["Names"][0].lstrip("/"), entry.get("Image", "")) for entry in containers],
+            running=[Running(name_container(entry), entry.get("Image", "")) for entry in containers],
         )
     except (KeyError, IndexError, TypeError, AttributeError) as error:
         return Unknown("Docker's answer is not understood: {!r}".format(error))
+
+
+def name_container(entry: Any) -> str:
+    """Name a container of the list; links give it further names, below those of the containers that use it."""
+    names = [name.lstrip("/") for name in entry["Names"]]  # type: List[str]
+    return next((name for name in names if "/" not in name), names[0])
 
 
 def read_flags(host: Host, unit: Union[systemd.Unit, Unknown]) -> Union[List[str], Unknown]:

@@ -22,6 +22,7 @@ FIRST_WITHOUT_STORE = (23, 0)
 # So Mesos' Docker containerizer names its containers.
 MESOS_PREFIX = "mesos-"
 NAMES_MAX = 5
+AUTHORIZATION = "--authorization-plugin"
 NO_IMPACT = "nothing restarts"
 
 
@@ -123,6 +124,9 @@ def _plan_not_in_effect(
         return _restart(engine, file, wanted, "the store {} is in effect; only a restart changes it".format(other))
     if (parse_version(engine.version) or FIRST_WITH_RELOAD) < FIRST_WITH_RELOAD:
         return _restart(engine, file, wanted, "Docker {} does not take a store on reload".format(engine.version))
+    if any(word.partition("=")[0] == AUTHORIZATION for word in ([] if isinstance(flags, Unknown) else flags)):
+        # Docker takes on a reload those of the file alone: whatever they forbid would be allowed until its next start.
+        return _restart(engine, file, wanted, "a reload would switch off what {} sets".format(AUTHORIZATION))
     return change(
         Action.RELOAD_DOCKER,
         "set cluster-store {} in {} and reload Docker with one SIGHUP".format(wanted.url, file.path),

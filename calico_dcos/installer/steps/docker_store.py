@@ -15,7 +15,7 @@ from ..backups import Backup
 from ..daemon_edits import merge_store, settle_store
 from ..docker_api import DockerAwayError, NoSuchObjectError, read_container, read_json
 from ..facts.daemon_json import ADVERTISE_KEY, STORE_KEY, DaemonJson, parse_daemon_json
-from ..facts.docker import UNIT
+from ..facts.docker import UNIT, name_container
 from ..files import FileError, read_file
 from ..host import ToolError
 from ..plans.changes import Change
@@ -142,9 +142,11 @@ def _read_containers(work: Work) -> Dict[str, Tuple[int, str]]:
     running = {}  # type: Dict[str, Tuple[int, str]]
     try:
         for entry in read_json(work.host, "/containers/json"):
-            name = entry["Names"][0].lstrip("/")
-            state = read_container(work.host, name)["State"]
-            running[name] = (state["Pid"], state["StartedAt"])
+            try:
+                state = read_container(work.host, entry["Id"])["State"]
+            except NoSuchObjectError:
+                continue  # it ended since it was listed
+            running[name_container(entry)] = (state["Pid"], state["StartedAt"])
     except (DockerAwayError, NoSuchObjectError) as error:
         raise StepError("the running containers cannot be read: {}".format(error)) from error
     return running

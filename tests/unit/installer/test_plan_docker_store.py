@@ -53,6 +53,16 @@ FLAG = ["/usr/bin/dockerd", "--cluster-store=" + STORE]
         pytest.param(
             build_docker(flags=Unknown("a script starts it")), Action.RELOAD_DOCKER, id="no store, flags unknown"
         ),
+        pytest.param(
+            build_docker(flags=["/usr/bin/dockerd-current", "--authorization-plugin=rhel-push-plugin"]),
+            Action.RESTART_DOCKER,
+            id="a plugin that a reload would switch off",
+        ),
+        pytest.param(
+            build_docker(IN_EFFECT, CARRIED, flags=["/usr/bin/dockerd", "--authorization-plugin", "x"]),
+            None,
+            id="nothing to reload, so the plugin does not matter",
+        ),
         pytest.param(build_docker(build_engine(version="1.11.0")), Action.RELOAD_DOCKER, id="the first that reloads"),
         pytest.param(build_docker(build_engine(version="1.12.6-cs8")), Action.RELOAD_DOCKER, id="a suffix"),
         pytest.param(build_docker(build_engine(version="1.13.1")), Action.RELOAD_DOCKER, id="1.13"),
