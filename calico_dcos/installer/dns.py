@@ -1,4 +1,4 @@
-"""Looks up SRV and A records over UDP: the standard library knows no SRV, nor the resolv.conf of a relocated host."""
+"""Looks up SRV and A records: the standard library knows no SRV, nor the resolv.conf of a relocated host."""
 
 import os
 import socket
@@ -14,6 +14,7 @@ PACKET_MAX = 4096
 HEADER = struct.Struct(">HHHHHH")
 RECORD = struct.Struct(">HHIH")
 RECURSION_DESIRED = 0x0100
+TRUNCATED = 0x0200
 RCODE_MASK = 0x000F
 RCODES = {1: "FORMERR", 2: "SERVFAIL", 3: "NXDOMAIN", 4: "NOTIMP", 5: "REFUSED"}
 POINTER_MASK = 0xC0
@@ -124,5 +125,23 @@ def _ask(server: Tuple[str, int], name: str, kind: int) -> Response:
     with socket.socket(family, socket.SOCK_DGRAM) as channel:
         channel.settimeout(TIMEOUT_S)
         channel.connect(server)
-        channel.send(build_query(ident, name, kind))
-        return parse_response(channel.recv(PACKET_MAX), ident)
+        query = build_query(ident, name, kind)
+        channel.send(query)
+        packet = channel.recv(PACKET_MAX)
+    if len(packet) >= HEADER.size and HEADER.unpack_from(packet)[1] & TRUNCATED:
+        packet = _ask_whole(server, query) or packet
+    return parse_response(packet, ident)
+
+
+def _ask_whole(server: Tuple[str, int], query: bytes) -> bytes:
+    """Ask over TCP, which cuts no response short; empty where the server does not speak it: a part has to do then.
+
+    Five members and their addresses are too much for a packet, and a part of them is another one each time: a proxy
+    that follows its members would be started again and again.
+    """
+    try:
+        with socket.create_connection(server, TIMEOUT_S) as channel, channel.makefile("rb") as stream:
+            channel.sendall(struct.pack(">H", len(query)) + query)
+            return stream.read(int.from_bytes(stream.read(2), "big"))
+    except OSError:
+        return b""

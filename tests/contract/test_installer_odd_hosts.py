@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from calico_dcos.installer.dns import SRV, look_up
 from calico_dcos.installer.facts.mesos_agent import AgentState, read_agent_state
 from calico_dcos.installer.facts.network import find_own_address
 from calico_dcos.installer.files import write_file
@@ -24,6 +25,7 @@ from calico_dcos.installer.steps.download import download
 from calico_dcos.installer.steps.work import StepError
 from calico_dcos.installer.wanted import Download
 from tests.contract.installer_fakes import FakeHost
+from tests.contract.test_installer_supervise import build_answer
 
 STATE = b'{"version": "1.9.0", "start_time": 1.5}'
 ACCESS_LIST = "system.posix_acl_access"
@@ -53,6 +55,20 @@ def server() -> Iterator[HTTPServer]:
 def serve(server: HTTPServer) -> str:
     threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     return f"127.0.0.1:{server.server_port}"
+
+
+def open_both_on_one_port() -> tuple[socket.socket, socket.socket]:
+    """Open a TCP and a UDP socket on one port; now and then the kernel's choice for one is taken for the other."""
+    while True:
+        stream = socket.create_server(("127.0.0.1", 0))
+        packets = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        try:
+            packets.bind(stream.getsockname())
+        except OSError:
+            stream.close()
+            packets.close()
+            continue
+        return stream, packets
 
 
 @pytest.fixture
@@ -133,3 +149,25 @@ def test_containers_that_end_meanwhile_and_links_do_not_disturb_a_reload(host: F
     done = host.run("apply", "docker-cluster-store")
     assert done.returncode == 0, done.stdout
     assert "1 running containers untouched" in done.stdout
+
+
+@pytest.mark.parametrize("speaks_tcp", [True, False])
+def test_members_that_do_not_fit_into_a_packet_are_asked_for_over_tcp(*, speaks_tcp: bool) -> None:
+    members = {"_etcd-client._tcp.etcd.mesos": [31001, 31002]}
+    stream, packets = open_both_on_one_port()
+
+    def answer() -> None:
+        query, client = packets.recvfrom(512)
+        part = bytearray(build_answer(query, {name: ports[:1] for name, ports in members.items()}))
+        part[2] |= 0x02
+        packets.sendto(bytes(part), client)
+        channel, _ = stream.accept()
+        with channel, channel.makefile("rwb") as file:
+            if speaks_tcp:
+                whole = build_answer(file.read(int.from_bytes(file.read(2), "big")), members)
+                file.write(len(whole).to_bytes(2, "big") + whole)
+
+    with stream, packets:
+        threading.Thread(target=answer, daemon=True).start()
+        response = look_up([packets.getsockname()], "_etcd-client._tcp.etcd.mesos", SRV)
+    assert [target.port for target in response.targets] == ([31001, 31002] if speaks_tcp else [31001])
