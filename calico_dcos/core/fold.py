@@ -199,20 +199,22 @@ def _count_absence(state: State, event: RosterRead, now: float) -> State:
     there = {build_agent_key(found.hostname, found.port) for found in event.agents}
     # A new master lists an agent only once that has registered with it.
     is_complete = state.is_subscribed and now - state.subscribed_at >= state.policy.reregister_s
+    changed: list[Agent] = []
     for agent in state.agents.values():
         if agent.key in there:
-            seen = _see(agent, now)
-        elif not is_complete:
-            continue
-        elif agent.absent_since is None:
-            seen = replace(agent, absent_since=now).with_note(now, "is not registered with the Mesos master any more")
-        elif agent.slot_since is None and now - agent.absent_since >= state.policy.forget_after_s:
+            changed.append(_see(agent, now))
+        elif is_complete and agent.absent_since is None:
+            told = "is not registered with the Mesos master any more"
+            changed.append(replace(agent, absent_since=now).with_note(now, told))
+        elif is_complete and _is_to_be_forgotten(state, agent, now):
             state = state.without_agent(agent.key)
-            continue
-        else:
-            continue
-        state = state.with_agent(seen)
-    return state
+    return state.with_agents(changed)
+
+
+def _is_to_be_forgotten(state: State, agent: Agent, now: float) -> bool:
+    if agent.absent_since is None or agent.slot_since is not None:
+        return False
+    return now - agent.absent_since >= state.policy.forget_after_s
 
 
 def _see(agent: Agent, now: float) -> Agent:

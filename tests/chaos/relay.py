@@ -1,4 +1,4 @@
-"""A relay in front of a server, whose connections can be cut."""
+"""A relay in front of a server, whose connections can be cut, or stay open while nothing comes through any more."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ CHUNK = 65_536
 
 
 class Relay:
-    """Passes on what comes for a server, until it is cut."""
+    """Passes on what comes for a server, until it is cut or frozen."""
 
     def __init__(self, host: str, port: int) -> None:
         self._target = (host, port)
@@ -22,6 +22,8 @@ class Relay:
         self._open: set[socket.socket] = set()
         self._is_cut = False
         self._is_closed = False
+        self._is_flowing = threading.Event()
+        self._is_flowing.set()
         self._thread = threading.Thread(target=self._accept, daemon=True)
         self._thread.start()
 
@@ -30,12 +32,18 @@ class Relay:
         self._is_cut = True
         self._end_all()
 
+    def freeze(self) -> None:
+        """Leave all connections open, and pass nothing on: neither side can tell."""
+        self._is_flowing.clear()
+
     def mend(self) -> None:
-        """Pass on again."""
+        """Pass on again, what was held back first."""
         self._is_cut = False
+        self._is_flowing.set()
 
     def close(self) -> None:
         self._is_closed = True
+        self._is_flowing.set()
         self._thread.join()
         self._listener.close()
         self._end_all()
@@ -64,6 +72,7 @@ class Relay:
     def _pump(self, source: socket.socket, sink: socket.socket) -> None:
         with suppress(OSError):
             while chunk := source.recv(CHUNK):
+                self._is_flowing.wait()
                 sink.sendall(chunk)
         for one in (source, sink):
             self._end(one)

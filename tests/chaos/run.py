@@ -28,7 +28,7 @@ MAX_AGENTS = 2
 MAX_RESTARTS = 1
 OLD_MESOS = "1.0.1"
 CALM_PER_AGENT_S = 90.0
-LONGEST_FAULT_S = 12.0
+LONGEST_FAULT_S = 8.0
 
 
 @dataclass
@@ -37,7 +37,7 @@ class Outcome:
 
     Attributes:
         complete: how many agents the page called complete at the end.
-        complete_after_faults: how many it had called complete when the last fault came.
+        complete_after_faults: how many it had called complete at some time before the last fault came.
         violations: what must never happen, and did.
     """
 
@@ -62,8 +62,9 @@ class Chaos:
 
     Args:
         seed: decides which faults come, and when.
-        store: where the scheduler remembers: etcd or zookeeper, whose connections are cut, or sqlite, whose disk is
-            filled; the seed chooses one of the first two where none is given.
+        store: where the scheduler remembers: etcd or zookeeper, whose connections are cut or frozen, or sqlite, whose
+            disk is filled; the seed chooses one of the first two where none is given. It also chooses whether the
+            master is found in ZooKeeper, or by an address of which the connections are cut and frozen too.
         directory: for the stores' data and the scheduler's log.
     """
 
@@ -83,7 +84,7 @@ class Chaos:
         self.cluster = stack.enter_context(Cluster(plans, start_timeout_s=240, zookeeper=zookeeper_url))
         self.master = Host(self.cluster.directory / "master")
         chosen = "etcd" if self._random.random() < 0.5 else "zookeeper"
-        self.relay: Relay | None = None
+        self._relays: dict[str, Relay] = {}
         self.disk: SmallDisk | None = None
         environment = _build_environment(
             self.cluster, find_free_port(), self._prepare_store(store or chosen, directory, stack)
@@ -94,7 +95,9 @@ class Chaos:
             if name.startswith("CALICO_DCOS_")
         }
         settings |= {
-            "MASTER": zookeeper_url,
+            "MASTER": zookeeper_url
+            if self._random.random() < 0.5
+            else self._relay("master", self.cluster.master, stack),
             "MAX_CONCURRENT_AGENTS": str(MAX_AGENTS),
             "MAX_CONCURRENT_RESTARTS": str(MAX_RESTARTS),
             "MAX_ATTEMPTS": "100",
@@ -113,9 +116,14 @@ class Chaos:
             stack.callback(self.disk.close)
             return f"sqlite://{self.disk.directory}/state.db"
         server = self.etcd if store == "etcd" else self.zookeeper
-        self.relay = Relay("127.0.0.1", int(server.endpoint.rpartition(":")[2]))
-        stack.callback(self.relay.close)
-        return f"{'etcd' if store == 'etcd' else 'zk'}://127.0.0.1:{self.relay.port}/calico"
+        return f"{'etcd' if store == 'etcd' else 'zk'}://{self._relay('store', server.endpoint, stack)}/calico"
+
+    def _relay(self, name: str, endpoint: str, stack: ExitStack) -> str:
+        """Put something between the scheduler and a server that can be cut, and return its address."""
+        host, _, port = endpoint.rpartition(":")
+        relay = self._relays[name] = Relay(host, int(port))
+        stack.callback(relay.close)
+        return f"127.0.0.1:{relay.port}"
 
     def rage(self, seconds: float) -> None:
         """Let faults come for so long."""
@@ -125,22 +133,25 @@ class Chaos:
             self._attend(LONGEST_FAULT_S)
             self._fill_disk(self.disk)
         while time.monotonic() < end:
-            self._attend(self._random.uniform(1.0, 4.0))
+            self._attend(self._random.uniform(1.0, 8.0))
+            self._note_progress()
             self._strike()
         self._mend_all()
-        self.outcome.complete_after_faults = self.scheduler.read_summary().get("complete", 0)
 
     def kill_scheduler(self, times: int) -> None:
         """Kill the scheduler so often, at any moment of its life."""
         for _ in range(times):
             self._attend(self._random.uniform(0.3, 4.0))
-            self.outcome.complete_after_faults = self.scheduler.read_summary().get(
-                "complete", self.outcome.complete_after_faults
-            )
+            self._note_progress()
             if self.scheduler.poll() is None:
                 self._note("kill -9 scheduler")
                 self.scheduler.signal(signal.SIGKILL)
                 self.scheduler.wait()
+
+    def _note_progress(self) -> None:
+        """Note how far the walk is; a scheduler that waits for the store's lock, or does not answer, does not know."""
+        complete = self.scheduler.read_summary().get("complete", 0)
+        self.outcome.complete_after_faults = max(complete, self.outcome.complete_after_faults)
 
     def calm_down(self) -> Outcome:
         """Wait until all agents are complete, and judge what was done to them."""
@@ -178,8 +189,8 @@ class Chaos:
             "etcd": lambda: self._strike_store("etcd", self.etcd),
             "zookeeper": lambda: self._strike_store("zookeeper", self.zookeeper),
         }
-        if self.relay is not None:
-            strikes["connections"] = partial(self._cut_connections, self.relay)
+        for name, relay in self._relays.items():
+            strikes[f"connections to the {name}"] = partial(self._cut_connections, name, relay)
         if self.disk is not None:
             strikes["disk"] = partial(self._fill_disk, self.disk)
         chosen = self._random.choice(sorted(strikes))
@@ -218,10 +229,14 @@ class Chaos:
         store.suspend()
         self._mend_later(name, store.resume)
 
-    def _cut_connections(self, relay: Relay) -> None:
-        self._note("connections to the store cut")
-        relay.cut()
-        self._mend_later("connections", relay.mend)
+    def _cut_connections(self, name: str, relay: Relay) -> None:
+        is_cut = self._random.random() < 0.5
+        self._note(f"connections to the {name} {'cut' if is_cut else 'frozen'}")
+        if is_cut:
+            relay.cut()
+        else:
+            relay.freeze()
+        self._mend_later(f"connections to the {name}", relay.mend)
 
     def _fill_disk(self, disk: SmallDisk) -> None:
         self._note("disk filled")
