@@ -1,12 +1,13 @@
-"""Runs one service until it is asked to end, or cannot go on."""
+"""Runs one service until it is asked to end, or cannot go on; never two supervisors of one on a host."""
 
-from typing import Optional
+from contextlib import ExitStack, contextmanager
+from typing import Callable, Iterator, Optional
 
 from ..facts import Facts
 from ..files import FileError
 from ..host import Host
 from ..inspection import read_inspection
-from ..lock import LockedError
+from ..lock import LockedError, hold_lock
 from ..plans import find_native_calico, plan_changes
 from ..report import Reporter
 from ..steps import EXIT_DONE, EXIT_FAILED, EXIT_REFUSED
@@ -15,7 +16,9 @@ from ..wanted import Wanted, is_enabled
 from .calico_node import NodeSupervisor
 from .etcd_proxy import ProxySupervisor
 from .stop import StopSignal
-from .turn import wait_turn
+
+# How often the turn is asked for.
+RETRY_S = 0.5
 
 
 def find_refusal(service: str, facts: Facts, wanted: Wanted) -> Optional[str]:
@@ -47,6 +50,29 @@ def supervise(service: str, host: Host, wanted: Wanted, reporter: Reporter) -> i
         reporter.failure(str(error))
         return EXIT_FAILED
     return EXIT_DONE
+
+
+@contextmanager
+def wait_turn(host: Host, service: str, stop: StopSignal, tell: Callable[[str], None]) -> Iterator[bool]:
+    """Hold the service's lock for a ``with`` block, however long it takes to get it; False when asked to end first.
+
+    The supervisor before this one may be the task of an agent that lost touch with its master: nobody can say when it
+    ends. Failing after a while would count as a fault of this host, and be tried again for the same end.
+    """
+    with ExitStack() as held:
+        is_told = False
+        while True:
+            try:
+                held.enter_context(hold_lock(host, service, 0))
+                break
+            except LockedError:
+                if not is_told:
+                    tell("waits for its turn: another supervisor of {} runs on this host".format(service))
+                is_told = True
+            if stop.wait(RETRY_S):
+                yield False
+                return
+        yield True
 
 
 def _run(service: str, host: Host, wanted: Wanted, reporter: Reporter, stop: StopSignal) -> None:
