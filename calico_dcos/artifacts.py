@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import io
+import tokenize
 import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -38,15 +40,38 @@ class Artifact:
 
 
 def build_installer_archive() -> bytes:
-    """Pack the installer into an archive that any Python from 3.5 on runs; equal sources give equal bytes."""
+    """Pack the installer into an archive that any Python from 3.5 on runs; equal sources give equal bytes.
+
+    What is written in it for people stays behind: every agent fetches it for every task.
+    """
     package = Path(__file__).parent / "installer"
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         _add(archive, "__main__.py", _MAIN.encode())
         for source in sorted(package.rglob("*.py")):
             name = f"{ARCHIVE_PACKAGE}/{source.relative_to(package).as_posix()}"
-            _add(archive, name, source.read_bytes())
+            _add(archive, name, strip_prose(source.read_text(encoding="utf-8")).encode())
     return buffer.getvalue()
+
+
+def strip_prose(source: str) -> str:
+    """Take docstrings and comments out of a module; each line keeps its number, so that a traceback can be read."""
+    lines = source.splitlines()
+    for node in ast.walk(ast.parse(source)):
+        if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) or ast.get_docstring(node) is None:
+            continue
+        docstring = node.body[0]
+        last = docstring.end_lineno or docstring.lineno
+        lines[docstring.lineno - 1 : last] = [""] * (last - docstring.lineno + 1)
+        # A body of a docstring alone must have something left.
+        lines[docstring.lineno - 1] = " " * docstring.col_offset + "pass"
+    code = "\n".join(lines) + "\n"
+    lines = code.splitlines()
+    for token in tokenize.generate_tokens(io.StringIO(code).readline):
+        if token.type == tokenize.COMMENT:
+            row, column = token.start
+            lines[row - 1] = lines[row - 1][:column].rstrip()
+    return "\n".join(lines) + "\n"
 
 
 def _add(archive: zipfile.ZipFile, name: str, content: bytes) -> None:

@@ -12,14 +12,13 @@ import parso
 import pytest
 
 import calico_dcos.installer
-from calico_dcos.artifacts import build_installer_archive
+from calico_dcos.artifacts import build_installer_archive, strip_prose
 from calico_dcos.installer.command_line import parse_arguments
 from tests.contract.installer_fakes import find_pythons
 
 PACKAGE = Path(calico_dcos.installer.__file__).parent
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 CASES = Path(__file__).parents[1] / "unit/installer/cases/run_cases.py"
-KIB = 1024
 
 
 @pytest.mark.parametrize("source", [*SOURCES, CASES], ids=lambda path: path.name)
@@ -56,11 +55,61 @@ def test_json_is_read_from_text(source: Path) -> None:
             assert not ast.unparse(node.args[0]).endswith((".body", ".read()")), f"line {node.lineno}"
 
 
+class _WithoutDocstrings(ast.NodeTransformer):
+    def generic_visit(self, node: ast.AST) -> ast.AST:
+        super().generic_visit(node)
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
+            node.body[0] = ast.copy_location(ast.Pass(), node.body[0])
+        return node
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_what_is_packed_does_the_same_on_the_same_lines(source: Path) -> None:
+    text = source.read_text()
+    packed = strip_prose(text)
+
+    assert packed.count("\n") == text.count("\n")
+    expected = ast.dump(_WithoutDocstrings().visit(ast.parse(text)))
+    assert ast.dump(ast.parse(packed)) == expected
+    lines = [node.lineno for node in ast.walk(ast.parse(text)) if isinstance(node, ast.stmt)]
+    assert [node.lineno for node in ast.walk(ast.parse(packed)) if isinstance(node, ast.stmt)] == lines
+    grammar: Any = parso.load_grammar(version="3.5")
+    assert list(grammar.iter_errors(grammar.parse(packed))) == []
+
+
+def test_nothing_for_people_is_packed_and_texts_stay() -> None:
+    source = '''"""What it is."""
+
+
+def tell():  # why
+    """Says it."""
+    return "# no comment"  # nor this
+
+
+class Error(Exception):
+    """Only told."""
+'''
+    assert (
+        strip_prose(source)
+        == """pass
+
+
+def tell():
+    pass
+    return "# no comment"
+
+
+class Error(Exception):
+    pass
+"""
+    )
+
+
 @pytest.mark.parametrize("python", find_pythons())
 def test_the_archive_is_small_and_runs(python: str, tmp_path: Path) -> None:
     archive = tmp_path / "installer.pyz"
     archive.write_bytes(build_installer_archive())
-    assert archive.stat().st_size < 100 * KIB
+    assert archive.stat().st_size < 100_000
     done = subprocess.run([python, str(archive), "--help"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "usage: installer.pyz" in done.stdout
