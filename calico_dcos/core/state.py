@@ -16,7 +16,7 @@ from .command import AuditEntry, Controls
 from .events import BlockerAnswered, Progressed
 from .memory import Batch, Memory
 from .model import Agent, Maintenance, Offer, StepName, Task
-from .phase import find_failure, find_next_step, is_repair, is_settled
+from .phase import advance, find_failure, find_next_step, is_repair, is_settled
 from .steps import Policy
 
 Value = TypeVar("Value")
@@ -128,6 +128,10 @@ class State:
     def with_agent(self, agent: Agent) -> State:
         """The state with one agent added or replaced, its indexes kept, and the agent marked as unsaved."""
         return self.with_agents((agent,))
+
+    def with_advanced(self, agent: Agent, now: float) -> State:
+        """The state with one agent as facts and time make it."""
+        return self.with_agent(advance(agent, self.policy, now))
 
     def with_agents(self, agents: Iterable[Agent]) -> State:
         """The state with many agents added or replaced, at a cost in proportion to their number."""

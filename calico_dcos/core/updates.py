@@ -1,0 +1,178 @@
+"""What is said of tasks: by Mesos in updates, by the installer in them in reports."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from .events import Downloaded, Failed, Inspected, Progressed, TaskUpdated
+from .model import Agent, Inspection, StepName, Task, TaskState
+from .phase import is_settled
+from .state import State
+
+# Ends in which the task's command was never at fault.
+_EXECUTOR_TERMINATED = "REASON_EXECUTOR_TERMINATED"
+_BLAMELESS = frozenset({TaskState.GONE, TaskState.GONE_BY_OPERATOR, TaskState.DROPPED})
+
+
+def fold_update(state: State, update: TaskUpdated, now: float) -> State:
+    """Take in what Mesos says of a task; one that nobody remembers is a stranger."""
+    found = state.get_task(update.task_id)
+    if found is None:
+        return _fold_stranger(state, update)
+    agent, name, task = found
+    question = state.questions.get(update.task_id)
+    state = state.without_question(update.task_id)
+    state = replace(state, heard_at=state.heard_at.set(update.task_id, now))
+    if task.state.is_ended:
+        return state
+    new_state = update.state
+    if new_state.is_in_doubt and update.is_reconciliation and question is not None and question.is_after_offer:
+        # Asked while the agent is registered: the master would know the task if it lived.
+        new_state = TaskState.GONE
+    seen = replace(
+        task,
+        state=new_state,
+        since=now if new_state is not task.state else task.since,
+        healthy_since=_judge_health(task, update, now),
+        container_id=update.container_id or task.container_id,
+    )
+    if new_state.is_ended:
+        ended = _end_task(state, agent, name, seen, update, now)
+        return _forget_progress(state, task.id).with_advanced(ended, now)
+    if new_state.is_in_doubt and not task.state.is_in_doubt:
+        agent = agent.with_note(now, f"{name.value} is {new_state.value}: {update.message}")
+    return state.with_advanced(_with_task(agent, name, seen), now)
+
+
+def _judge_health(task: Task, update: TaskUpdated, now: float) -> float | None:
+    if update.is_healthy is None:
+        return task.healthy_since
+    if not update.is_healthy:
+        return None
+    return now if task.healthy_since is None else task.healthy_since
+
+
+def _fold_stranger(state: State, update: TaskUpdated) -> State:
+    if update.state.is_active:
+        return replace(state, strangers=state.strangers.set(update.task_id, update.agent_id))
+    if update.task_id in state.strangers:
+        return replace(state, strangers=state.strangers.delete(update.task_id))
+    return state
+
+
+def _with_task(agent: Agent, name: StepName, task: Task) -> Agent:
+    return agent.with_step(name, replace(agent.get_step(name), task=task))
+
+
+def _forget_progress(state: State, task_id: str) -> State:
+    return replace(state, progress=state.progress.delete(task_id)) if task_id in state.progress else state
+
+
+def _end_task(state: State, agent: Agent, name: StepName, task: Task, update: TaskUpdated, now: float) -> Agent:
+    spec = state.policy.by_name[name]
+    agent = _with_task(agent, name, task)
+    if spec.is_service and not spec.is_enabled:
+        return replace(agent, changed_at=now).with_note(now, f"{name.value} ended: it is switched off")
+    if spec.is_service and task.settings != spec.settings:
+        return agent.with_note(now, f"{name.value} ended to make room for new settings")
+    if task.state is TaskState.GONE_BY_OPERATOR and agent.absent_since is None:
+        # Mesos lets no agent come back that an operator has marked as gone.
+        agent = replace(agent, absent_since=now)
+    if task.state in _BLAMELESS:
+        return agent.with_note(now, f"{name.value} is {task.state.value}: {update.message}")
+    if spec.is_service and agent.restart_since is not None and update.reason == _EXECUTOR_TERMINATED:
+        return agent.with_note(now, f"{name.value} ended with the restart of its agent, and will be started again")
+    if task.state is TaskState.FINISHED and not spec.is_service:
+        inspected_at = 0.0 if agent.inspection is None else agent.inspection.at
+        if name is not StepName.INSPECT or inspected_at >= task.launched_at:
+            return agent.with_note(now, f"{name.value} finished")
+        return _fail(state, agent, name, "its report never arrived: can the agent reach the scheduler's address?", now)
+    if task.state is TaskState.FINISHED:
+        return _fail(state, agent, name, task.reason or "it ended by itself", now)
+    reason = task.reason or update.message or update.reason or task.state.value
+    if task.may_restart:
+        reason += "; facts will tell whether its restart took"
+    return _fail(state, agent, name, reason, now)
+
+
+def _fail(state: State, agent: Agent, name: StepName, reason: str, now: float) -> Agent:
+    policy = state.policy
+    step = agent.get_step(name)
+    healthy_since = None if step.task is None else step.task.healthy_since
+    was_stable = healthy_since is not None and now - healthy_since >= policy.stability_s
+    attempts = 0 if was_stable else step.attempts + 1
+    retry_at = now if was_stable else now + policy.compute_backoff_s(attempts)
+    failed = replace(step, attempts=attempts, retry_at=retry_at, reason=reason)
+    return agent.with_step(name, failed).with_note(now, f"{name.value} failed: {reason}")
+
+
+def fold_inspected(state: State, event: Inspected, now: float) -> State:
+    """Take in what an installer saw on its host."""
+    found = state.get_task(event.task_id)
+    if found is None:
+        return state
+    agent, name, task = found
+    # What was seen is as old as the start of the look, not as its report; but no older than the task that looked.
+    at = max(now - event.took_s, task.launched_at)
+    if agent.inspection is not None and agent.inspection.at > at:
+        return state
+    inspection = replace(event.inspection, at=at, settings=task.configuration)
+    if inspection.settings == state.policy.settings or not _is_of_today(state, agent.inspection):
+        agent = _forget_undone(state, replace(agent, inspection=inspection), inspection, now)
+    if state.policy.by_name[name].is_service and not inspection.get_changes(name) and task.healthy_since is None:
+        # A supervisor looks at the host when its service has become healthy: sooner than Mesos' next health check.
+        agent = _with_task(agent, name, replace(task, healthy_since=now))
+    return state.with_advanced(_reset_inspect(agent), now)
+
+
+def _is_of_today(state: State, inspection: Inspection | None) -> bool:
+    """Whether it follows from the options of today: a look that does not must not take its place."""
+    return inspection is not None and inspection.settings == state.policy.settings
+
+
+def _reset_inspect(agent: Agent) -> Agent:
+    step = agent.get_step(StepName.INSPECT)
+    return agent.with_step(StepName.INSPECT, replace(step, attempts=0, retry_at=0.0, reason=""))
+
+
+def _forget_undone(state: State, agent: Agent, inspection: Inspection, now: float) -> Agent:
+    """Start a step over whose work is not there any more, or never was although its task said so."""
+    for name in StepName:
+        step = agent.get_step(name)
+        changes = inspection.get_changes(name)
+        task = step.task
+        if state.policy.by_name[name].is_service or not changes or task is None:
+            continue
+        if task.state is not TaskState.FINISHED or inspection.at <= task.since:
+            continue
+        agent = agent.with_step(name, replace(step, task=None))
+        if not is_settled(agent, state.policy):
+            agent = _fail(state, agent, name, f"it finished, but facts show: {changes[0].reason}", now)
+    return agent
+
+
+def fold_progressed(state: State, event: Progressed) -> State:
+    """Take in how far a task is; for display only."""
+    found = state.get_task(event.task_id)
+    if found is None or found[2].state.is_ended:
+        return state
+    return replace(state, progress=state.progress.set(event.task_id, event), revision=state.revision + 1)
+
+
+def fold_failed(state: State, event: Failed, now: float) -> State:
+    """Take in why a task is about to fail; that it did is Mesos' word."""
+    found = state.get_task(event.task_id)
+    if found is None:
+        return state
+    agent, name, task = found
+    agent = _with_task(agent, name, replace(task, reason=event.reason))
+    return state.with_advanced(agent.with_note(now, event.detail) if event.detail else agent, now)
+
+
+def fold_downloaded(state: State, event: Downloaded) -> State:
+    """Take in the sum of a download for which none was given."""
+    # The first sum counts: a later, different one must not be trusted.
+    if event.task_id not in state.tasks or event.url in state.pins:
+        return state
+    unsaved = replace(state.unsaved, pins={**state.unsaved.pins, event.url: event.sha256})
+    return replace(state, pins=state.pins.set(event.url, event.sha256), unsaved=unsaved)
