@@ -76,7 +76,7 @@ def run_demo(options: DemoOptions, console: Console) -> None:
         cluster = stack.enter_context(Cluster(plan_agents(options.agents)))
         store = options.state or f"sqlite://{cluster.directory}/state.db"
         started_at = time.monotonic()
-        scheduler = stack.enter_context(_Marathon(_build_environment(cluster, port, store), cluster.directory))
+        scheduler = stack.enter_context(_Marathon(build_environment(cluster, port, store), cluster.directory))
         url = f"http://127.0.0.1:{port}"
         console.print(f"status page: {url}/", highlight=False, soft_wrap=True)
         with _open_display(console) as display:
@@ -110,7 +110,11 @@ def _require_free(port: int) -> None:
             raise DemoError(f"port {port} is taken ({error.strerror}): choose another one with --port") from error
 
 
-def _build_environment(cluster: Cluster, port: int, store: str) -> dict[str, str]:
+def build_environment(cluster: Cluster, port: int, store: str) -> dict[str, str]:
+    """Build the environment of a scheduler over a simulated cluster: quick, and with nothing of our own settings.
+
+    Its page is at the port, its memory at the store's URL.
+    """
     settings = {
         "MASTER": cluster.master,
         "STATE_STORE": store,

@@ -13,16 +13,15 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from calico_dcos.demo import _build_environment
 from calico_dcos.sim.cluster import Cluster
 from calico_dcos.sim.cluster_plan import MASTER_UNIT, plan_agents
 from calico_dcos.sim.host import Host
 from tests.chaos.evidence import find_violations, tell_story
 from tests.chaos.relay import Relay
 from tests.chaos.small_disk import SmallDisk
-from tests.contract.real_etcd import RealEtcd, find_free_port, start_etcd
+from tests.contract.real_etcd import RealEtcd, start_etcd
 from tests.contract.real_zookeeper import RealZooKeeper, start_zookeeper
-from tests.contract.scheduler_process import SchedulerProcess
+from tests.contract.scheduler_process import LOG, build_scheduler
 
 MAX_AGENTS = 2
 MAX_RESTARTS = 1
@@ -86,25 +85,18 @@ class Chaos:
         chosen = "etcd" if self._random.random() < 0.5 else "zookeeper"
         self._relays: dict[str, Relay] = {}
         self.disk: SmallDisk | None = None
-        environment = _build_environment(
-            self.cluster, find_free_port(), self._prepare_store(store or chosen, directory, stack)
+        store_url = self._prepare_store(store or chosen, directory, stack)
+        is_found = self._random.random() < 0.5
+        self.scheduler = build_scheduler(
+            self.cluster,
+            directory,
+            store=store_url,
+            MASTER=zookeeper_url if is_found else self._relay("master", self.cluster.master, stack),
+            MAX_CONCURRENT_AGENTS=str(MAX_AGENTS),
+            MAX_CONCURRENT_RESTARTS=str(MAX_RESTARTS),
+            MAX_ATTEMPTS="100",
+            MAX_BACKOFF_S="5",
         )
-        settings = {
-            name.removeprefix("CALICO_DCOS_"): value
-            for name, value in environment.items()
-            if name.startswith("CALICO_DCOS_")
-        }
-        settings |= {
-            "MASTER": zookeeper_url
-            if self._random.random() < 0.5
-            else self._relay("master", self.cluster.master, stack),
-            "MAX_CONCURRENT_AGENTS": str(MAX_AGENTS),
-            "MAX_CONCURRENT_RESTARTS": str(MAX_RESTARTS),
-            "MAX_ATTEMPTS": "100",
-            "MAX_BACKOFF_S": "5",
-        }
-        settings.pop("PORT")
-        self.scheduler = SchedulerProcess(log=directory / "scheduler.log", **settings)
         stack.callback(self.scheduler.stop)
         stack.callback(self._mend_all)
         self.scheduler.start()
@@ -295,6 +287,6 @@ def report(outcome: Outcome, directory: Path) -> bool:
     is_well = not outcome.violations and outcome.complete == outcome.agents
     if not is_well:
         print("\n".join(["violations:", *outcome.violations, "faults:", *outcome.faults, "hosts:", outcome.story]))
-        log = (directory / "scheduler.log").read_text(encoding="utf-8", errors="replace")
+        log = (directory / LOG).read_text(encoding="utf-8", errors="replace")
         print("the scheduler said:", log[-20_000:], file=sys.stderr)
     return is_well

@@ -13,9 +13,13 @@ from typing import Any
 
 import requests
 
+from calico_dcos.demo import build_environment
+from calico_dcos.sim.cluster import Cluster
 from tests.contract.real_etcd import find_free_port
 
 PATIENCE_S = 120.0
+PREFIX = "CALICO_DCOS_"
+LOG = "scheduler.log"
 
 
 class SchedulerProcess:
@@ -30,8 +34,8 @@ class SchedulerProcess:
         self.port = find_free_port()
         self.log = log
         own = {"PORT": str(self.port), "BIND_ADDRESS": "127.0.0.1", "ADVERTISED_ADDRESS": "127.0.0.1", **settings}
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("CALICO_DCOS_")}
-        self._environment = {**inherited, **{f"CALICO_DCOS_{name}": value for name, value in own.items()}}
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+        self._environment = {**inherited, **{f"{PREFIX}{name}": value for name, value in own.items()}}
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -87,3 +91,14 @@ class SchedulerProcess:
             said = self.log.read_text(encoding="utf-8", errors="replace")[-3000:]
             assert time.monotonic() < deadline, f"waited in vain; summary {summary}; the log says:\n{said}"
             time.sleep(0.1)
+
+
+def build_scheduler(cluster: Cluster, directory: Path, *, store: str = "", **settings: str) -> SchedulerProcess:
+    """A scheduler over a simulated cluster, with the demo's quick settings but for those that are named.
+
+    The directory takes its log, and its store where no URL of another one is given.
+    """
+    environment = build_environment(cluster, port=0, store=store or f"sqlite://{directory}/state.db")
+    demo = {name.removeprefix(PREFIX): value for name, value in environment.items() if name.startswith(PREFIX)}
+    del demo["PORT"]
+    return SchedulerProcess(log=directory / LOG, **{**demo, **settings})

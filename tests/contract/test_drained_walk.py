@@ -12,8 +12,7 @@ import requests
 from calico_dcos.sim.cluster import Cluster
 from calico_dcos.sim.cluster_plan import AgentPlan
 from calico_dcos.sim.host import Host
-from tests.contract.scheduler_process import PATIENCE_S, SchedulerProcess
-from tests.contract.test_paced_walk import build_scheduler
+from tests.contract.scheduler_process import PATIENCE_S, SchedulerProcess, build_scheduler
 
 # Restarts wait for the test, with the name of what is restarted in a file.
 GATED_SYSTEMCTL = """\

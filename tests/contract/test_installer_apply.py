@@ -8,7 +8,6 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +18,6 @@ from tests.contract.installer_fakes import FakeHost, find_pythons
 STEPS = ("docker-cluster-store", "cni", "agent-restart")
 HUP = ["kill", "-s", "HUP", "--kill-who=main", "docker.service"]
 OLD = {"version": "1.0.3", "start_time": 1.0}
-
-
-@pytest.fixture
-def host(tmp_path: Path) -> Iterator[FakeHost]:
-    root = tmp_path / "host"
-    root.mkdir()
-    fake = FakeHost(root)
-    yield fake
-    fake.close()
 
 
 def get_last_report(host: FakeHost) -> Any:

@@ -3,23 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.contract.installer_fakes import FakeHost
 
 STEPS = ("etcd-proxy", "docker-cluster-store", "cni", "agent-restart", "calico-node")
-
-
-@pytest.fixture
-def host(tmp_path: Path) -> Iterator[FakeHost]:
-    root = tmp_path / "host"
-    root.mkdir()
-    fake = FakeHost(root)
-    yield fake
-    fake.close()
 
 
 def test_people_read_what_would_be_done_why_and_with_which_impact(host: FakeHost) -> None:

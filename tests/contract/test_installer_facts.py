@@ -6,7 +6,6 @@ import http.server
 import json
 import os
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +18,6 @@ from calico_dcos.web.server import MAX_BODY_BYTES
 from tests.contract.installer_fakes import FakeHost
 
 PAGE = Path(__file__).parents[2] / "docs/facts.md"
-
-
-@pytest.fixture
-def host(tmp_path: Path) -> Iterator[FakeHost]:
-    root = tmp_path / "host"
-    root.mkdir()
-    fake = FakeHost(root)
-    yield fake
-    fake.close()
 
 
 def inspect(host: FakeHost) -> Any:

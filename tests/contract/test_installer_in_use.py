@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,15 +11,6 @@ from tests.contract.installer_fakes import FakeHost
 from tests.contract.test_installer_remove import install
 
 NETWORK_INFO = {"name": "calico", "ip_addresses": [{"ip_address": "192.168.0.1"}]}
-
-
-@pytest.fixture
-def host(tmp_path: Path) -> Iterator[FakeHost]:
-    root = tmp_path / "host"
-    root.mkdir()
-    fake = FakeHost(root)
-    yield fake
-    fake.close()
 
 
 def add_network(host: FakeHost, containers: dict[str, Any], driver: str = "calico", scope: str = "global") -> None:

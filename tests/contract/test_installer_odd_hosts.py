@@ -72,15 +72,6 @@ def open_both_on_one_port() -> tuple[socket.socket, socket.socket]:
         return stream, packets
 
 
-@pytest.fixture
-def host(tmp_path: Path) -> Iterator[FakeHost]:
-    root = tmp_path / "host"
-    root.mkdir()
-    fake = FakeHost(root)
-    yield fake
-    fake.close()
-
-
 def test_without_a_locale_what_a_tool_says_in_other_letters_is_told_all_the_same(host: FakeHost) -> None:
     host.change_state(version={"Version": "20.10.24"}, docker_refuses="")
     host.daemon_json.write_bytes(b'{"data-root": "/srv/\xc3\xbc"')

@@ -6,10 +6,7 @@ import json
 import os
 import stat
 import threading
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from calico_dcos.installer.host import Host
 from calico_dcos.installer.lock import CHANGES, hold_lock
@@ -18,15 +15,6 @@ from tests.contract.installer_fakes import FakeHost
 STEPS = ("docker-cluster-store", "cni")
 LABEL = "org.projectcalico.calico-dcos.settings"
 FOREIGN = '{\n  "zeta": 1,\n  "alpha": {"x": [true]}\n}\n'
-
-
-@pytest.fixture
-def host(tmp_path: Path) -> Iterator[FakeHost]:
-    root = tmp_path / "host"
-    root.mkdir()
-    fake = FakeHost(root)
-    yield fake
-    fake.close()
 
 
 def install(host: FakeHost) -> None:

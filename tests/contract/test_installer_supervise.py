@@ -69,15 +69,6 @@ def build_answer(query: bytes, ports: dict[str, list[int]]) -> bytes:
 
 
 @pytest.fixture
-def host(tmp_path: Path) -> Iterator[FakeHost]:
-    root = tmp_path / "host"
-    root.mkdir()
-    fake = FakeHost(root)
-    yield fake
-    fake.close()
-
-
-@pytest.fixture
 def names(host: FakeHost) -> Iterator[NameServer]:
     server = NameServer()
     (host.root / "etc/resolv.conf").write_text(f"nameserver {server.address}\n")

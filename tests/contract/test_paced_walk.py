@@ -9,14 +9,11 @@ from typing import Any
 import pytest
 import requests
 
-from calico_dcos.demo import _build_environment
 from calico_dcos.sim.cluster import Cluster
 from calico_dcos.sim.cluster_plan import plan_agents
-from tests.contract.real_etcd import find_free_port
-from tests.contract.scheduler_process import SchedulerProcess
+from tests.contract.scheduler_process import SchedulerProcess, build_scheduler
 
 TOKEN = "a-token-for-tests"
-PREFIX = "CALICO_DCOS_"
 
 
 @pytest.fixture
@@ -24,13 +21,6 @@ def cluster() -> Iterator[Cluster]:
     """Two agents; the second has an old Mesos, which needs its agent restarted."""
     with Cluster(plan_agents(2)) as running:
         yield running
-
-
-def build_scheduler(cluster: Cluster, directory: Path, **settings: str) -> SchedulerProcess:
-    demo = _build_environment(cluster, find_free_port(), f"sqlite://{directory}/state.db")
-    own = {name.removeprefix(PREFIX): value for name, value in demo.items() if name.startswith(PREFIX)}
-    del own["PORT"]
-    return SchedulerProcess(log=directory / "log", **{**own, "OPERATOR_TOKEN": TOKEN, **settings})
 
 
 def command(scheduler: SchedulerProcess, name: str) -> None:
@@ -48,7 +38,7 @@ def is_at_canary(summary: Any) -> bool:
 
 
 def test_walk_obeys_its_operator_across_kills(cluster: Cluster, tmp_path: Path) -> None:
-    scheduler = build_scheduler(cluster, tmp_path, MODE="preflight")
+    scheduler = build_scheduler(cluster, tmp_path, OPERATOR_TOKEN=TOKEN, MODE="preflight")
     scheduler.start()
     try:
         scheduler.wait_until(lambda _: scheduler.get("/v1/preflight")["total"]["inspected"] == 2)
@@ -59,7 +49,7 @@ def test_walk_obeys_its_operator_across_kills(cluster: Cluster, tmp_path: Path) 
     finally:
         scheduler.stop()
 
-    scheduler = build_scheduler(cluster, tmp_path, CANARY_AGENTS="1", DRAIN="true")
+    scheduler = build_scheduler(cluster, tmp_path, OPERATOR_TOKEN=TOKEN, CANARY_AGENTS="1", DRAIN="true")
     scheduler.start()
     try:
         summary = scheduler.wait_until(lambda summary: summary["total"] == 2)

@@ -10,13 +10,10 @@ from typing import Any
 import pytest
 import requests
 
-from calico_dcos.demo import _build_environment
 from calico_dcos.sim.cluster import Cluster
 from calico_dcos.sim.cluster_plan import plan_agents
-from tests.contract.real_etcd import find_free_port
-from tests.contract.scheduler_process import SchedulerProcess
+from tests.contract.scheduler_process import build_scheduler
 
-PREFIX = "CALICO_DCOS_"
 SERVICES = ["calico-node", "etcd-proxy"]
 
 
@@ -28,10 +25,7 @@ def cluster() -> Iterator[Cluster]:
 
 
 def walk(cluster: Cluster, directory: Path, **settings: str) -> None:
-    demo = _build_environment(cluster, find_free_port(), f"sqlite://{directory}/state.db")
-    own = {name.removeprefix(PREFIX): value for name, value in demo.items() if name.startswith(PREFIX)}
-    del own["PORT"]
-    scheduler = SchedulerProcess(log=directory / "log", **{**own, **settings})
+    scheduler = build_scheduler(cluster, directory, **settings)
     scheduler.start()
     try:
         scheduler.wait_until(lambda summary: summary["complete"] == summary["total"] == 2)
