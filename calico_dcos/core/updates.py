@@ -9,8 +9,8 @@ from .model import Agent, Inspection, StepName, Task, TaskState
 from .phase import is_settled
 from .state import State
 
-# Ends in which the task's command was never at fault.
 _EXECUTOR_TERMINATED = "REASON_EXECUTOR_TERMINATED"
+# Ends in which the task's command was never at fault.
 _BLAMELESS = frozenset({TaskState.GONE, TaskState.GONE_BY_OPERATOR, TaskState.DROPPED})
 
 

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from calico_dcos.core.actions import Kill, Revive
-from calico_dcos.core.events import (
-    Inspected,
-    OffersReceived,
-    Subscribed,
-)
+from calico_dcos.core.actions import Action, Kill, Launch, Revive
+from calico_dcos.core.events import Inspected, OffersReceived, Subscribed, TaskUpdated, Ticked
 from calico_dcos.core.memory import Memory
 from calico_dcos.core.model import Change, Inspection, Status, StepName, TaskState
 from calico_dcos.core.plan import build_plan
-from tests.unit.walking import FakeCluster, build_host, build_policy
+from tests.unit.walking import FakeCluster, FakeHost, build_host, build_policy
 
 CNI = StepName.CNI
 DOCKER = StepName.DOCKER_CLUSTER_STORE
@@ -110,6 +106,46 @@ def test_service_that_is_switched_off_ends_once_the_others_go_without_it_one_age
         assert agent.inspection.at >= proxy.since
         assert agent.settled_at >= proxy.since + policy.stability_s
         assert agent.get_step(PROXY).attempts == 0
+
+
+def build_switched_off() -> tuple[FakeCluster, FakeHost, str]:
+    """A complete agent, of which nothing changes but that the proxy, which runs as this task, is wanted no more."""
+    host = build_host(1)
+    policy = build_policy()
+    cluster = FakeCluster([host], policy)
+    cluster.run_until(cluster.is_complete)
+    steps = tuple(replace(spec, is_enabled=spec.name is not PROXY) for spec in policy.steps)
+    memory = Memory("F1", "s", tuple(cluster.state.agents.values()))
+    changed = FakeCluster([host], replace(policy, steps=steps), memory)
+    changed._numbers, changed.now = cluster._numbers, cluster.now
+    changed._perform(changed.feed(Subscribed("F1", "master:5050")))
+    return changed, host, next(task_id for task_id, step in host.running.items() if step is PROXY)
+
+
+def test_agent_is_complete_only_once_the_others_were_stable_without_what_is_switched_off() -> None:
+    cluster, host, _ = build_switched_off()
+
+    cluster.run_until(cluster.is_complete)
+
+    (agent,) = cluster.state.agents.values()
+    proxy = agent.get_step(PROXY).task
+    assert proxy is not None
+    assert agent.settled_at is not None
+    assert list(host.running.values()) == [NODE]
+    assert agent.settled_at >= proxy.since + cluster.state.policy.stability_s
+
+
+def test_service_that_is_ending_is_not_killed_a_second_time() -> None:
+    cluster, host, task_id = build_switched_off()
+    cluster.run_until(lambda: any(isinstance(action, Launch) for action in cluster.actions))
+    cluster.now += 1
+    first: list[Action] = cluster.feed(OffersReceived((cluster.build_offer(host),)))
+    assert len([action for action in first if isinstance(action, Kill)]) == 1
+
+    again = cluster.feed(TaskUpdated(task_id, host.agent_id, TaskState.KILLING, uuid="dQ=="))
+    again += cluster.feed(Ticked())
+
+    assert not [action for action in again if isinstance(action, Kill)]
 
 
 def test_what_a_task_sees_counts_for_the_options_that_it_was_launched_with_and_for_no_newer_ones() -> None:
