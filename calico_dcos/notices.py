@@ -62,7 +62,7 @@ def find_notices(before: State, state: State, at: float) -> Iterator[Notice]:
             reason = "" if failure is None else f": {failure.step.value}: {failure.reason}"
             yield Notice(at, "agent-failed", f"{key} failed{reason}", key)
     if state.is_stopped and not before.is_stopped:
-        yield Notice(at, "walk-stopped", f"the walk is stopped: {len(state.failed)} agents failed")
+        yield Notice(at, "walk-stopped", f"the walk is stopped: {len(state.halting)} agents failed")
     if was_walking and not is_walking:
         yield Notice(at, "walk-complete", f"the walk is complete: {len(state.agents)} agents")
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from .command import Verdict
-from .model import Resource, StepName, TaskRef
+from .model import Node, Resource, StepName, TaskRef
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +16,8 @@ class Launch:
     Attributes:
         may_restart: whether the task has leave to restart Docker or the Mesos agent.
         retried_at: when an operator last wanted the agent's failed steps tried again, 0 for never.
+        reach: the master's address, by which a host finds its own; empty if it is not known.
+        complete_nodes: some nodes that are complete, for the host to see whether it reaches them.
     """
 
     offer_id: str
@@ -27,6 +29,8 @@ class Launch:
     resources: tuple[Resource, ...]
     reason: str
     retried_at: float = 0.0
+    reach: str = ""
+    complete_nodes: tuple[Node, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

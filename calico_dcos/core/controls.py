@@ -170,7 +170,7 @@ def _retry(state: State, agent: Agent, only: StepName | None, now: float) -> Age
     is_failed = failure is not None and only in {None, failure.step}
     if fresh is agent and not is_failed:
         return agent
-    fresh = replace(fresh, retried_at=now, release=None)
+    fresh = replace(fresh, retried_at=now, release=None, open_looks=0, look_at=0.0)
     step_name = find_next_step(fresh, state.policy)
     if is_settled(fresh, state.policy) and step_name is not None and not is_repair(fresh, step_name, state.policy):
         return replace(fresh, settled_as="", settled_at=None)

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from itertools import islice
 
 from immutables import Map
 
 from .actions import Action, Deactivate, Decline, Kill, Launch, Reactivate, Reconcile, Revive
 from .controls import find_hold
 from .gates import can_drain, find_gate, find_maintenance
-from .model import Agent, Offer, StepName, Task, TaskRef, TaskState
+from .model import Agent, Node, Offer, StepName, Task, TaskRef, TaskState
 from .phase import Ask, End, Move, Rest, Start, Wait, advance, choose_move
 from .resources import Shortfall, take
 from .state import HeldOffer, Question, State
 from .twins import find_twins
 
 _REFUSE_INSPECTION_S = 15.0
+_NODES_MAX = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,7 @@ def find_obstacle(state: State, agent: Agent, move: Start | End, now: float) -> 
         return f"waits to be inspected: {len(state.inspecting)} others are at present"
     if move.needs_slot and agent.slot_since is None:
         if state.is_stopped:
-            return f"the walk is stopped: {_name_some(state.failed.keys())} failed"
+            return f"the walk is stopped: {_name_some(state.halting.keys())} failed"
         if _is_own_host(state, agent) and (others := state.count_awaited() - 1) > 0:
             return f"runs this scheduler, so it is walked last: {others} other agents are not complete"
         if len(state.slots) >= state.policy.max_concurrent_agents:
@@ -194,6 +196,8 @@ def _start(
         step=start.step,
         may_restart=task.may_restart,
         retried_at=agent.retried_at,
+        reach=state.master.rpartition(":")[0].strip("[]"),
+        complete_nodes=_choose_nodes(state, agent),
         resources=resources,
         reason=start.reason,
     )
@@ -202,6 +206,12 @@ def _start(
     # The launch goes first: what is deactivated takes none.
     deactivate = Deactivate(offer.agent_id, agent.key, f"{start.restarts} is about to restart there")
     return decision.then(state, launch, deactivate)
+
+
+def _choose_nodes(state: State, agent: Agent) -> tuple[Node, ...]:
+    """Some complete nodes for a host to reach: with more, a task would grow with the cluster."""
+    others = (node for key, node in state.complete_nodes.items() if key != agent.key)
+    return tuple(islice(others, _NODES_MAX))
 
 
 def _remember_launch(state: State, agent: Agent, start: Start, task: Task, now: float) -> State:

@@ -105,7 +105,7 @@ def watch_canary(state: State, now: float) -> State:
     nobody knows how they are: the wait ends only once it has answered for every task, and told what broke meanwhile.
     """
     pace, controls = state.policy.pace, state.controls
-    is_healthy = is_canary_complete(state) and not state.repairs and not state.failed
+    is_healthy = is_canary_complete(state) and not state.repairs and not state.halting
     if not is_healthy or not pace.canary_wait_s:
         return state if controls.canary_since is None else state.with_controls(replace(controls, canary_since=None))
     if not state.is_subscribed or state.reconciled_at is None:

@@ -162,14 +162,39 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
+class Node:
+    """What Calico knows a host as."""
+
+    name: str
+    address: str
+
+
+class Finding(Enum):
+    """What a look at a host found out about a step."""
+
+    PROVEN = "proven"
+    TO_DO = "to do"
+    REFUSED = "refused"
+    UNKNOWN = "unknown"
+    AT_FAULT = "at fault"
+
+
+@dataclass(frozen=True, slots=True)
 class Inspection:
     """What an installer saw on a host, and what would still have to change there.
+
+    A step has changes, or an entry in exactly one of refusals, unknowns, faults and proofs. Of one that has none of
+    these, nothing is known.
 
     Attributes:
         at: when it was received.
         settings: fingerprint of the settings that the changes were derived from.
-        changes: per step name, what is still to do; a step without an entry has nothing left.
+        changes: per step name, what is still to do.
         refusals: per step name, why the step must not be done, with the remedy.
+        unknowns: per step name, what could not be looked at, and why.
+        faults: per step name, why it does not serve its purpose although all is in place, with the remedy.
+        proofs: per step name, what was seen that shows that it serves its purpose.
+        node: the name and the address that calico-node takes or has on the host, None if they are not known.
         facts: the installer's facts document, kept for display only.
         warnings: per step name, what keeps it from nothing and an operator should know; for display only.
     """
@@ -180,6 +205,36 @@ class Inspection:
     refusals: Mapping[str, str] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
     warnings: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    unknowns: Mapping[str, str] = field(default_factory=dict)
+    faults: Mapping[str, str] = field(default_factory=dict)
+    proofs: Mapping[str, str] = field(default_factory=dict)
+    node: Node | None = None
+
+    def find(self, step: StepName) -> Finding:
+        """What was found out about a step; the worse counts where a report contradicts itself."""
+        if step.value in self.refusals:
+            return Finding.REFUSED
+        if step.value in self.unknowns:
+            return Finding.UNKNOWN
+        if self.get_changes(step):
+            return Finding.TO_DO
+        if step.value in self.faults:
+            return Finding.AT_FAULT
+        return Finding.PROVEN if step.value in self.proofs else Finding.UNKNOWN
+
+    def explain(self, step: StepName) -> str:
+        """What was found out about a step, in the installer's words."""
+        match self.find(step):
+            case Finding.REFUSED:
+                return self.refusals[step.value]
+            case Finding.TO_DO:
+                return self.get_changes(step)[0].reason
+            case Finding.AT_FAULT:
+                return self.faults[step.value]
+            case Finding.PROVEN:
+                return self.proofs[step.value]
+            case Finding.UNKNOWN:
+                return self.unknowns.get(step.value, "the last look said nothing of it")
 
     def get_changes(self, step: StepName) -> tuple[Change, ...]:
         """What the step has still to do on this host."""
@@ -214,6 +269,8 @@ class Agent:
         release: an operator's word that the walk goes on although this agent failed.
         retried_at: when an operator last wanted failed steps tried again.
         absent_since: since when the master has not known the agent, None while it does.
+        open_looks: how many looks in a row found what only another look can settle.
+        look_at: no further look for that before this time.
     """
 
     key: str
@@ -236,6 +293,8 @@ class Agent:
     release: Mark | None = None
     retried_at: float = 0.0
     absent_since: float | None = None
+    open_looks: int = 0
+    look_at: float = 0.0
     first_seen_at: float = 0.0
     history: tuple[Note, ...] = ()
 

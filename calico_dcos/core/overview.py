@@ -45,6 +45,7 @@ _OWN = frozenset(
         "absent",
         "strangers",
         "repairs",
+        "complete_nodes",
         "progress",
         "offered_at",
         "shortfalls",
@@ -61,7 +62,7 @@ _OWN = frozenset(
     },
 )
 # What changes phases only through the obstacle in their way.
-_OBSTACLES = ("slots", "restarts", "failed", "released", "unsettled", "inspecting", "maintenance", "twins")
+_OBSTACLES = ("slots", "restarts", "failed", "halting", "released", "unsettled", "inspecting", "maintenance", "twins")
 _COMMON = tuple(part.name for part in fields(State) if part.name not in _OWN.union(_OBSTACLES))
 
 

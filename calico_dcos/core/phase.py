@@ -4,21 +4,37 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from .model import Agent, Step, StepName, Task, TaskState
+from .model import Agent, Finding, Step, StepName, Task, TaskState
 from .steps import Policy, StepSpec
 
 
 def is_step_done(agent: Agent, name: StepName, policy: Policy) -> bool:
-    """Whether a step needs no task any more: facts decide, and where there are none newer, the exit code."""
+    """Whether a step needs no task any more: a proof decides, and where no look is newer, the exit code."""
     spec = policy.by_name[name]
-    step = agent.get_step(name)
     if name is StepName.INSPECT:
-        return agent.inspection is not None and agent.inspection.settings == policy.settings
-    if not spec.is_enabled or is_waived(step, spec):
+        return find(agent, name, policy) is not None
+    if not is_wanted(agent, spec):
         return True
     if spec.is_service:
-        return _is_service_up(step, spec.settings)
+        return _is_service_up(agent.get_step(name), spec.settings) and not _is_contradicted(agent, name, policy)
     return _is_change_done(agent, name, policy)
+
+
+def find(agent: Agent, name: StepName, policy: Policy) -> Finding | None:
+    """What the last look found out about a step; None where no look answers what is wanted now."""
+    inspection = agent.inspection
+    return None if inspection is None or inspection.settings != policy.settings else inspection.find(name)
+
+
+def is_wanted(agent: Agent, spec: StepSpec) -> bool:
+    """Whether a step is to be done on an agent: it is on, and no operator's word stands for it."""
+    return spec.is_enabled and not is_waived(agent.get_step(spec.name), spec)
+
+
+def is_proven(agent: Agent, policy: Policy) -> bool:
+    """Whether the last look proved every step that is to be done on the agent."""
+    steps = [spec for spec in policy.steps if spec.name is not StepName.INSPECT and is_wanted(agent, spec)]
+    return all(find(agent, spec.name, policy) is Finding.PROVEN for spec in steps)
 
 
 def is_waived(step: Step, spec: StepSpec) -> bool:
@@ -36,16 +52,25 @@ def _is_service_up(step: Step, settings: str) -> bool:
     )
 
 
+def _is_contradicted(agent: Agent, name: StepName, policy: Policy) -> bool:
+    """Whether a look found that a service which is at work does not serve its purpose, or could not look."""
+    task, inspection = agent.get_step(name).task, agent.inspection
+    if task is None or not task.state.is_active or inspection is None or inspection.at < task.launched_at:
+        return False
+    return find(agent, name, policy) not in {None, Finding.PROVEN}
+
+
 def _is_change_done(agent: Agent, name: StepName, policy: Policy) -> bool:
     task = agent.get_step(name).task
     inspection = agent.inspection
     if inspection is None or inspection.settings != policy.settings:
         return False
+    is_seen = inspection.find(name) is Finding.PROVEN
     if task is None:
-        return not inspection.get_changes(name)
+        return is_seen
     if not task.state.is_ended:
         return False
-    if inspection.at >= task.launched_at and not inspection.get_changes(name):
+    if inspection.at >= task.launched_at and is_seen:
         return True
     is_newest_word = inspection.at <= task.since
     return task.state is TaskState.FINISHED and task.settings == policy.by_name[name].settings and is_newest_word
@@ -58,8 +83,14 @@ def find_next_step(agent: Agent, policy: Policy) -> StepName | None:
     waits for one must not go without its network meanwhile.
     """
     open_steps = [name for name in StepName if name is not StepName.INSPECT and not is_step_done(agent, name, policy)]
-    lost = [name for name in open_steps if is_repair(agent, name, policy)]
+    lost = [name for name in open_steps if is_lost(agent, name, policy)]
     return next(iter(lost or open_steps), None)
+
+
+def is_lost(agent: Agent, name: StepName, policy: Policy) -> bool:
+    """Whether the task of a service that was complete is gone; one that is up and of no use has to be looked at."""
+    task = agent.get_step(name).task
+    return is_repair(agent, name, policy) and (task is None or not task.state.is_active)
 
 
 def is_repair(agent: Agent, name: StepName, policy: Policy) -> bool:
@@ -77,7 +108,7 @@ def compute_stable_at(agent: Agent, policy: Policy) -> float | None:
     """When the phase's calico-node will have been healthy for the stability period; None if it is not healthy now."""
     spec = policy.by_name[StepName.CALICO_NODE]
     step = agent.get_step(StepName.CALICO_NODE)
-    if not spec.is_enabled or is_waived(step, spec):
+    if not is_wanted(agent, spec):
         return 0.0
     task = step.task
     if task is None or task.healthy_since is None:
@@ -105,16 +136,22 @@ class Failure:
     """Why a phase is in ERROR.
 
     Attributes:
-        is_refusal: whether the host's facts forbid the step, which no further attempt would change.
+        finding: REFUSED where the host's facts forbid the step, AT_FAULT where it stays of no use although all is in
+            place, which no further attempt would change; None where attempts failed.
     """
 
     step: StepName
     reason: str
-    is_refusal: bool = False
+    finding: Finding | None = None
+
+    @property
+    def is_refusal(self) -> bool:
+        """Whether the step must not be done on this host."""
+        return self.finding is Finding.REFUSED
 
 
 def find_failure(agent: Agent, policy: Policy) -> Failure | None:
-    """Why the phase is in ERROR: the host refuses a step, or a step is out of attempts; None if it is not.
+    """Why the phase is in ERROR: the host refuses a step, or one is out of attempts or stays at fault; None if not.
 
     Repairs and verifications of a phase that was complete go on for ever, with back-off: giving up would not help.
     """
@@ -131,6 +168,9 @@ def find_failure(agent: Agent, policy: Policy) -> Failure | None:
             is_exempt = is_step_done(agent, name, policy) or is_repair(agent, name, policy)
         if not is_exempt:
             return Failure(name, step.reason)
+    doubt = find_doubt(agent, policy)
+    if doubt is not None and doubt.finding is Finding.AT_FAULT and agent.open_looks >= policy.max_attempts:
+        return Failure(doubt.step, doubt.reason, Finding.AT_FAULT)
     return None
 
 
@@ -138,15 +178,66 @@ def _find_refusal(agent: Agent, policy: Policy) -> Failure | None:
     inspection = agent.inspection
     if inspection is None or inspection.settings != policy.settings or not inspection.refusals:
         return None
-    # Before the first change, any refusal keeps the whole phase from starting. Later ones count when their step comes:
-    # what is looked at while another step restarts something may not answer at that moment.
-    steps = list(StepName) if agent.slot_since is None else [find_next_step(agent, policy)]
-    for name in steps:
-        if name is None or name.value not in inspection.refusals:
-            continue
-        if not is_step_done(agent, name, policy) and not is_repair(agent, name, policy):
-            return Failure(name, inspection.refusals[name.value], is_refusal=True)
+    for name in _list_decisive_steps(agent, policy):
+        if inspection.find(name) is Finding.REFUSED:
+            return Failure(name, inspection.explain(name), Finding.REFUSED)
     return None
+
+
+def _list_decisive_steps(agent: Agent, policy: Policy) -> list[StepName]:
+    """The steps that are not done, and of which a look decides what happens now.
+
+    Before the first change, whatever is in the way of any step keeps the whole phase from starting. Later it counts
+    when its step comes: what is looked at while another step restarts something may not answer at that moment.
+    """
+    if agent.slot_since is not None:
+        next_step = find_next_step(agent, policy)
+        return [] if next_step is None else [next_step]
+    return [name for name in StepName if name is not StepName.INSPECT and not is_step_done(agent, name, policy)]
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """What only another look can settle.
+
+    Attributes:
+        finding: UNKNOWN where the installer could not look; AT_FAULT or TO_DO where it saw what cannot be mended by
+            another task, because one is at work or has nothing to do.
+    """
+
+    step: StepName
+    reason: str
+    finding: Finding
+
+    def describe(self) -> str:
+        """Say in one line what is open."""
+        if self.finding is Finding.UNKNOWN:
+            return f"could not look at {self.step.value}: {self.reason}"
+        return f"{self.step.value} is of no use yet: {self.reason}"
+
+
+def find_doubt(agent: Agent, policy: Policy) -> Doubt | None:
+    """What the last look left open; None if it left nothing open, or what it left open is for a task to do."""
+    inspection = agent.inspection
+    if inspection is None or inspection.settings != policy.settings:
+        return None
+    for name in _list_decisive_steps(agent, policy):
+        finding = inspection.find(name)
+        if finding not in {Finding.REFUSED, Finding.PROVEN} and not _is_for_a_task(agent, name, finding, policy):
+            return Doubt(name, inspection.explain(name), finding)
+    return None
+
+
+def _is_for_a_task(agent: Agent, name: StepName, finding: Finding, policy: Policy) -> bool:
+    """Whether a task of the step is the answer to what was found."""
+    if not policy.by_name[name].is_service:
+        return finding is Finding.TO_DO
+    task = agent.get_step(name).task
+    if task is not None and task.state.is_active:
+        # It is at work, and until it is healthy nobody expects a proof.
+        return task.healthy_since is None
+    # A supervisor mends what it finds, and waits for what it cannot look at; but that does not begin a phase.
+    return finding is not Finding.UNKNOWN or agent.slot_since is not None
 
 
 def find_reason_to_inspect(agent: Agent, policy: Policy, now: float) -> str | None:
@@ -163,8 +254,11 @@ def find_reason_to_inspect(agent: Agent, policy: Policy, now: float) -> str | No
         return "a change ended without success: facts decide what it did"
     failure = find_failure(agent, policy)
     if failure is not None:
-        wait_s = policy.recheck_s if failure.is_refusal else policy.facts_max_age_s
+        wait_s = policy.facts_max_age_s if failure.finding is None else policy.recheck_s
         return "an operator may have mended the host" if age_s > wait_s else None
+    doubt = find_doubt(agent, policy)
+    if doubt is not None:
+        return doubt.describe() if agent.look_at <= now else None
     if is_settled(agent, policy):
         return "the verify interval is over" if age_s > policy.verify_interval_s else None
     if find_next_step(agent, policy) is not None:
@@ -172,7 +266,8 @@ def find_reason_to_inspect(agent: Agent, policy: Policy, now: float) -> str | No
         return "what is known of the host is old" if is_at_rest else None
     # The last service's task looks at the host by itself once it is healthy: only a lost report makes us ask again.
     stable_at = compute_stable_at(agent, policy)
-    if inspection.at < agent.changed_at and stable_at is not None and stable_at <= now:
+    is_confirmed = inspection.at >= agent.changed_at and is_proven(agent, policy)
+    if not is_confirmed and stable_at is not None and stable_at <= now:
         return "all steps are done: facts have to confirm it"
     return None
 
@@ -220,7 +315,7 @@ def _is_restart_over(agent: Agent, policy: Policy) -> bool:
 def _settle_if_complete(agent: Agent, policy: Policy, now: float) -> Agent:
     if find_next_step(agent, policy) is not None or find_reason_to_inspect(agent, policy, now) is not None:
         return agent
-    if find_failure(agent, policy) is not None:
+    if find_failure(agent, policy) is not None or not is_proven(agent, policy):
         return agent
     stable_at = compute_stable_at(agent, policy)
     if stable_at is None or stable_at > now or find_leftover(agent, policy) is not None:
@@ -228,20 +323,38 @@ def _settle_if_complete(agent: Agent, policy: Policy, now: float) -> Agent:
     settled = replace(agent, settled_as=policy.settings, settled_at=now, slot_since=None, restart_since=None)
     settled = replace(settled, release=None)
     for spec in policy.steps:
-        if spec.is_service and spec.is_enabled and not is_waived(agent.get_step(spec.name), spec):
+        if spec.is_service and is_wanted(agent, spec):
             done = replace(agent.get_step(spec.name), attempts=0, retry_at=0.0, reason="", completed_as=spec.settings)
             settled = settled.with_step(spec.name, done)
-    return settled.with_note(now, "complete: verified by facts, healthy for the stability period")
+    return settled.with_note(now, "complete: proven by facts, healthy for the stability period")
+
+
+def count_look(agent: Agent, policy: Policy, now: float) -> Agent:
+    """Count a look that left something open: each one in a row doubles the wait for the next."""
+    if find_doubt(agent, policy) is None:
+        return replace(agent, open_looks=0, look_at=0.0) if agent.open_looks else agent
+    looks = agent.open_looks + 1
+    return replace(agent, open_looks=looks, look_at=now + policy.compute_backoff_s(looks))
 
 
 def _unsettle_if_undone(agent: Agent, policy: Policy, now: float) -> Agent:
     for spec in policy.steps:
-        if spec.name is StepName.INSPECT or spec.is_service or is_step_done(agent, spec.name, policy):
+        if spec.name is StepName.INSPECT or not is_wanted(agent, spec):
             continue
-        changes = agent.inspection.get_changes(spec.name) if agent.inspection else ()
-        reason = changes[0].reason if changes else "the step is not done any more"
-        return replace(agent, settled_as="", settled_at=None).with_note(now, f"{spec.name.value} undone: {reason}")
+        # A service of which only the task is lost is brought back, and the phase stays complete as far as that goes.
+        is_contradicted = spec.is_service and _is_contradicted(agent, spec.name, policy)
+        if is_contradicted or not (spec.is_service or is_step_done(agent, spec.name, policy)):
+            undone = replace(agent, settled_as="", settled_at=None)
+            return undone.with_note(now, f"{spec.name.value} undone: {_explain_undone(agent, spec.name)}")
     return agent
+
+
+def _explain_undone(agent: Agent, name: StepName) -> str:
+    inspection = agent.inspection
+    if inspection is None or inspection.find(name) is Finding.PROVEN:
+        return "the step is not done any more"
+    told = "could not look: " if inspection.find(name) is Finding.UNKNOWN else ""
+    return told + inspection.explain(name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,13 +432,13 @@ def choose_move(agent: Agent, policy: Policy, now: float) -> Move:
     inspect_reason = find_reason_to_inspect(agent, policy, now)
     next_step = find_next_step(agent, policy)
     # A lost service is brought back before anything is looked at: nobody's network waits for an inspection.
-    if next_step is not None and is_repair(agent, next_step, policy):
+    if next_step is not None and is_lost(agent, next_step, policy):
         return _choose_start(agent, next_step, policy, now)
     if inspect_reason is not None:
         return _choose_inspection(agent, inspect_reason, now)
-    failure = find_failure(agent, policy)
-    if failure is not None:
-        return Wait(f"{failure.step.value} {'refused' if failure.is_refusal else 'failed'}: {failure.reason}")
+    wait = _find_wait(agent, policy)
+    if wait is not None:
+        return wait
     if next_step is not None:
         return _choose_start(agent, next_step, policy, now)
     if is_settled(agent, policy):
@@ -336,6 +449,14 @@ def choose_move(agent: Agent, policy: Policy, now: float) -> Move:
         return End(task.id, f"{name.value} is switched off, and nothing here needs it any more")
     stable_at = compute_stable_at(agent, policy)
     return Wait("calico-node is healthy; waits for the stability period", stable_at, is_brief=True)
+
+
+def _find_wait(agent: Agent, policy: Policy) -> Wait | None:
+    failure = find_failure(agent, policy)
+    if failure is not None:
+        return Wait(f"{failure.step.value} {'refused' if failure.is_refusal else 'failed'}: {failure.reason}")
+    doubt = find_doubt(agent, policy)
+    return None if doubt is None else Wait(f"{doubt.describe()}; looks again", agent.look_at)
 
 
 def _choose_inspection(agent: Agent, reason: str, now: float) -> Move:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 
 from .controls import describe_mark, describe_waiver
 from .decide import find_obstacle
 from .gates import PREFLIGHT, find_canary_gate, is_canary_complete
-from .model import Agent, Mark, Status, Step, StepName, TaskState
+from .model import Agent, Finding, Mark, Status, Step, StepName, TaskState
 from .phase import (
+    Doubt,
     End,
     Failure,
     Move,
@@ -16,6 +18,7 @@ from .phase import (
     Wait,
     choose_move,
     compute_stable_at,
+    find_doubt,
     find_failure,
     find_next_step,
     find_reason_to_inspect,
@@ -25,11 +28,24 @@ from .phase import (
 from .state import State
 
 
+class Badge(Enum):
+    """What tells a step apart from others of the same status."""
+
+    NONE = ""
+    OFF = "off"
+    WAIVED = "waived"
+    REFUSED = "refused"
+    UNKNOWN = "unknown"
+    AT_FAULT = "at fault"
+
+
 @dataclass(frozen=True, slots=True)
 class StepView:
     """A step on one agent.
 
     Attributes:
+        badge: what the status does not say: off and waived steps are COMPLETE without being done, refused ones are in
+            ERROR without having been tried, unknown ones could not be looked at.
         message: what it does or waits for, in one line; empty where the status says all.
         since: when it entered this status, None if unknown.
     """
@@ -37,6 +53,7 @@ class StepView:
     name: StepName
     status: Status
     message: str
+    badge: Badge = Badge.NONE
     task_id: str = ""
     attempts: int = 0
     since: float | None = None
@@ -109,6 +126,7 @@ class Look:
     move: Move
     obstacle: str | None
     failure: Failure | None
+    doubt: Doubt | None
     current: StepName | None
 
 
@@ -124,6 +142,7 @@ def look_at(state: State, agent: Agent, now: float) -> Look:
         move=move,
         obstacle=find_obstacle(state, agent, move, now) if isinstance(move, Start | End) else None,
         failure=find_failure(agent, policy),
+        doubt=find_doubt(agent, policy),
         current=StepName.INSPECT if is_inspection_due else find_next_step(agent, policy),
     )
 
@@ -206,12 +225,13 @@ def _sum_up(statuses: list[Status], *, is_interrupted: bool) -> Status:
 
 def _build_step(look: Look, name: StepName) -> StepView:
     step = look.agent.get_step(name)
-    status, message = _judge_step(look, name, step)
+    status, message, badge = _judge_step(look, name, step)
     progress = None if step.task is None else look.state.progress.get(step.task.id)
     return StepView(
         name=name,
         status=status,
         message=message,
+        badge=badge,
         task_id="" if step.task is None else step.task.id,
         attempts=step.attempts,
         since=None if step.task is None else step.task.since,
@@ -220,15 +240,24 @@ def _build_step(look: Look, name: StepName) -> StepView:
     )
 
 
-def _judge_step(look: Look, name: StepName, step: Step) -> tuple[Status, str]:
-    policy = look.state.policy
-    if not policy.by_name[name].is_enabled:
-        return Status.COMPLETE, _describe_skipped(look.agent, name)
-    waiver = describe_waiver(step, policy.by_name[name])
+def _judge_step(look: Look, name: StepName, step: Step) -> tuple[Status, str, Badge]:
+    spec = look.state.policy.by_name[name]
+    if not spec.is_enabled:
+        return Status.COMPLETE, _describe_off(look.agent, name), Badge.OFF
+    waiver = describe_waiver(step, spec)
     if waiver is not None:
-        return Status.COMPLETE, waiver
+        return Status.COMPLETE, waiver, Badge.WAIVED
     if look.failure is not None and look.failure.step is name:
-        return Status.ERROR, look.failure.reason
+        return Status.ERROR, look.failure.reason, _BADGES.get(look.failure.finding, Badge.NONE)
+    if look.doubt is not None and look.doubt.step is name:
+        left_s = max(0.0, look.agent.look_at - look.now)
+        return Status.DELAYED, f"{look.doubt.describe()} (looks again in {left_s:.0f} s)", _BADGES[look.doubt.finding]
+    return (*_judge_wanted(look, name, step), Badge.NONE)
+
+
+def _judge_wanted(look: Look, name: StepName, step: Step) -> tuple[Status, str]:
+    """Judge a step that is on, and that neither failed nor waits for another look."""
+    policy = look.state.policy
     if name is StepName.INSPECT and is_settled(look.agent, policy):
         # A look at what is complete takes nothing back, whatever becomes of its task: only what it finds does.
         return Status.COMPLETE, "verifies what is complete" if _is_at_work(step, name) else ""
@@ -256,13 +285,32 @@ def _judge_done(look: Look, name: StepName, step: Step) -> tuple[Status, str]:
         stable_at = compute_stable_at(look.agent, look.state.policy)
         left_s = 0.0 if stable_at is None else stable_at - look.now
         return Status.STARTED, f"healthy; stable in {left_s:.0f} s" if left_s > 0 else "healthy; waits to be verified"
-    if step.task is None and name is not StepName.INSPECT:
-        return Status.COMPLETE, "nothing to do: the host already has it"
-    return Status.COMPLETE, ""
+    if name is StepName.INSPECT or look.agent.inspection is None:
+        return Status.COMPLETE, ""
+    proof = look.agent.inspection.proofs.get(name.value, "")
+    return Status.COMPLETE, f"nothing to do: {proof or 'the host already has it'}" if step.task is None else proof
 
 
-def _describe_skipped(agent: Agent, name: StepName) -> str:
+_BADGES = {
+    None: Badge.NONE,
+    Finding.REFUSED: Badge.REFUSED,
+    Finding.UNKNOWN: Badge.UNKNOWN,
+    Finding.AT_FAULT: Badge.AT_FAULT,
+    Finding.TO_DO: Badge.AT_FAULT,
+}
+
+
+def _describe_off(agent: Agent, name: StepName) -> str:
+    """Say of a step that is off whether the host has by other hands what it would do."""
     if agent.inspection is None:
         return "SKIPPED (disabled)"
-    has_it = not agent.inspection.get_changes(name) and name.value not in agent.inspection.refusals
-    return f"SKIPPED (disabled; the host {'already has' if has_it else 'lacks'} it)"
+    told = agent.inspection.explain(name)
+    match agent.inspection.find(name):
+        case Finding.PROVEN:
+            return f"SKIPPED (disabled; the host already has it: {told})"
+        case Finding.UNKNOWN:
+            return f"SKIPPED (disabled; could not look: {told})"
+        case Finding.AT_FAULT:
+            return f"SKIPPED (disabled; the host has it, but it is of no use: {told})"
+        case _:
+            return f"SKIPPED (disabled; the host lacks it: {told})"

@@ -15,7 +15,7 @@ from immutables import Map
 from .command import AuditEntry, Controls
 from .events import BlockerAnswered, Progressed
 from .memory import Batch, Memory
-from .model import Agent, Maintenance, Offer, StepName, Task
+from .model import Agent, Maintenance, Node, Offer, StepName, Task
 from .phase import advance, find_failure, find_next_step, is_repair, is_settled
 from .steps import Policy
 
@@ -57,8 +57,10 @@ class State:
         restarts: since when each agent has had leave to restart something, by agent key.
         absent: since when the master has not known an agent, by key.
         failed: agents in ERROR, by key, with the step.
+        halting: those of them that failed in their slots, after a change: too many of them stop the walk.
         released: agents in ERROR which an operator lets the walk go past, by key.
         unsettled: keys of agents whose phase is not complete.
+        complete_nodes: what Calico knows the hosts of complete agents as, by key.
         inspecting: the task by which an agent is being inspected, by agent key.
         repairs: keys of agents of which a service that was complete is lost.
         questions: open questions to the master, by task id.
@@ -102,8 +104,10 @@ class State:
     restarts: Map[str, float] = field(default_factory=Map)
     absent: Map[str, float] = field(default_factory=Map)
     failed: Map[str, StepName] = field(default_factory=Map)
+    halting: Map[str, StepName] = field(default_factory=Map)
     released: Map[str, None] = field(default_factory=Map)
     unsettled: Map[str, None] = field(default_factory=Map)
+    complete_nodes: Map[str, Node] = field(default_factory=Map)
     inspecting: Map[str, str] = field(default_factory=Map)
     repairs: Map[str, None] = field(default_factory=Map)
     questions: Map[str, Question] = field(default_factory=Map)
@@ -165,8 +169,10 @@ class State:
             restarts=_discard(self.restarts, key),
             absent=_discard(self.absent, key),
             failed=_discard(self.failed, key),
+            halting=_discard(self.halting, key),
             released=_discard(self.released, key),
             unsettled=_discard(self.unsettled, key),
+            complete_nodes=_discard(self.complete_nodes, key),
             repairs=_discard(self.repairs, key),
             offered_at=_discard(self.offered_at, key),
             maintenance=_discard(self.maintenance, key),
@@ -187,6 +193,7 @@ class State:
     def _index(self, known: Agent | None, agent: Agent) -> State:
         key = agent.key
         failure = find_failure(agent, self.policy)
+        failed_step = None if failure is None or agent.release else failure.step
         next_step = find_next_step(agent, self.policy)
         is_lost = next_step is not None and is_repair(agent, next_step, self.policy)
         look = agent.get_step(StepName.INSPECT).task
@@ -200,7 +207,8 @@ class State:
             has_free_slot=self.has_free_slot or (key in self.slots and agent.slot_since is None),
             restarts=_keep(self.restarts, key, agent.restart_since),
             absent=_keep(self.absent, key, agent.absent_since),
-            failed=_keep(self.failed, key, None if failure is None or agent.release else failure.step),
+            failed=_keep(self.failed, key, failed_step),
+            halting=_keep(self.halting, key, None if agent.slot_since is None else failed_step),
             deactivated=_keep(
                 self.deactivated,
                 key,
@@ -211,11 +219,17 @@ class State:
             unsettled=_discard(self.unsettled, key)
             if is_settled(agent, self.policy)
             else self.unsettled.set(key, None),
+            complete_nodes=_keep(self.complete_nodes, key, self._find_complete_node(agent)),
             inspecting=_keep(self.inspecting, key, look.id if look is not None and look.state.is_active else None),
             repairs=self.repairs.set(key, None) if is_lost else _discard(self.repairs, key),
             # An agent that had nothing to do may have declined its offers for an hour.
             wants_offers=self.wants_offers or (f"{key} is complete no more" if is_undone else ""),
         )
+
+    def _find_complete_node(self, agent: Agent) -> Node | None:
+        """What others should reach an agent's host as; None if they need not."""
+        is_there = agent.absent_since is None and is_settled(agent, self.policy)
+        return agent.inspection.node if is_there and agent.inspection is not None else None
 
     def with_controls(self, controls: Controls) -> State:
         """The state with other controls, marked as unsaved."""
@@ -270,8 +284,8 @@ class State:
 
     @property
     def is_stopped(self) -> bool:
-        """Whether so many agents failed that no further agent may take a slot."""
-        return len(self.failed) > self.policy.max_failed_agents
+        """Whether so many agents failed after a change that no further agent may take a slot."""
+        return len(self.halting) > self.policy.max_failed_agents
 
 
 def restore(policy: Policy, memory: Memory) -> State:

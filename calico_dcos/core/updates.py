@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from .events import Downloaded, Failed, Inspected, Progressed, TaskUpdated
-from .model import Agent, Inspection, StepName, Task, TaskState
-from .phase import is_settled
+from .model import Agent, Finding, Inspection, StepName, Task, TaskState
+from .phase import count_look, is_settled
 from .state import State
 
 _EXECUTOR_TERMINATED = "REASON_EXECUTOR_TERMINATED"
@@ -119,10 +119,11 @@ def fold_inspected(state: State, event: Inspected, now: float) -> State:
     inspection = replace(event.inspection, at=at, settings=task.configuration)
     if inspection.settings == state.policy.settings or not _is_of_today(state, agent.inspection):
         agent = _forget_undone(state, replace(agent, inspection=inspection), inspection, now)
-    if state.policy.by_name[name].is_service and not inspection.get_changes(name) and task.healthy_since is None:
+    is_proven = inspection.find(name) is Finding.PROVEN
+    if state.policy.by_name[name].is_service and is_proven and task.healthy_since is None:
         # A supervisor looks at the host when its service has become healthy: sooner than Mesos' next health check.
         agent = _with_task(agent, name, replace(task, healthy_since=now))
-    return state.with_advanced(_reset_inspect(agent), now)
+    return state.with_advanced(count_look(_reset_inspect(agent), state.policy, now), now)
 
 
 def _is_of_today(state: State, inspection: Inspection | None) -> bool:

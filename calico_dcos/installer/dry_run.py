@@ -31,6 +31,9 @@ def build_document(decision: Decision, *, is_wanted: bool) -> Dict[str, Any]:
         "is_enabled": is_wanted,
         "changes": [build_change(change) for change in decision.changes],
         "refusal": decision.refusal and hide_secrets(decision.refusal),
+        "unknown": decision.unknown and hide_secrets(decision.unknown),
+        "fault": decision.fault and hide_secrets(decision.fault),
+        "proof": decision.proof and hide_secrets(decision.proof),
         "warnings": [hide_secrets(warning) for warning in decision.warnings],
     }
 
@@ -45,16 +48,22 @@ def build_change(change: Change) -> Dict[str, Any]:
     }
 
 
+def _head(decision: Decision) -> str:
+    if decision.changes:
+        return "1 change" if len(decision.changes) == 1 else "{} changes".format(len(decision.changes))
+    if decision.refusal is not None:
+        return "refused"
+    if decision.unknown is not None:
+        return "could not look"
+    return "in place, but of no use" if decision.fault is not None else "nothing to do"
+
+
 def build_lines(step: str, decision: Decision, *, is_wanted: bool) -> List[str]:
     """Build the lines of one step's plan, for people."""
     disabled = "" if is_wanted else " (disabled: nothing of this is done)"
-    if decision.refusal is not None:
-        lines = ["{}: refused{}".format(step, disabled), "  {}".format(decision.refusal)]
-    elif not decision.changes:
-        lines = ["{}: nothing to do{}".format(step, disabled)]
-    else:
-        count = "1 change" if len(decision.changes) == 1 else "{} changes".format(len(decision.changes))
-        lines = ["{}: {}{}".format(step, count, disabled)]
+    lines = ["{}: {}{}".format(step, _head(decision), disabled)]
+    said = decision.refusal or decision.unknown or decision.fault or decision.proof
+    lines += ["  {}".format(said)] if said else []
     for change in decision.changes:
         lines.append("  would {}".format(change.message))
         lines.append("    because {}".format(change.reason))

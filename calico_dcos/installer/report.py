@@ -95,5 +95,9 @@ def build_inspection(inspection: Inspection, took_s: float) -> Dict[str, Any]:
         "facts": to_json(bound_facts(inspection.facts)),
         "changes": {step: [build_change(change) for change in plan[step].changes] for step in STEPS},
         "refusals": {step: plan[step].refusal for step in STEPS if plan[step].refusal is not None},
+        "unknowns": {step: plan[step].unknown for step in STEPS if plan[step].unknown is not None},
+        "faults": {step: plan[step].fault for step in STEPS if plan[step].fault is not None},
+        "proofs": {step: plan[step].proof for step in STEPS if plan[step].proof is not None},
+        "node": None,
         "warnings": {step: plan[step].warnings for step in STEPS if plan[step].warnings},
     }

@@ -133,8 +133,13 @@ def _build_health_check(launch: Launch, template: TaskTemplate, master_version: 
 
 
 def _build_wanted(launch: Launch, template: TaskTemplate) -> str:
-    leave = {"may_restart": launch.may_restart, "retry": f"{launch.retried_at:.3f}"}
-    return json.dumps({**template.read_wanted(), **leave}, sort_keys=True)
+    ours = {
+        "may_restart": launch.may_restart,
+        "retry": f"{launch.retried_at:.3f}",
+        "reach": launch.reach,
+        "complete_nodes": [{"name": node.name, "address": node.address} for node in launch.complete_nodes],
+    }
+    return json.dumps({**template.read_wanted(), **ours}, sort_keys=True)
 
 
 def _build_environment(variables: Mapping[str, str]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import re
 from typing import Any, NoReturn
 
 from calico_dcos.core.events import Downloaded, Failed, Inspected, Progressed, Report
-from calico_dcos.core.model import Change, Inspection, StepName
+from calico_dcos.core.model import Change, Inspection, Node, StepName
 
 MAX_MESSAGE_LENGTH = 500
 MAX_DETAIL_LENGTH = 4000
@@ -56,18 +56,31 @@ def parse_report(task_id: str, body: bytes) -> Report:
 def _parse_inspection(task_id: str, document: _Fields) -> Inspected:
     changes = document.child("changes")
     changes.check_names(_STEPS)
-    refusals = document.child("refusals")
-    refusals.check_names(_STEPS)
     inspection = Inspection(
         at=0.0,
         settings="",
         # A step that is left out would count as done, so all have to be there.
         changes={step: tuple(_parse_change(change) for change in changes.children(step)) for step in _STEPS},
-        refusals={step: refusals.line(step) for step in refusals.content},
+        refusals=_parse_words(document.child("refusals")),
         facts=document.child("facts").content,
         warnings=_parse_warnings(document),
+        # An installer of an older release sends none of these: then nothing is known of its steps.
+        unknowns=_parse_words(document.optional_child("unknowns")),
+        faults=_parse_words(document.optional_child("faults")),
+        proofs=_parse_words(document.optional_child("proofs")),
+        node=None if document.get("node") is None else _parse_node(document.child("node")),
     )
     return Inspected(task_id=task_id, inspection=inspection, took_s=document.seconds("took_s"))
+
+
+def _parse_words(fields: _Fields) -> dict[str, str]:
+    """Read one line for each of some steps."""
+    fields.check_names(_STEPS)
+    return {step: fields.line(step) for step in fields.content}
+
+
+def _parse_node(fields: _Fields) -> Node:
+    return Node(name=fields.line("name"), address=fields.line("address"))
 
 
 def _parse_warnings(document: _Fields) -> dict[str, tuple[str, ...]]:
@@ -194,6 +207,10 @@ class _Fields:
         if not isinstance(value, dict):
             self._fail(name, f"{_show(value)} is no object")
         return _Fields(value, f"{self._place}{name}.")
+
+    def optional_child(self, name: str) -> _Fields:
+        """Read an object, an empty one if there is none."""
+        return _Fields({}, "") if self.get(name) is None else self.child(name)
 
     def children(self, name: str) -> list[_Fields]:
         value = self.get(name)

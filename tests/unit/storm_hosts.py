@@ -9,8 +9,11 @@ from calico_dcos.core.actions import Launch
 from calico_dcos.core.events import Event, Inspected, TaskUpdated
 from calico_dcos.core.model import Change, Inspection, StepName, TaskState
 from calico_dcos.core.steps import SERVICES, Policy
-from tests.unit.walking import ONE_SHOTS
+from tests.unit.walking import ONE_SHOTS, STEPS
 
+# The stage from which on a task's change is done, and a service is up.
+HEALTHY = 3
+_CONTAINER = StepName.CALICO_NODE
 RESTARTED_BY = {StepName.DOCKER_CLUSTER_STORE: "docker", StepName.AGENT_RESTART: "mesos-agent"}
 
 
@@ -49,6 +52,8 @@ class Host:
         unacknowledged: updates in order; the agent sends the first of each task until it is acknowledged.
         refused_until: no offers before.
         restarts: how often what was restarted, by step.
+        blind: the steps at which an installer cannot look.
+        useless: the steps that are of no use once nothing is left to do.
     """
 
     name: str
@@ -65,6 +70,8 @@ class Host:
     refused_until: float = 0.0
     restarts: dict[StepName, int] = field(default_factory=dict)
     made: dict[StepName, str] = field(default_factory=dict)
+    blind: set[StepName] = field(default_factory=set)
+    useless: set[StepName] = field(default_factory=set)
     numbers: int = 0
 
     @property
@@ -118,6 +125,8 @@ class Host:
                 pass
 
     def finish_change(self, task: HostTask) -> None:
+        if task.step is _CONTAINER and task.stage >= HEALTHY:
+            self.made[task.step] = ""
         change = self.find_todo(task.policy).get(task.step)
         if change is None or task.stage < 2 or (change.restarts is not None and not task.may_restart):
             return
@@ -137,8 +146,25 @@ class Host:
         self.update(task, state, reason=reason)
 
     def inspect(self, policy: Policy) -> Inspection:
-        changes = {name.value: (change,) for name, change in self.find_todo(policy).items()}
-        return Inspection(at=0.0, settings="", changes=changes)
+        """What an installer would report: services have to be run, until they are."""
+        idle = {name: Change(f"runs {name.value}", "it does not run", "none") for name in self.find_idle()}
+        todo = {**self.find_todo(policy), **idle}
+        unseen = dict.fromkeys(self.blind, "no answer")
+        useless = {name: "it is of no use: mend it" for name in self.useless if name not in {*unseen, *todo}}
+        proven = [name for name in STEPS if name not in {*todo, *unseen, *useless}]
+        return Inspection(
+            at=0.0,
+            settings="",
+            changes={name.value: (change,) for name, change in todo.items() if name not in unseen},
+            unknowns={name.value: reason for name, reason in unseen.items()},
+            faults={name.value: reason for name, reason in useless.items()},
+            proofs={name.value: "it was seen" for name in proven},
+        )
+
+    def find_idle(self) -> list[StepName]:
+        """The services that do not run: calico-node's container outlives its task, an etcd proxy does not."""
+        up = {task.step for task in self.get_live() if task.stage >= HEALTHY} | (self.made.keys() & {_CONTAINER})
+        return [name for name in SERVICES if name not in up]
 
     def update(self, task: HostTask, state: TaskState, *, is_healthy: bool | None = None, reason: str = "") -> None:
         """Enter a state; the agent tells it as soon as the one before is acknowledged."""

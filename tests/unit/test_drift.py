@@ -26,8 +26,8 @@ def test_disabled_steps_are_skipped_and_say_whether_the_host_has_them() -> None:
 
     assert host.launched == [StepName.INSPECT, DOCKER, NODE]
     messages = {step.name: step.message for step in build_plan(cluster.state, cluster.now).phases[0].steps}
-    assert messages[CNI] == "SKIPPED (disabled; the host lacks it)"
-    assert messages[RESTART] == "SKIPPED (disabled; the host already has it)"
+    assert messages[CNI] == "SKIPPED (disabled; the host lacks it: facts ask for it)"
+    assert messages[RESTART] == "SKIPPED (disabled; the host already has it: agent-restart was seen)"
 
 
 def test_drift_is_found_by_the_verification_and_mended_with_a_slot() -> None:

@@ -10,11 +10,12 @@ import pytest
 
 from calico_dcos.core.model import Change, StepName
 from calico_dcos.core.pace import Pace
+from calico_dcos.core.steps import SERVICES
 from calico_dcos.web.board import build_board
 from calico_dcos.web.listing import parse_query, select_view
 from calico_dcos.web.preflight import COLUMNS, build_preflight, format_csv
 from calico_dcos.web.walk import Snapshot, take_snapshot
-from tests.unit.walking import FakeCluster, FakeHost, build_host, build_policy
+from tests.unit.walking import STEPS, FakeCluster, FakeHost, build_host, build_policy
 
 RESTARTING = (StepName.DOCKER_CLUSTER_STORE, StepName.AGENT_RESTART)
 
@@ -26,15 +27,22 @@ def look(hosts: list[FakeHost], disabled: tuple[StepName, ...] = ()) -> Snapshot
     return take_snapshot(cluster.state, cluster.now)
 
 
+def build_finished_host(number: int) -> FakeHost:
+    """A host on which an earlier run left nothing to do."""
+    host = FakeHost(f"agent{number}.test", f"S{number}")
+    host.running = {f"{name.value} of an earlier run": name for name in SERVICES}
+    return host
+
+
 def test_changes_and_restarts_are_told_per_agent_and_in_sum() -> None:
-    hosts = [build_host(0, restarts=RESTARTING), build_host(1), FakeHost("agent2.test", "S2")]
+    hosts = [build_host(0, restarts=RESTARTING), build_host(1), build_finished_host(2)]
     hosts[1].refusals = {StepName.CNI: "/opt is read-only"}
 
     told = build_preflight(look(hosts))
 
     assert told["total"] == {
         "agents": 3,
-        "changes": 5,
+        "changes": 8,
         "inspected": 3,
         "change": 2,
         "restart": 1,
@@ -46,7 +54,7 @@ def test_changes_and_restarts_are_told_per_agent_and_in_sum() -> None:
     }
     assert told["is_preflight"]
     assert [agent["restarts"] for agent in told["agents"]] == [["docker", "mesos-agent"], [], []]
-    assert told["agents"][0]["changes"][0] == {
+    assert told["agents"][0]["changes"][1] == {
         "step": "docker-cluster-store",
         "message": "does docker-cluster-store",
         "reason": "facts ask for it",
@@ -77,7 +85,7 @@ def test_disabled_steps_change_nothing() -> None:
     ],
 )
 def test_a_word_chooses_agents_and_leaves_the_sum_alone(word: str, keys: list[str]) -> None:
-    hosts = [build_host(0, restarts=RESTARTING), build_host(1), FakeHost("agent2.test", "S2")]
+    hosts = [build_host(0, restarts=RESTARTING), build_host(1), build_finished_host(2)]
     hosts[1].refusals = {StepName.CNI: "/opt is read-only"}
     snapshot = look(hosts)
 
@@ -90,14 +98,15 @@ def test_a_word_chooses_agents_and_leaves_the_sum_alone(word: str, keys: list[st
 
 
 def test_the_page_is_told_the_same_sum_and_each_row_its_part() -> None:
-    board = build_board("calico", look([build_host(0, restarts=RESTARTING), FakeHost("agent1.test", "S1")]))
+    board = build_board("calico", look([build_host(0, restarts=RESTARTING), build_finished_host(1)]))
 
     assert board.summary["is_preflight"]
     assert board.summary["outlook"]["inspected"] == 2
     assert (board.summary["outlook"]["change"], board.summary["outlook"]["nothing"]) == (1, 1)
     outlook = board.rows["agent0.test"]["outlook"]
     assert outlook["restarts"] == ["docker", "mesos-agent"]
-    assert outlook["changes"] == {"docker-cluster-store": 1, "cni": 1, "agent-restart": 1}
+    assert outlook["changes"] == dict.fromkeys(outlook["changes"], 1)
+    assert set(outlook["changes"]) == {name.value for name in STEPS}
     shown = select_view(board, parse_query({"outlook": "nothing"}))
     assert (list(shown.rows), shown.matching) == (["agent1.test"], 1)
 
@@ -114,14 +123,16 @@ def test_an_agent_that_nobody_looked_at_is_told_as_such() -> None:
 
 
 def test_csv_has_a_line_for_each_change_and_for_each_agent_without_any() -> None:
-    hosts = [build_host(0, restarts=(StepName.DOCKER_CLUSTER_STORE,)), FakeHost("agent1.test", "S1")]
+    hosts = [build_host(0, restarts=(StepName.DOCKER_CLUSTER_STORE,)), build_finished_host(1)]
     hosts[0].todo[StepName.CNI] = Change('=cmd|"calc"', "a, b", "none")
 
     rows = list(csv.reader(io.StringIO(format_csv(look(hosts)))))
 
     assert tuple(rows[0]) == COLUMNS
     assert rows[1:] == [
+        ["agent0.test", "etcd-proxy", "runs etcd-proxy", "it does not run", "none", ""],
         ["agent0.test", "docker-cluster-store", "does docker-cluster-store", "facts ask for it", "none", "docker"],
         ["agent0.test", "cni", '\'=cmd|"calc"', "a, b", "none", ""],
+        ["agent0.test", "calico-node", "runs calico-node", "it does not run", "none", ""],
         ["agent1.test", "", "nothing to do", "", "", ""],
     ]

@@ -302,6 +302,8 @@ def test_what_is_configured_travels_in_the_environment_and_never_in_the_shell_li
             **WANTED,
             "may_restart": True,
             "retry": "0.000",
+            "reach": "",
+            "complete_nodes": [],
         }
         assert environment["CALICO_DCOS_REPORT_URL"] == f"http://10.0.0.9:8080/v1/reports/{step.value}.1"
         assert environment["CALICO_DCOS_REPORT_TOKEN"] == f"token of {step.value}.1"

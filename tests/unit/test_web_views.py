@@ -34,7 +34,7 @@ from calico_dcos.web.views import (
 from calico_dcos.web.walk import Snapshot, Walk, take_snapshot
 
 DONE = tuple(StepView(name, Status.COMPLETE, "") for name in StepName)
-WORKING = (*DONE[:3], StepView(StepName.CNI, Status.STARTED, "writes", "cni-1", since=50.0), *DONE[4:])
+WORKING = (*DONE[:3], StepView(StepName.CNI, Status.STARTED, "writes", task_id="cni-1", since=50.0), *DONE[4:])
 
 
 def agent(key: str, **fields: Any) -> Agent:

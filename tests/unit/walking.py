@@ -19,10 +19,21 @@ from calico_dcos.core.events import (
 )
 from calico_dcos.core.fold import fold
 from calico_dcos.core.memory import Memory
-from calico_dcos.core.model import Change, Inspection, Maintenance, Offer, Resource, ResourceKind, StepName, TaskState
+from calico_dcos.core.model import (
+    Change,
+    Inspection,
+    Maintenance,
+    Node,
+    Offer,
+    Resource,
+    ResourceKind,
+    StepName,
+    TaskState,
+)
 from calico_dcos.core.state import State, restore
-from calico_dcos.core.steps import Policy, StepSpec
+from calico_dcos.core.steps import SERVICES, Policy, StepSpec
 
+STEPS = tuple(name for name in StepName if name is not StepName.INSPECT)
 ONE_SHOTS = (StepName.DOCKER_CLUSTER_STORE, StepName.CNI, StepName.AGENT_RESTART)
 
 
@@ -43,6 +54,8 @@ class FakeHost:
         todo: what the installer would find still to do, by step.
         outcomes: how the next tasks of a step end, first come first; FINISHED when used up.
         refusals: why the installer would refuse a step.
+        unknowns: why the installer could not look at a step.
+        faults: why a step is of no use although nothing is left to do.
     """
 
     hostname: str
@@ -52,17 +65,28 @@ class FakeHost:
     running: dict[str, StepName] = field(default_factory=dict)
     launched: list[StepName] = field(default_factory=list)
     refusals: dict[StepName, str] = field(default_factory=dict)
+    unknowns: dict[StepName, str] = field(default_factory=dict)
+    faults: dict[StepName, str] = field(default_factory=dict)
     is_offering: bool = True
     is_deactivated: bool = False
     maintenance: Maintenance | None = None
 
     def inspect(self) -> Inspection:
         """What an installer would report of the host."""
+        idle = [name for name in SERVICES if name not in self.running.values()]
+        todo = {**self.todo, **{name: Change(f"runs {name.value}", "it does not run", "none") for name in idle}}
+        said = (self.refusals, self.unknowns, self.faults)
+        todo = {name: change for name, change in todo.items() if not any(name in other for other in said)}
+        proven = [name for name in STEPS if not any(name in other for other in (todo, *said))]
         return Inspection(
             at=0.0,
             settings="",
-            changes={name.value: (change,) for name, change in self.todo.items()},
+            changes={name.value: (change,) for name, change in todo.items()},
             refusals={name.value: reason for name, reason in self.refusals.items()},
+            unknowns={name.value: reason for name, reason in self.unknowns.items()},
+            faults={name.value: reason for name, reason in self.faults.items()},
+            proofs={name.value: f"{name.value} was seen" for name in proven},
+            node=Node(self.hostname, f"10.0.0.{self.agent_id.removeprefix('S')}"),
         )
 
 
@@ -186,7 +210,7 @@ class FakeCluster:
         host = self.hosts[launch.agent_id]
         host.launched.append(launch.step)
         self.update(launch.task_id, host, TaskState.RUNNING)
-        if launch.step in (StepName.ETCD_PROXY, StepName.CALICO_NODE):
+        if launch.step in SERVICES:
             host.running[launch.task_id] = launch.step
             self.update(launch.task_id, host, TaskState.RUNNING, is_healthy=True)
             self._perform(self.feed(Inspected(launch.task_id, host.inspect())))

@@ -1,4 +1,4 @@
-"""Plans: from facts and the wanted state to the changes that are still to do, or a refusal; no I/O."""
+"""Plans: from facts and the wanted state to what is still to do in each step, or what proves it; no I/O."""
 
 from typing import Dict, List
 
@@ -11,7 +11,7 @@ from .changes import STEPS, Action, Decision, refuse, warn
 from .cni import plan_cni
 from .conditions import guard, refuse_architecture, refuse_disk, refuse_rolled_back, refuse_without_v2
 from .docker_store import plan_docker_store, warn_of_pending_edits
-from .mesos_agent import plan_agent_restart, refuse_busy_agent
+from .mesos_agent import await_busy_agent, plan_agent_restart
 from .services import plan_calico_node, plan_etcd_proxy, warn_of_node
 
 # etcd's archive and what comes out of it; two plugins, downloaded and in place; files of settings and their backups.
@@ -20,7 +20,7 @@ NATIVE_CNI_TYPE = "mesos-cni-port-mapper"
 
 
 def plan_changes(facts: Facts, wanted: Wanted) -> Dict[str, Decision]:
-    """Plan every step; a step without changes and refusal is done, whoever made it so."""
+    """Plan every step; one that is proven is done, whoever made it so."""
     signs = find_native_calico(facts)
     if signs:
         refusal = refuse(
@@ -62,7 +62,7 @@ def _guard_store(decision: Decision, facts: Facts, wanted: Wanted) -> Decision:
             refuse_disk(facts.disks, "/etc/docker", FILE_MB),
             refuse_disk(facts.disks, STATE_DIR, FILE_MB),
             refuse_without_v2(facts.etcd, wanted.cluster_store.url),
-            refuse_busy_agent(decision, facts.mesos_agent),
+            await_busy_agent(decision, facts.mesos_agent),
         ],
     )
 

@@ -8,7 +8,7 @@ from ..unknown import Unknown
 from ..versions import parse_version
 from ..wanted import Cni as WantedCni
 from ..wanted import Plugin
-from .changes import Action, Change, Decision, refuse
+from .changes import Action, Change, Decision, could_not_look, do, prove, refuse, warn
 from .foreign_networks import CONFIG_FILE, refuse_foreign, warn_of_foreign
 
 __all__ = ["CONFIG_FILE", "plan_cni"]
@@ -19,7 +19,7 @@ LAST_CNI_VERSION = (0, 2)
 def plan_cni(cni: Cni, agent: Union[AgentState, Unknown], wanted: WantedCni) -> Decision:
     """Plan which plugins and which configuration are still to be put in place."""
     if isinstance(cni.configs, Unknown):
-        return refuse("the CNI configuration directory cannot be read", cni.configs.reason)
+        return could_not_look("the directory of CNI networks: {}".format(cni.configs.reason))
     refusal = _find_refusal(agent, wanted) or refuse_foreign(cni, agent, wanted)
     if refusal is not None:
         return refusal
@@ -29,7 +29,13 @@ def plan_cni(cni: Cni, agent: Union[AgentState, Unknown], wanted: WantedCni) -> 
         for reason in [_find_fault(plugin, _find_file(cni, plugin.name))]
         if reason is not None
     ]
-    return Decision(changes + _plan_config(cni.configs, wanted), None, warn_of_foreign(cni, agent, wanted))
+    changes += _plan_config(cni.configs, wanted)
+    return warn(do(changes) if changes else _prove(cni, wanted), warn_of_foreign(cni, agent, wanted))
+
+
+def _prove(cni: Cni, wanted: WantedCni) -> Decision:
+    versions = ", ".join("{} {}".format(plugin.name, plugin.version) for plugin in cni.plugins)
+    return prove("{} in {}; network {} is as wanted".format(versions, wanted.plugins_dir, wanted.config["name"]))
 
 
 def _find_refusal(agent: Union[AgentState, Unknown], wanted: WantedCni) -> Optional[Decision]:

@@ -11,10 +11,11 @@ from typing import List, Union
 from ..facts import Facts
 from ..facts.daemon_json import DaemonJson
 from ..facts.docker import Docker, Engine, find_cluster_flags
+from ..systemd import Unit
 from ..unknown import Unknown
 from ..versions import parse_version
 from ..wanted import ClusterStore
-from .changes import DONE, Action, Decision, change, refuse
+from .changes import Action, Decision, change, could_not_look, prove, refuse
 
 FIRST_WITH_FILE = (1, 10)
 FIRST_WITH_RELOAD = (1, 11)
@@ -32,18 +33,20 @@ def plan_docker_store(docker: Docker, wanted: ClusterStore) -> Decision:
     if isinstance(engine, Unknown) and not docker.is_installed:
         return refuse("Docker is not installed", "install Docker 1.11 to 20.10, or disable this step")
     if isinstance(engine, Unknown):
-        return refuse("Docker's state is not known ({})".format(engine.reason), "see that Docker is installed and runs")
+        return could_not_look("Docker: {}".format(engine.reason))
     refusal = _refuse_version(engine.version)
     if refusal is not None:
         return refusal
     # Docker would not start again with such a file, and a reload would be rejected: first of all it must be repaired.
     if isinstance(file, Unknown):
-        return refuse("daemon.json cannot be read ({})".format(file.reason), "repair it, then retry")
+        return could_not_look("daemon.json: {}".format(file.reason))
     if file.fault is not None:
         return refuse("{} is not valid ({})".format(file.path, file.fault), "repair it, then retry")
     if engine.cluster_store == wanted.url:
-        return _plan_in_effect(file, flags, wanted)
-    if isinstance(docker.unit, Unknown) or docker.unit.load_state != "loaded":
+        return _plan_in_effect(file, flags, docker.unit, wanted)
+    if isinstance(docker.unit, Unknown):
+        return could_not_look("docker.service: {}".format(docker.unit.reason))
+    if docker.unit.load_state != "loaded":
         return refuse("systemd runs no docker.service", "run Docker as docker.service, or disable this step")
     return _plan_not_in_effect(engine, file, flags, wanted)
 
@@ -65,7 +68,9 @@ def _refuse_version(text: str) -> Union[Decision, None]:
     return None
 
 
-def _plan_in_effect(file: DaemonJson, flags: Union[List[str], Unknown], wanted: ClusterStore) -> Decision:
+def _plan_in_effect(
+    file: DaemonJson, flags: Union[List[str], Unknown], unit: Union[Unit, Unknown], wanted: ClusterStore
+) -> Decision:
     """The wanted store is in effect: is it so after the next start of Docker, too?"""
     given = [] if isinstance(flags, Unknown) else find_cluster_flags(flags)
     twice = [name for name in given if name in file.keys]
@@ -83,7 +88,9 @@ def _plan_in_effect(file: DaemonJson, flags: Union[List[str], Unknown], wanted: 
                 "it was needed for the reload only",
                 NO_IMPACT,
             )
-        return DONE
+        return _prove(wanted, "it is in {}".format(file.path))
+    if isinstance(unit, Unknown):
+        return could_not_look("docker.service: {}".format(unit.reason))
     if isinstance(flags, Unknown):
         return refuse(
             "the store is in effect, but neither from {} nor from flags that can be read ({})".format(
@@ -92,13 +99,18 @@ def _plan_in_effect(file: DaemonJson, flags: Union[List[str], Unknown], wanted: 
             "see how dockerd is started",
         )
     if given:
-        return DONE  # set by a flag, for good; the same key in the file would keep Docker from starting
+        # For good: the same key in the file would keep Docker from starting.
+        return _prove(wanted, "set by a flag of dockerd")
     return change(
         Action.WRITE_STORE,
         "write cluster-store {} into {}".format(wanted.url, file.path),
         "the store is in effect, but would be lost with the next start of Docker",
         NO_IMPACT,
     )
+
+
+def _prove(wanted: ClusterStore, lasting: str) -> Decision:
+    return prove("Docker's cluster store is {}; {}".format(wanted.url, lasting))
 
 
 def _plan_not_in_effect(

@@ -10,7 +10,7 @@ from ..systemd import Unit
 from ..unknown import Unknown
 from ..versions import parse_version
 from ..wanted import Cni as WantedCni
-from .changes import DONE, Action, Change, Decision, change, refuse
+from .changes import Action, Change, Decision, change, could_not_look, prove, refuse
 
 FIRST_WITHOUT_RESTART = (1, 2)
 
@@ -19,14 +19,14 @@ def plan_agent_restart(facts: Facts, wanted: WantedCni, cni_changes: List[Change
     """Plan whether the agent must be restarted to see the network, now or after the changes of step cni."""
     state = facts.mesos_agent.state
     if isinstance(state, Unknown):
-        return refuse("the agent's version is not known ({})".format(state.reason), "see that the agent runs")
+        return could_not_look("the Mesos agent: {}".format(state.reason))
     if parse_version(state.version) is None:
         return refuse("the agent's version {!r} is not understood".format(state.version), "restart it by hand")
     if not reads_networks_at_start_only(state):
-        return DONE
+        return prove("not needed: Mesos {} finds a new network by itself".format(state.version))
     reason = _find_reason(facts, state, wanted, cni_changes)
     if reason is None:
-        return DONE
+        return prove("the agent (Mesos {}) started after the CNI files changed".format(state.version))
     return _plan_restart(facts, state, reason)
 
 
@@ -72,13 +72,14 @@ def find_last_change(cni: Cni, wanted: WantedCni) -> float:
 
 def _plan_restart(facts: Facts, state: AgentState, reason: str) -> Decision:
     unit = facts.mesos_agent.unit
+    if isinstance(unit, Unknown):
+        return could_not_look("the agent's unit: {}".format(unit.reason))
     if not isinstance(unit, Unit):
-        detail = unit.reason if isinstance(unit, Unknown) else "systemd knows none"
-        return refuse("the agent's unit is not found ({})".format(detail), "restart the agent by hand")
+        return refuse("the agent's unit is not found (systemd knows none)", "restart the agent by hand")
     # The agent asks Docker for its containers when it recovers, and gives up without an answer.
     docker_fault = _find_docker_fault(facts.docker)
     if docker_fault is not None:
-        return refuse("an agent does not recover without Docker ({})".format(docker_fault), "bring Docker up first")
+        return could_not_look("an agent does not recover without Docker: {}".format(docker_fault))
     return change(
         Action.RESTART_AGENT,
         "restart {}".format(unit.name),
@@ -88,15 +89,12 @@ def _plan_restart(facts: Facts, state: AgentState, reason: str) -> Decision:
     )
 
 
-def refuse_busy_agent(decision: Decision, agent: MesosAgent) -> Optional[Decision]:
-    """Refuse to restart Docker under an agent that recovers: it asks Docker, and gives up without an answer."""
+def await_busy_agent(decision: Decision, agent: MesosAgent) -> Optional[Decision]:
+    """Put off a restart of Docker under an agent that recovers: it asks Docker, and gives up without an answer."""
     is_up = isinstance(agent.unit, Unit) and agent.unit.active_state in ("active", "activating", "reloading")
     restarts_docker = any(change.restarts == "docker" for change in decision.changes)
     if restarts_docker and is_up and isinstance(agent.state, Unknown):
-        return refuse(
-            "Docker must not restart while the Mesos agent starts ({})".format(agent.state.reason),
-            "retry once the agent answers",
-        )
+        return could_not_look("Docker must not restart while the Mesos agent starts ({})".format(agent.state.reason))
     return None
 
 

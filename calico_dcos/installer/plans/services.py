@@ -8,7 +8,7 @@ from ..facts.etcd import Listener
 from ..facts.network import Port, Process, RpFilter
 from ..unknown import Unknown
 from ..wanted import CalicoNode, EtcdProxy, compute_settings_hash
-from .changes import DONE, Action, Decision, change, refuse
+from .changes import Action, Decision, change, could_not_look, prove, refuse
 
 EVERY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104  (compared with, not bound to)
 LOOSE = 2
@@ -18,7 +18,7 @@ CLOCK_LIMIT_S = 60
 def plan_etcd_proxy(listener: Listener, port: Port, wanted: EtcdProxy) -> Decision:
     """Plan the proxy; an etcd of somebody else that answers where it would listen is as good."""
     if listener.answers == "etcd":
-        return DONE
+        return prove("{} answers on {}".format(listener.detail, listener.address))
     holder = find_holder(listener, port)
     if listener.answers == "something else" or holder is not None:
         return refuse(
@@ -68,12 +68,10 @@ def warn_of_node(facts: Facts, wanted: CalicoNode) -> List[str]:
 def plan_calico_node(container: Union[Container, None, Unknown], wanted: CalicoNode) -> Decision:
     """Plan the container."""
     if isinstance(container, Unknown):
-        return refuse(
-            "the container's state is not known ({})".format(container.reason), "see that Docker is installed and runs"
-        )
+        return could_not_look("the container calico-node: {}".format(container.reason))
     fault = find_container_fault(container, wanted)
     if fault is None:
-        return DONE
+        return prove("the container is up as wanted")
     return change(
         Action.RUN_CALICO_NODE,
         "run container calico-node of {}".format(wanted.image),

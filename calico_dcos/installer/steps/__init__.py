@@ -6,7 +6,7 @@ from ..files import FileError
 from ..host import Host, ToolError
 from ..inspection import Inspection, read_inspection
 from ..lock import CHANGES, LockedError, hold_lock
-from ..plans.changes import Action, Decision
+from ..plans.changes import Action, Decision, describe_unproven
 from ..report import Reporter
 from ..rollbacks import forget_rollback
 from ..undo import has_unfinished, settle_step, undo_step
@@ -78,14 +78,17 @@ def _restart_outside(host: Host, wanted: Wanted, reporter: Reporter) -> Tuple[In
 
 
 def _tell_settled(decision: Decision, reporter: Reporter) -> Optional[int]:
-    """Tell that a step is done or refused; None when there is something to do."""
+    """Tell that nothing is to be done, and why; None when there is something to do."""
+    if decision.changes:
+        return None
     if decision.refusal is not None:
         reporter.failure(decision.refusal)
         return EXIT_REFUSED
-    if not decision.changes:
-        reporter.progress("nothing to do")
-        return EXIT_DONE
-    return None
+    if decision.proof is None:
+        reporter.failure(describe_unproven(decision))
+        return EXIT_FAILED
+    reporter.progress("nothing to do: {}".format(decision.proof))
+    return EXIT_DONE
 
 
 def _do_changes(step: str, host: Host, wanted: Wanted, reporter: Reporter) -> Tuple[Inspection, int]:
@@ -119,9 +122,8 @@ def _check_leave(decision: Decision, wanted: Wanted) -> None:
 
 
 def _verify(decision: Decision) -> None:
-    left = [change.message for change in decision.changes]
-    if decision.refusal is not None or left:
-        raise StepError("not done after all: {}".format(decision.refusal or "; ".join(left)))
+    if decision.proof is None:
+        raise StepError("not done after all: {}".format(describe_unproven(decision)))
 
 
 def _settle(step: str, host: Host, reporter: Reporter) -> None:

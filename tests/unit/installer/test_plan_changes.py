@@ -13,7 +13,7 @@ from calico_dcos.installer.facts.mesos_agent import MesosAgent
 from calico_dcos.installer.facts.system import Dcos
 from calico_dcos.installer.inspection import Inspection
 from calico_dcos.installer.plans import plan_changes
-from calico_dcos.installer.plans.changes import STEPS
+from calico_dcos.installer.plans.changes import STEPS, describe_unproven
 from calico_dcos.installer.report import build_inspection
 from calico_dcos.installer.unknown import Unknown
 from tests.unit.installer.examples import (
@@ -86,11 +86,11 @@ def test_an_agent_is_restarted_only_when_it_cannot_see_the_network_otherwise(fac
 
 
 @pytest.mark.parametrize(
-    ("facts", "refusal"),
+    ("facts", "reason"),
     [
         pytest.param(
             build_facts(mesos_agent=MesosAgent(None, "x:1", Unknown("503"), None)),
-            "version is not known",
+            "could not look: the Mesos agent: 503",
             id="no answer",
         ),
         pytest.param(build_facts(mesos_agent=build_agent(version="?")), "is not understood", id="no version"),
@@ -99,7 +99,7 @@ def test_an_agent_is_restarted_only_when_it_cannot_see_the_network_otherwise(fac
                 mesos_agent=build_agent(version="1.0.3", start_time_epoch_s=1.0),
                 docker=build_docker(Unknown("no answer within 10 s")),
             ),
-            "does not recover without Docker",
+            "could not look: an agent does not recover without Docker",
             id="Docker hangs",
         ),
         pytest.param(
@@ -109,10 +109,11 @@ def test_an_agent_is_restarted_only_when_it_cannot_see_the_network_otherwise(fac
         ),
     ],
 )
-def test_a_restart_that_might_not_come_back_is_refused(facts: Facts, refusal: str) -> None:
+def test_a_restart_that_might_not_come_back_is_not_planned(facts: Facts, reason: str) -> None:
     decision = plan_changes(facts, build_wanted())["agent-restart"]
     assert decision.changes == []
-    assert refusal in str(decision.refusal)
+    assert decision.proof is None
+    assert reason in describe_unproven(decision)
 
 
 @pytest.mark.parametrize(
@@ -158,7 +159,9 @@ def test_calico_node_is_run_when_it_is_not_up_as_wanted(container: Container | N
 def test_calico_node_waits_for_docker() -> None:
     decision = plan_changes(build_facts(calico_node=Unknown("refused")), build_wanted())["calico-node"]
     assert decision.changes == []
-    assert "refused" in str(decision.refusal)
+    assert decision.refusal is None
+    assert decision.proof is None
+    assert "refused" in str(decision.unknown)
 
 
 def test_an_inspection_names_all_steps_and_tells_what_is_not_known() -> None:
@@ -166,5 +169,7 @@ def test_an_inspection_names_all_steps_and_tells_what_is_not_known() -> None:
     report = build_inspection(Inspection(facts, plan_changes(facts, build_wanted()), begun_at_s=0.0), took_s=0.5)
     assert report["took_s"] == 0.5
     assert sorted(report["changes"]) == sorted(STEPS)
-    assert list(report["refusals"]) == ["calico-node"]
+    assert report["refusals"] == {}
+    assert list(report["unknowns"]) == ["calico-node"]
+    assert sorted(report["proofs"]) == sorted(set(STEPS) - {"calico-node"})
     assert report["facts"]["calico_node"] == {"unknown": "refused"}

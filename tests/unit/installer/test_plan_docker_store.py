@@ -85,14 +85,11 @@ def test_what_is_left_to_do_follows_from_what_is_in_effect_and_in_the_file(
 @pytest.mark.parametrize(
     ("docker", "refusal"),
     [
-        pytest.param(build_docker(Unknown("refused")), "Docker's state is not known (refused)", id="Docker is away"),
-        pytest.param(build_docker(unit=Unknown("no bus")), "no docker.service", id="no systemd"),
         pytest.param(build_docker(unit=build_unit(load_state="not-found")), "no docker.service", id="no unit"),
         pytest.param(build_docker(build_engine(version="23.0.0")), "no longer knows cluster-store", id="23.0"),
         pytest.param(build_docker(build_engine(version="28.2.2")), "no longer knows cluster-store", id="28"),
         pytest.param(build_docker(build_engine(version="1.9.1")), "reads no daemon.json", id="1.9"),
         pytest.param(build_docker(build_engine(version="dev")), "is not understood", id="a version without numbers"),
-        pytest.param(build_docker(daemon_json=Unknown("Permission denied")), "cannot be read", id="unreadable file"),
         pytest.param(build_docker(daemon_json=build_daemon_json(fault="EOF")), "is not valid (EOF)", id="broken file"),
         pytest.param(
             build_docker(IN_EFFECT, build_daemon_json(fault="EOF")), "is not valid", id="broken file, store in effect"
@@ -126,6 +123,27 @@ def test_what_is_not_sure_to_do_no_harm_is_refused_with_a_remedy(docker: Docker,
     assert decision.refusal is not None
     assert refusal in decision.refusal
     assert ": " in decision.refusal
+
+
+@pytest.mark.parametrize(
+    ("docker", "reason"),
+    [
+        pytest.param(build_docker(Unknown("no answer")), "Docker: no answer", id="Docker is away"),
+        pytest.param(build_docker(unit=Unknown("no bus")), "docker.service: no bus", id="no systemd"),
+        pytest.param(build_docker(daemon_json=Unknown("Permission denied")), "daemon.json: ", id="unreadable file"),
+        pytest.param(
+            build_docker(IN_EFFECT, unit=Unknown("no bus"), flags=Unknown("no bus")),
+            "docker.service: no bus",
+            id="in effect, and systemd does not say from where",
+        ),
+    ],
+)
+def test_what_cannot_be_asked_is_neither_refused_nor_done(docker: Docker, reason: str) -> None:
+    decision = plan_docker_store(docker, build_wanted().cluster_store)
+    assert decision.changes == []
+    assert decision.refusal is None
+    assert decision.proof is None
+    assert reason in str(decision.unknown)
 
 
 @pytest.mark.parametrize(

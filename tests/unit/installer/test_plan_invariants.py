@@ -40,8 +40,11 @@ def test_no_state_makes_a_plan_do_harm(facts: list[tuple[str, Any]], wanted: lis
     plan = plan_changes(host, wanted_state)
     actions = [change.action for step in STEPS for change in plan[step].changes]
     for step in STEPS:
-        refusal = plan[step].refusal
-        assert refusal is None or not plan[step].changes
+        decision = plan[step]
+        refusal = decision.refusal
+        said = [bool(decision.changes), *(text is not None for text in decision[1:5])]
+        assert said.count(True) == 1, "a step is to be changed, refused, unknown, at fault, or proven"
+        assert decision.fault is None or ": " in decision.fault, "a fault says what an operator can do"
         assert refusal is None or ": " in refusal, "a refusal says what an operator can do"
         assert all(change.reason and change.impact for change in plan[step].changes)
     if find_native_calico(host):

@@ -7,8 +7,9 @@ which nothing is left to do) and from what is ordinarily wanted (``wanted.json``
 - ``facts``: place -> value, ``docker.engine.version`` or ``cni.configs.0.network``;
 - ``outputs``: place -> files under ``outputs/``, what a real tool said there, read as the installer reads it;
 - ``wanted``: place -> value;
-- ``plan``: step -> ``actions`` (names, in order), ``restarts``, ``reason``, ``impact``, ``refusal``, ``warning``: texts
-  are parts of what is said. A step that is not named has nothing to do, is not refused, and warns of nothing.
+- ``plan``: step -> ``actions`` (names, in order), ``restarts``, ``reason``, ``impact``, ``refusal``, ``unknown``,
+  ``fault``, ``proof``, ``warning``: texts are parts of what is said. A step that is not named is proven, and warns of
+  nothing.
 """
 
 import copy
@@ -118,14 +119,19 @@ def _compare(decision: Decision, expected: Dict[str, Any]) -> List[str]:
         "reason": [change.reason for change in decision.changes],
         "impact": [change.impact for change in decision.changes],
         "refusal": [decision.refusal] if decision.refusal is not None else [],
+        "unknown": [decision.unknown] if decision.unknown is not None else [],
+        "fault": [decision.fault] if decision.fault is not None else [],
+        "proof": [decision.proof] if decision.proof is not None else [],
         "warning": decision.warnings,
     }
     for name, texts in sorted(said.items()):
         part = expected.get(name)
         if part is not None and not any(part in text for text in texts):
             faults.append("no {} says {!r}: {}".format(name, part, texts))
-        if part is None and name in ("refusal", "warning") and texts:
+        if part is None and name in ("refusal", "unknown", "fault", "warning") and texts:
             faults.append("unexpected {}: {}".format(name, texts))
+    if sum(bool(said[name]) for name in ("reason", "refusal", "unknown", "fault", "proof")) != 1:
+        faults.append("not exactly one thing is said: {}".format(said))
     return faults
 
 
