@@ -14,7 +14,7 @@ from queue import Empty, Full, Queue
 
 import requests
 
-from calico_dcos.core.phase import find_failure
+from calico_dcos.core.standing import find_failure
 from calico_dcos.core.state import State
 from calico_dcos.scheduler import Turn
 

@@ -18,6 +18,14 @@ STYLES = {
     "IN_PROGRESS": "cyan",
 }
 MARKS = {"COMPLETE": "✓", "ERROR": "✕", "DELAYED": "↻", "STARTED": "…", "STARTING": "…", "WAITING": "‖"}
+# What the status does not say stands in its place.
+BADGES = {
+    "off": ("○", "dim"),
+    "waived": ("~", "dim"),
+    "refused": ("⊘", "bold red"),
+    "unknown": ("?", "yellow"),
+    "at fault": ("!", "bold red"),
+}
 BAR_WIDTH = 40
 
 
@@ -66,7 +74,7 @@ def draw_agents(listing: Json) -> RenderableType:
 
 def draw_preflight(document: Json) -> RenderableType:
     """Draw a row for each agent, with what would change and restart, and a line for all of them."""
-    table = Table("agent", "would change", "would restart", "refused", box=None, pad_edge=False)
+    table = Table("agent", "would change", "would restart", "refused", "unclear", box=None, pad_edge=False)
     for agent in document["agents"]:
         idle = "nothing" if agent["is_inspected"] else "not inspected yet"
         steps = describe_steps(agent["changes"])
@@ -75,6 +83,7 @@ def draw_preflight(document: Json) -> RenderableType:
             Text(steps) if steps else Text(idle, "dim"),
             Text(", ".join(agent["restarts"]), "yellow"),
             Text("\n".join(f"{step}: {reason}" for step, reason in agent["refusals"].items()), "bold red"),
+            Text("\n".join(f"{step}: {reason}" for step, reason in agent["doubts"].items()), "yellow"),
         )
     return Group(table, Text(describe_preflight(document), "bold"))
 
@@ -82,5 +91,8 @@ def draw_preflight(document: Json) -> RenderableType:
 def draw_steps(row: Json) -> Text:
     """Draw the six steps as a row of marks."""
     return Text.assemble(
-        *((MARKS.get(step["status"], "·"), STYLES.get(step["status"], "dim")) for step in row["steps"])
+        *(
+            BADGES.get(step["badge"], (MARKS.get(step["status"], "·"), STYLES.get(step["status"], "dim")))
+            for step in row["steps"]
+        )
     )

@@ -75,6 +75,8 @@ def write_status(listing: Json) -> Iterator[str]:
     """Write the state of the walk: how far, what now, why not."""
     summary = listing["summary"]
     yield f"{summary['service']}: {summary['status']}" + (f" ({summary['message']})" if summary.get("message") else "")
+    if summary["off"]:
+        yield f"off: {', '.join(summary['off'])}"
     counts = f"{summary['complete']} of {summary['total']} agents complete"
     others = ", ".join(f"{summary[group]} {group}" for group in ("working", "waiting", "failed"))
     yield "; ".join(filter(None, [f"{counts}, {others}", describe_left(summary)]))
@@ -118,6 +120,7 @@ def describe_outlook(agent: Json) -> str:
     if agent["restarts"]:
         told.append(f"restarts {', '.join(agent['restarts'])}")
     told += [f"refused: {step}: {reason}" for step, reason in agent["refusals"].items()]
+    told += [f"unclear: {step}: {reason}" for step, reason in agent["doubts"].items()]
     return "; ".join(told) or ("nothing to do" if agent["is_inspected"] else "not inspected yet")
 
 
@@ -127,7 +130,7 @@ def describe_preflight(document: Json) -> str:
     return (
         f"{total['inspected']} of {total['agents']} agents inspected: {total['change']} would change, "
         f"{total['docker']} would restart Docker, {total['mesos-agent']} would restart the Mesos agent, "
-        f"{total['refused']} refused, {total['nothing']} nothing to do"
+        f"{total['refused']} refused, {total['unclear']} unclear, {total['nothing']} nothing to do"
     )
 
 
@@ -148,7 +151,7 @@ def write_agent(agent: Json) -> Iterator[str]:
     yield from (f"{program} {version}" for program, version in versions if version)
     for step in agent["steps"]:
         told = step["message"] or step["reason"]
-        yield f"  {step['name']:<21} {step['status']:<11} {told}".rstrip()
+        yield f"  {step['name']:<21} {(step['badge'].upper() or step['status']):<11} {told}".rstrip()
     for step_name, changes in agent["changes"].items():
         for change in changes:
             restarts = f"; restarts {change['restarts']}" if change["restarts"] else ""
@@ -156,5 +159,11 @@ def write_agent(agent: Json) -> Iterator[str]:
             yield f"change: {step_name}: {change['message']} (because {change['reason']}; {impact})"
     for step_name, reason in agent["refusals"].items():
         yield f"refused: {step_name}: {reason}"
+    for step_name, reason in agent["unknowns"].items():
+        yield f"could not look: {step_name}: {reason}"
+    for step_name, reason in agent["faults"].items():
+        yield f"of no use: {step_name}: {reason}"
+    for step_name, seen in agent["proofs"].items():
+        yield f"proven: {step_name}: {seen}"
     for note in agent["history"]:
         yield f"{describe_moment(note['at'])}  {note['text']}"

@@ -17,7 +17,8 @@ from typing import assert_never
 from .command import AuditEntry, Command, CommandName, Outcome, Verdict
 from .gates import is_canary_complete, pass_canary
 from .model import Agent, Mark, Step, StepName
-from .phase import End, Start, advance, find_failure, find_next_step, is_repair, is_settled, is_step_done, is_waived
+from .phase import End, Start, advance
+from .standing import find_failure, find_next_step, is_repair, is_settled, is_step_done, is_waived
 from .state import State
 from .steps import StepSpec
 

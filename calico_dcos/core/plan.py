@@ -9,19 +9,14 @@ from .controls import describe_mark, describe_waiver
 from .decide import find_obstacle
 from .gates import PREFLIGHT, find_canary_gate, is_canary_complete
 from .model import Agent, Finding, Mark, Status, Step, StepName, TaskState
-from .phase import (
+from .phase import End, Move, Start, Wait, choose_move, find_reason_to_inspect
+from .standing import (
     Doubt,
-    End,
     Failure,
-    Move,
-    Start,
-    Wait,
-    choose_move,
     compute_stable_at,
     find_doubt,
     find_failure,
     find_next_step,
-    find_reason_to_inspect,
     is_settled,
     is_step_done,
 )

@@ -16,7 +16,8 @@ from .command import AuditEntry, Controls
 from .events import BlockerAnswered, Progressed
 from .memory import Batch, Memory
 from .model import Agent, Maintenance, Node, Offer, StepName, Task
-from .phase import advance, find_failure, find_next_step, is_repair, is_settled
+from .phase import advance
+from .standing import find_failure, find_next_step, is_repair, is_settled
 from .steps import Policy
 
 Value = TypeVar("Value")

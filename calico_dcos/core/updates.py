@@ -6,7 +6,8 @@ from dataclasses import replace
 
 from .events import Downloaded, Failed, Inspected, Progressed, TaskUpdated
 from .model import Agent, Finding, Inspection, StepName, Task, TaskState
-from .phase import count_look, is_settled
+from .phase import count_look
+from .standing import is_settled
 from .state import State
 
 _EXECUTOR_TERMINATED = "REASON_EXECUTOR_TERMINATED"

@@ -16,7 +16,7 @@ from prometheus_client.registry import Collector
 from calico_dcos.core.actions import Decline, Launch, Reconcile, Revive
 from calico_dcos.core.events import Inspected, OffersReceived, TaskUpdated
 from calico_dcos.core.model import Agent, StepName
-from calico_dcos.core.phase import is_settled
+from calico_dcos.core.standing import is_settled
 from calico_dcos.core.steps import SERVICES
 from calico_dcos.scheduler import Turn
 
@@ -155,6 +155,17 @@ def build_gauges(board: Board) -> Iterator[Metric]:
     for group in GROUPS:
         agents.add_metric([group], summary[group])
     yield agents
+    steps = GaugeMetricFamily(
+        "calico_steps",
+        "Agents by the standing of each step: its badge, or where there is none its status",
+        labels=["step", "standing"],
+    )
+    standings = Counter(
+        (step["name"], step["badge"] or step["status"].lower()) for row in board.rows.values() for step in row["steps"]
+    )
+    for (step, standing), count in sorted(standings.items()):
+        steps.add_metric([step, standing], count)
+    yield steps
     yield GaugeMetricFamily("calico_slots_held", "Agents in a slot", summary["slots_held"])
     yield GaugeMetricFamily("calico_slots_limit", "How many agents may be in a slot", summary["slots"])
     ages = GaugeMetricFamily("calico_slot_age_seconds", "How long an agent has had its slot", labels=["agent"])

@@ -7,6 +7,7 @@ from http import HTTPStatus
 from typing import Any
 
 from calico_dcos.core.model import Status
+from calico_dcos.core.plan import Badge
 
 from .listing import KINDS, MAX_LIMIT, MAX_OFFSET, MAX_SEARCH_LENGTH, ORDERS, SORTS
 from .metrics import PROMETHEUS
@@ -72,6 +73,12 @@ _STATUS = {"type": "string", "enum": [status.value for status in Status]}
 _STEP = _object(
     name={"type": "string"},
     status=_STATUS,
+    badge={
+        "type": "string",
+        "enum": [badge.value for badge in Badge],
+        "description": "what the status does not say: off and waived steps are COMPLETE without being done, refused "
+        "ones are in ERROR without having been tried, unknown ones could not be looked at",
+    },
     message={"type": "string"},
     since=_MOMENT,
     attempts={"type": "integer"},
@@ -105,6 +112,7 @@ _ROW = _object(
         changes={"type": "object", "additionalProperties": {"type": "integer"}, "description": "how many, by step"},
         restarts=_STRINGS,
         refused={**_STRINGS, "description": "steps that must not be done there"},
+        unclear={**_STRINGS, "description": "steps that could not be looked at, or are of no use although in place"},
     ),
     steps={"type": "array", "items": _refer("Step")},
 )
@@ -124,6 +132,7 @@ _SUMMARY = _object(
     waiting={"type": "integer"},
     failed={"type": "integer"},
     left_s={"type": ["number", "null"], "description": "estimated seconds until the walk ends"},
+    off={**_STRINGS, "description": "steps that are off"},
     is_preflight={"type": "boolean", "description": "whether agents are only looked at"},
     outlook={
         "type": "object",

@@ -6,7 +6,7 @@ Disabled and skipped steps have nothing left, and neither has an agent that is c
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from calico_dcos.core.model import Agent, Change, Status
@@ -14,6 +14,7 @@ from calico_dcos.core.plan import PhaseView
 
 Json = dict[str, Any]
 
+_OPEN = ("changes", "refused", "unclear")
 # By which words agents are chosen. One agent may be meant by several: what restarts is a change, too.
 _CLAIMS: dict[str, Callable[[Json], bool]] = {
     "change": lambda outlook: bool(outlook["changes"]),
@@ -21,7 +22,8 @@ _CLAIMS: dict[str, Callable[[Json], bool]] = {
     "docker": lambda outlook: "docker" in outlook["restarts"],
     "mesos-agent": lambda outlook: "mesos-agent" in outlook["restarts"],
     "refused": lambda outlook: bool(outlook["refused"]),
-    "nothing": lambda outlook: outlook["is_inspected"] and not outlook["changes"] and not outlook["refused"],
+    "unclear": lambda outlook: bool(outlook["unclear"]),
+    "nothing": lambda outlook: outlook["is_inspected"] and not any(outlook[part] for part in _OPEN),
     "unseen": lambda outlook: not outlook["is_inspected"],
 }
 OUTLOOKS = tuple(_CLAIMS)
@@ -39,10 +41,21 @@ def list_changes(agent: Agent, phase: PhaseView) -> Iterator[tuple[str, Change]]
 
 def list_refusals(agent: Agent, phase: PhaseView) -> Iterator[tuple[str, str]]:
     """List the steps that must not be done on a host, each with the reason."""
-    if agent.inspection is None or not agent.inspection.refusals:
-        return
-    open_steps = {step.name.value for step in phase.steps if step.status is not Status.COMPLETE}
-    yield from ((step, reason) for step, reason in agent.inspection.refusals.items() if step in open_steps)
+    if agent.inspection is not None:
+        yield from _list_open(agent.inspection.refusals, phase)
+
+
+def list_doubts(agent: Agent, phase: PhaseView) -> Iterator[tuple[str, str]]:
+    """List the steps that could not be looked at, or are of no use although they are in place, each with the reason."""
+    if agent.inspection is not None:
+        yield from ((step, f"could not look: {why}") for step, why in _list_open(agent.inspection.unknowns, phase))
+        yield from _list_open(agent.inspection.faults, phase)
+
+
+def _list_open(told: Mapping[str, str], phase: PhaseView) -> Iterator[tuple[str, str]]:
+    if told:
+        open_steps = {step.name.value for step in phase.steps if step.status is not Status.COMPLETE}
+        yield from ((step, reason) for step, reason in told.items() if step in open_steps)
 
 
 def build_outlook(agent: Agent, phase: PhaseView) -> Json:
@@ -54,6 +67,7 @@ def build_outlook(agent: Agent, phase: PhaseView) -> Json:
         # A service that several changes would restart is restarted once.
         "restarts": sorted({change.restarts for _, change in changes if change.restarts is not None}),
         "refused": [step for step, _ in list_refusals(agent, phase)],
+        "unclear": [step for step, _ in list_doubts(agent, phase)],
     }
 
 

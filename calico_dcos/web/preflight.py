@@ -14,7 +14,7 @@ from calico_dcos.core.plan import PhaseView
 
 from .board import Feed
 from .endpoint import Endpoint
-from .outlook import OUTLOOKS, build_outlook, is_outlook, list_changes, list_refusals, sum_up_outlooks
+from .outlook import OUTLOOKS, build_outlook, is_outlook, list_changes, list_doubts, list_refusals, sum_up_outlooks
 from .views import Json
 from .walk import Snapshot
 
@@ -60,6 +60,7 @@ def _build_agent(agent: Agent, phase: PhaseView) -> Json:
         ],
         "restarts": build_outlook(agent, phase)["restarts"],
         "refusals": dict(list_refusals(agent, phase)),
+        "doubts": dict(list_doubts(agent, phase)),
     }
 
 
@@ -83,6 +84,7 @@ def _list_rows(agent: Agent, phase: PhaseView) -> list[tuple[str, ...]]:
         (one["step"], one["message"], one["reason"], one["impact"], one["restarts"] or "") for one in shown["changes"]
     ]
     rows += [(step, "refused", reason, "", "") for step, reason in shown["refusals"].items()]
+    rows += [(step, "unclear", reason, "", "") for step, reason in shown["doubts"].items()]
     return rows or [("", "nothing to do" if shown["is_inspected"] else "not inspected yet", "", "", "")]
 
 

@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Any
 
 from calico_dcos.core.model import Agent, Change, Mark, Status, Step, Task
-from calico_dcos.core.plan import PhaseView, PlanView, StepView
+from calico_dcos.core.plan import Badge, PhaseView, PlanView, StepView
 
 from .forecast import estimate_left_s, measure_walk_s
 from .outlook import build_outlook, sum_up_outlooks
@@ -60,6 +60,7 @@ def build_summary(service: str, snapshot: Snapshot, rows: Collection[Json]) -> J
         "total": len(rows),
         **{group: counts[group] for group in GROUPS},
         "left_s": estimate_left_s(rows, snapshot.max_concurrent_agents, snapshot.at),
+        "off": _list_off(rows),
         "is_preflight": snapshot.is_preflight,
         "outlook": sum_up_outlooks(row["outlook"] for row in rows),
         "slots": snapshot.max_concurrent_agents,
@@ -67,6 +68,12 @@ def build_summary(service: str, snapshot: Snapshot, rows: Collection[Json]) -> J
         "active": active[:MAX_ACTIVE],
         "reasons": _count_reasons(rows),
     }
+
+
+def _list_off(rows: Iterable[Json]) -> list[str]:
+    """List the steps that are off, which is the same on every agent."""
+    first = next(iter(rows), None)
+    return [] if first is None else [step["name"] for step in first["steps"] if step["badge"] == Badge.OFF.value]
 
 
 def _count_reasons(rows: Iterable[Json]) -> list[Json]:
@@ -126,9 +133,18 @@ def build_detail(agent: Agent, phase: PhaseView) -> Json:
         "facts": {} if inspection is None else dict(inspection.facts),
         "changes": {} if inspection is None else _build_changes(inspection.changes.items()),
         "refusals": {} if inspection is None else dict(inspection.refusals),
+        "unknowns": {} if inspection is None else dict(inspection.unknowns),
+        "faults": {} if inspection is None else dict(inspection.faults),
+        "proofs": {} if inspection is None else dict(inspection.proofs),
+        "node": _build_node(agent),
         "warnings": {} if inspection is None else {step: list(texts) for step, texts in inspection.warnings.items()},
         "history": [{"at": note.at, "text": note.text} for note in agent.history],
     }
+
+
+def _build_node(agent: Agent) -> Json | None:
+    node = None if agent.inspection is None else agent.inspection.node
+    return None if node is None else {"name": node.name, "address": node.address}
 
 
 def build_mark(mark: Mark | None) -> Json | None:
@@ -177,6 +193,7 @@ def _build_step(step: StepView) -> Json:
     return {
         "name": step.name.value,
         "status": step.status.value,
+        "badge": step.badge.value,
         "message": step.message,
         "since": step.since,
         "attempts": step.attempts,
@@ -223,6 +240,11 @@ def _build_changes(changes: Iterable[tuple[str, tuple[Change, ...]]]) -> Json:
     }
 
 
+def _word(step: StepView) -> str:
+    """Say a step's message to those who know no badges."""
+    return f"refused: {step.message}" if step.badge is Badge.REFUSED else step.message
+
+
 def build_phase_document(phase: PhaseView) -> Json:
     """Build a phase in the shape of the DC/OS SDK."""
     return {
@@ -233,7 +255,7 @@ def build_phase_document(phase: PhaseView) -> Json:
                 "id": build_id(DEPLOY, phase.name, step.name.value),
                 "status": step.status.value,
                 "name": step.name.value,
-                "message": step.message,
+                "message": _word(step),
             }
             for step in phase.steps
         ],

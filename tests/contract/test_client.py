@@ -97,7 +97,7 @@ PREFLIGHT = """\
 a1       nothing to do
 a2:5052  changes docker-cluster-store (2), cni; restarts docker; refused: etcd-proxy: port 2379 is taken
 2 of 2 agents inspected: 1 would change, 1 would restart Docker, 0 would restart the Mesos agent, 1 refused, \
-1 nothing to do
+0 unclear, 1 nothing to do
 """
 PREFLIGHT_CSV = """\
 agent,step,change,reason,impact,restarts\r
@@ -170,11 +170,11 @@ def test_on_a_terminal_preflight_is_a_table(site: Site) -> None:
     console.print(draw_preflight(site.get("/v1/preflight").json()))
     assert isinstance(console.file, StringIO)
     assert [line.rstrip() for line in console.file.getvalue().splitlines()] == [
-        "agent    would change                   would restart  refused",
+        "agent    would change                   would restart  refused                         unclear",
         "a1       nothing",
         "a2:5052  docker-cluster-store (2), cni  docker         etcd-proxy: port 2379 is taken",
         "2 of 2 agents inspected: 1 would change, 1 would restart Docker, 0 would restart the Mesos agent, 1",
-        "refused, 1 nothing to do",
+        "refused, 0 unclear, 1 nothing to do",
     ]
 
 

@@ -23,8 +23,8 @@ from calico_dcos.core.events import (
 from calico_dcos.core.fold import fold
 from calico_dcos.core.memory import Memory
 from calico_dcos.core.model import Agent, Offer, Resource, ResourceKind, Status, StepName, TaskRef, TaskState
-from calico_dcos.core.phase import is_settled
-from calico_dcos.core.plan import build_plan
+from calico_dcos.core.plan import build_phase, build_plan
+from calico_dcos.core.standing import is_proven, is_settled
 from calico_dcos.core.state import State, restore
 from calico_dcos.core.steps import SERVICES, Policy
 from tests.unit.storm_hosts import Host
@@ -190,6 +190,16 @@ class Storm:
             self._void_offers(host)
             host.vanish()
 
+    def blind(self, host: Host, steps: set[StepName]) -> None:
+        """Let an installer not be able to look at some steps of a host, and at these alone."""
+        self.tell(f"{host.name}: nobody can look at {sorted(step.value for step in steps) or 'less than all'}")
+        host.blind = set(steps)
+
+    def make_useless(self, host: Host, steps: set[StepName]) -> None:
+        """Let some steps of a host, and these alone, not serve their purpose."""
+        self.tell(f"{host.name}: of no use is {sorted(step.value for step in steps) or 'nothing'}")
+        host.useless = set(steps)
+
     def read_roster(self) -> None:
         """Let the master list its agents."""
         there = [host for host in self.hosts if host.is_registered and not host.is_unreachable]
@@ -216,6 +226,7 @@ class Storm:
         self.lost_calls = 0
         for host in self.hosts:
             self.bring_back(host)
+            host.blind, host.useless = set(), set()
         complete_for_s = 0
         for turn in range(CALM_S):
             # Not at the first moment: what happened last may not be known yet.
@@ -339,6 +350,8 @@ class Storm:
                 todo = host.find_todo(policy)
                 self.check(not todo, f"{key} is called complete, but has to do {sorted(map(str, todo))}")
                 self.check(agent.inspection and agent.inspection.at >= agent.changed_at, f"{key} is not verified")
+            phase = build_phase(state, agent, self.now)
+            self.check(phase.status is not Status.COMPLETE or is_proven(agent, policy), f"{key} lacks a proof")
 
     def _is_wanted(self, state: State, task_id: str) -> bool:
         found = state.get_task(task_id)

@@ -49,6 +49,7 @@ def test_changes_and_restarts_are_told_per_agent_and_in_sum() -> None:
         "docker": 1,
         "mesos-agent": 1,
         "refused": 1,
+        "unclear": 0,
         "nothing": 1,
         "unseen": 0,
     }

@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from calico_dcos.core.model import StepName, TaskState
 from tests.unit.storm import Storm
 from tests.unit.storm_hosts import RESTARTED_BY, Host
-from tests.unit.walking import build_policy
+from tests.unit.walking import STEPS, build_policy
 
 NUMBERS = st.integers(0, 7)
 
@@ -128,6 +128,14 @@ class Weather(RuleBasedStateMachine):
     )
     def task_ends_badly(self, number: int, state: TaskState, *, done: bool) -> None:
         self.get_host(number).fail(is_done=done, state=state)
+
+    @rule(number=NUMBERS, steps=st.sets(st.sampled_from(STEPS), max_size=2))
+    def some_steps_cannot_be_looked_at(self, number: int, steps: set[StepName]) -> None:
+        self.storm.blind(self.get_host(number), steps)
+
+    @rule(number=NUMBERS, steps=st.sets(st.sampled_from(STEPS), max_size=2))
+    def some_steps_are_of_no_use(self, number: int, steps: set[StepName]) -> None:
+        self.storm.make_useless(self.get_host(number), steps)
 
     @rule(number=NUMBERS)
     def agent_repeats_its_updates(self, number: int) -> None:

@@ -136,7 +136,7 @@ export class Detail {
 
   buildStep(step) {
     const isOpen = step.status !== "COMPLETE" && step.name !== "inspect";
-    const head = [build("b", step.name), buildState(step.status)];
+    const head = [build("b", step.name), buildState(step.status, step.badge)];
     if (step.since) {
       head.push(build("span", buildAge(step.since), { class: "muted" }));
     }
@@ -183,15 +183,22 @@ function buildChanges(agent) {
   const refusals = Object.entries(agent.refusals).map(([step, reason]) =>
     build("li", build("span", [build("b", `${step} is refused: `), reason], { class: "restart" })),
   );
+  const doubts = [
+    ...Object.entries(agent.unknowns).map(([step, reason]) => [`${step} could not be looked at: `, reason]),
+    ...Object.entries(agent.faults).map(([step, reason]) => [`${step} is of no use: `, reason]),
+  ].map(([head, reason]) => build("li", build("span", [build("b", head), reason], { class: "restart" })));
+  const proofs = Object.entries(agent.proofs).map(([step, seen]) =>
+    build("li", build("span", [build("b", `${step} is proven: `), seen], { class: "muted" })),
+  );
   const warnings = Object.entries(agent.warnings).flatMap(([step, texts]) =>
     texts.map((text) => build("li", build("span", [build("b", `${step}, a warning: `), text]))),
   );
   const seen = agent.inspected_at ? ["as of ", buildAge(agent.inspected_at), " ago"] : ["not looked at yet"];
-  const none = items.length + refusals.length === 0 ? build("p", "Nothing is left to do.", { class: "muted" }) : null;
+  const none = items.length + refusals.length + doubts.length === 0 ? build("p", "Nothing is left to do.", { class: "muted" }) : null;
   return build("section", [
     build("h3", ["Planned changes ", build("span", seen, { class: "muted" })]),
     agent.inspected_at ? none : null,
-    build("ul", [...refusals, ...items, ...warnings], { class: "changes" }),
+    build("ul", [...refusals, ...doubts, ...items, ...warnings, ...proofs], { class: "changes" }),
   ]);
 }
 

@@ -13,6 +13,19 @@ export const MARKS = {
   ERROR: "✕",
 };
 
+// What the status does not say is shown in its place.
+export const BADGES = {
+  off: "○",
+  waived: "~",
+  refused: "⊘",
+  unknown: "?",
+  "at fault": "!",
+};
+
+export function describeStep(step) {
+  return step.badge || describeStatus(step.status);
+}
+
 export function describeStatus(status) {
   return status.toLowerCase().replaceAll("_", " ");
 }

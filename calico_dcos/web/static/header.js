@@ -62,7 +62,7 @@ function showProgress(summary) {
 
 function describeLeft(summary) {
   if (summary.total > 0 && summary.complete === summary.total) {
-    return "Everything is done.";
+    return summary.off.length ? `Everything that is on is done. Off: ${summary.off.join(", ")}.` : "Everything is done.";
   }
   if (summary.total === 0) {
     return "Waits for the first agent.";

@@ -44,6 +44,7 @@ export function buildOutlook(agent, isPreflight) {
     steps.length ? build("span", `${isPreflight ? "Would change" : "To do"}: ${steps.join(", ")}`) : null,
     ...outlook.restarts.map((service) => build("span", `restarts ${SERVICES[service] || service}`, { class: "chip" })),
     ...outlook.refused.map((step) => build("span", `${step} is refused`, { class: "chip bad" })),
+    ...outlook.unclear.map((step) => build("span", `${step} is unclear`, { class: "chip" })),
   ].filter(Boolean);
   if (parts.length === 0 && isPreflight) {
     parts.push(build("span", outlook.is_inspected ? "Nothing to do" : "Not inspected yet"));
