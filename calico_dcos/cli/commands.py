@@ -198,6 +198,7 @@ def agent(client: Client, *, is_json: bool, host: str) -> None:
 @click.option("--changing", "outlook", flag_value="change", help="Only agents on which something would change.")
 @click.option("--restarting", "outlook", flag_value="restart", help="Only agents on which something would restart.")
 @click.option("--refused", "outlook", flag_value="refused", help="Only agents on which a step is refused.")
+@click.option("--unclear", "outlook", flag_value="unclear", help="Only agents of which a step is unknown or of no use.")
 @click.option("--waiting", "outlook", flag_value="unseen", help="Only agents that wait for their inspection.")
 def preflight(client: Client, *, is_json: bool, is_csv: bool, outlook: str | None) -> None:
     """List what would change and restart on each agent, and in sum; during a walk, what is still to be done.
