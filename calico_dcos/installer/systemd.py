@@ -105,16 +105,6 @@ def restart_unit(host: Host, name: str, timeout_s: float) -> None:
     _act(host, ["systemctl", "restart", name], timeout_s)
 
 
-def start_transient(host: Host, name: str, argv: List[str], timeout_s: float) -> None:
-    """Start a command as a unit of its own, after whatever is left of an earlier one; options may stand before it.
-
-    Raises:
-        ToolError: it cannot be started, or one of that name still runs.
-    """
-    host.run(["systemctl", "reset-failed", name], QUERY_TIMEOUT_S)
-    _act(host, ["systemd-run", "--quiet", "--unit=" + name, *argv], timeout_s)
-
-
 def mark_journal(host: Host, name: str) -> JournalMark:
     """Mark the end of the unit's journal, so that later only what follows is read.
 

@@ -18,10 +18,20 @@ DOCKER_UNIT = "docker.service"
 
 _MAX_ROOT_CHARS = 72  # the paths of unix sockets below it, 35 characters at most, must stay under 108
 _STOP_TIMEOUT_S = 15
-_DIRECTORIES = ("etc/docker", UNIT_DIRECTORY, "run/stand-in", "run/systemd/system", "var/lib", "var/log", "usr/bin")
+_DIRECTORIES = (
+    "etc/docker",
+    UNIT_DIRECTORY,
+    "run/stand-in",
+    "run/systemd/system",
+    "run/dbus",
+    "var/lib",
+    "var/log",
+    "usr/bin",
+)
 _STAND_INS = {
     "usr/sbin/init": "init",
     "usr/bin/systemctl": "systemctl",
+    "usr/bin/systemd-run": "systemd_run",
     "usr/bin/journalctl": "journalctl",
     "usr/bin/docker": "docker.cli",
     "usr/bin/dockerd": "docker.daemon",

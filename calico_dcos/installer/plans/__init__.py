@@ -91,4 +91,5 @@ def find_native_calico(facts: Facts) -> List[str]:
     """Find the signs of the Calico that DC/OS 2.1 and later carry."""
     configs = [] if isinstance(facts.cni.configs, Unknown) else facts.cni.configs
     ported = [config.file for config in configs if config.network == "calico" and config.type == NATIVE_CNI_TYPE]
-    return facts.dcos.native_calico + ported
+    signs = facts.dcos.native_calico
+    return ([] if isinstance(signs, Unknown) else signs) + ported

@@ -8,6 +8,7 @@ from ..files import FileError
 from ..host import Host
 from ..inspection import read_inspection
 from ..lock import LockedError, hold_lock
+from ..outside import LOOK_LIMIT_S, Place
 from ..plans import find_native_calico, plan_changes
 from ..report import Reporter
 from ..steps import EXIT_DONE, EXIT_FAILED, EXIT_REFUSED
@@ -28,21 +29,46 @@ def find_refusal(service: str, facts: Facts, wanted: Wanted) -> Optional[str]:
     return plan_changes(facts, wanted)[service].refusal
 
 
-def supervise(service: str, host: Host, wanted: Wanted, reporter: Reporter) -> int:
-    """Supervise a service, and return the exit status."""
+def admit(service: str, host: Host, wanted: Wanted, reporter: Reporter) -> int:
+    """Tell whether a service may be run here: by the exit status, and why not in words."""
+    refusal = find_refusal(service, read_inspection(host, wanted).facts, wanted)
+    if refusal is None:
+        return EXIT_DONE
+    reporter.failure(refusal)
+    return EXIT_REFUSED
+
+
+def report_host(host: Host, wanted: Wanted, reporter: Reporter, place: Place) -> None:
+    """Report all facts of the host, from where all are seen."""
+    status = place.run_outside(["inspect"], LOOK_LIMIT_S)
+    if status is None:
+        reporter.inspection(read_inspection(host, wanted))
+    elif status != EXIT_DONE:
+        reporter.progress("this host could not be looked at (status {})".format(status))
+
+
+def supervise(service: str, host: Host, wanted: Wanted, reporter: Reporter, place: Place) -> int:
+    """Supervise a service, and return the exit status.
+
+    A supervisor ends with its task, so it stays in it: Docker, etcd and the network are seen from there. Looks at the
+    whole host, at its start and when its service is well, are made where all is seen.
+    """
     if not is_enabled(wanted, service):
         reporter.failure("the step {} is disabled in the wanted state".format(service))
         return EXIT_REFUSED
     stop = StopSignal()
     # Before the lock is made: a host on which nothing is to be done is not touched.
-    refusal = find_refusal(service, read_inspection(host, wanted).facts, wanted)
-    if refusal is not None:
-        reporter.failure(refusal)
-        return EXIT_REFUSED
+    status = place.run_outside(["supervise", service, "--admission"], LOOK_LIMIT_S)
+    if status is None:
+        status = admit(service, host, wanted, reporter)
+    if status == EXIT_FAILED:
+        reporter.failure("this host could not be looked at")
+    if status != EXIT_DONE:
+        return status
     try:
         with wait_turn(host, service, stop, reporter.progress) as is_held:
             if is_held:
-                _run(service, host, wanted, reporter, stop)
+                _run(service, host, wanted, reporter, stop, place)
     except StepError as error:
         reporter.failure(error.reason, error.detail)
         return EXIT_FAILED
@@ -75,9 +101,9 @@ def wait_turn(host: Host, service: str, stop: StopSignal, tell: Callable[[str], 
         yield True
 
 
-def _run(service: str, host: Host, wanted: Wanted, reporter: Reporter, stop: StopSignal) -> None:
+def _run(service: str, host: Host, wanted: Wanted, reporter: Reporter, stop: StopSignal, place: Place) -> None:
     def tell_healthy() -> None:
-        reporter.inspection(read_inspection(host, wanted))
+        report_host(host, wanted, reporter, place)
 
     if service == "etcd-proxy":
         ProxySupervisor(host, wanted.etcd_proxy, reporter, tell_healthy).run(stop)

@@ -15,12 +15,14 @@ class HostOptions:
         docker_version: of the daemon and the command line.
         is_hybrid: systemd tracks units in a way that Mesos cannot take its tasks out of the agent's unit; stopping
             the agent ends them all.
+        systemd_version: decides what systemctl and systemd-run can do in a PID namespace of their own.
         pull_s: how long the pull of an image takes.
         missing_images: images that the registry does not have.
     """
 
     docker_version: str = "20.10.24"
     is_hybrid: bool = False
+    systemd_version: int = 252
     pull_s: float = 0.1
     missing_images: tuple[str, ...] = ()
 
