@@ -1,4 +1,4 @@
-"""The first process of a simulated host: boots its units, reaps, serves systemctl and systemd-run, and ends all below it.
+"""The first process of a simulated host: boots its units, reaps, serves systemctl and systemd-run, and ends it all.
 
 It is the reaper of every process of the host, whatever its session, so that nothing outlives the host. Its standard
 input is the power line: when that closes, for whatever reason, the host is off.
