@@ -21,6 +21,7 @@ import time
 import zipfile
 from typing import Dict, List, Optional, TextIO
 
+from . import systemd
 from .host import Host, ToolError
 from .pid_namespace import TASK_VARIABLES, is_task, sees_host_processes
 from .wanted import Wanted
@@ -112,7 +113,7 @@ def run_outside(host: Host, arguments: List[str], limit_s: int) -> int:
 
 
 def _check_systemd(host: Host) -> None:
-    if not os.path.isdir(host.path("/run/systemd/system")):
+    if not systemd.runs(host):
         raise NotBegunError("systemd does not run this host")
     try:
         version = parse_version(host.run(["systemd-run", "--version"], QUERY_TIMEOUT_S).output)

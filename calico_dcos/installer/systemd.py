@@ -1,5 +1,6 @@
 """systemd's units: what ``systemctl show`` tells, and the few things done to them."""
 
+import os
 import re
 import time
 from collections import defaultdict
@@ -36,6 +37,11 @@ Unit = NamedTuple(
         ("environment_files", List[str]),
     ],
 )
+
+
+def runs(host: Host) -> bool:
+    """Whether systemd runs this host."""
+    return os.path.isdir(host.path("/run/systemd/system"))
 
 
 def parse_show(name: str, text: str) -> Unit:

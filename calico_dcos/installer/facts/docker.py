@@ -58,8 +58,11 @@ def read_docker(host: Host) -> Docker:
 
 
 def is_installed(host: Host, unit: Union[systemd.Unit, Unknown]) -> bool:
-    """Whether there is a Docker at all: its unit, or one of its programs."""
-    if isinstance(unit, systemd.Unit) and unit.load_state == "loaded":
+    """Whether there is a Docker at all: its unit, or one of its programs; a systemd that does not tell may have it."""
+    if isinstance(unit, Unknown):
+        if systemd.runs(host):
+            return True
+    elif unit.load_state == "loaded":
         return True
     return any(os.path.exists(host.path(path)) for path in PROGRAMS)
 

@@ -41,7 +41,7 @@ def read_system(host: Host) -> System:
         os=os_release if isinstance(os_release, Unknown) else parse_os_name(os_release),
         kernel=kernel.release,
         architecture=kernel.machine,
-        init="systemd" if is_systemd(host) else "not systemd",
+        init="systemd" if systemd.runs(host) else "not systemd",
         cgroups=parse_cgroups(read_text("/proc/self/mountinfo")),
         boot_id=read_text("/proc/sys/kernel/random/boot_id"),
         uptime_s=uptime if isinstance(uptime, Unknown) else float(uptime.split()[0]),
@@ -84,17 +84,12 @@ def read_dcos(host: Host) -> Dcos:
 
 def has_native_unit(host: Host) -> Union[bool, Unknown]:
     """Whether systemd knows the unit of DC/OS' own Calico; where systemd does not run the host, it knows none."""
-    if not is_systemd(host):
+    if not systemd.runs(host):
         return False
     try:
         return systemd.read_unit(host, NATIVE_CALICO_UNIT).load_state == "loaded"
     except ToolError as error:
         return Unknown(str(error))
-
-
-def is_systemd(host: Host) -> bool:
-    """Whether systemd runs this host."""
-    return os.path.isdir(host.path("/run/systemd/system"))
 
 
 def read_dcos_version(host: Host) -> Union[str, None, Unknown]:

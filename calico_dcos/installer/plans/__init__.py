@@ -7,7 +7,7 @@ from ..host import STATE_DIR
 from ..rollbacks import DOCKER, MESOS_AGENT
 from ..unknown import Unknown
 from ..wanted import Wanted
-from .changes import STEPS, Action, Decision, refuse, warn
+from .changes import STEPS, Action, Decision, could_not_look, refuse, warn
 from .cni import plan_cni
 from .conditions import guard, refuse_architecture, refuse_disk, refuse_rolled_back, refuse_without_v2
 from .docker_store import plan_docker_store, warn_of_pending_edits
@@ -27,6 +27,11 @@ def plan_changes(facts: Facts, wanted: Wanted) -> Dict[str, Decision]:
             "this DC/OS carries its own Calico ({})".format(", ".join(signs)), "nothing is touched; use that one"
         )
         return dict.fromkeys(STEPS, refusal)
+    if isinstance(facts.dcos.native_calico, Unknown):
+        unknown = could_not_look(
+            "whether this DC/OS carries its own Calico: {}".format(facts.dcos.native_calico.reason)
+        )
+        return dict.fromkeys(STEPS, unknown)
     cni = _guard_cni(plan_cni(facts.cni, facts.mesos_agent.state, wanted.cni), facts, wanted)
     return {
         "etcd-proxy": _guard_proxy(

@@ -13,6 +13,7 @@ from ..plans import find_native_calico, plan_changes
 from ..report import Reporter
 from ..steps import EXIT_DONE, EXIT_FAILED, EXIT_REFUSED
 from ..steps.work import StepError
+from ..unknown import Unknown
 from ..wanted import Wanted, is_enabled
 from .calico_node import NodeSupervisor
 from .etcd_proxy import ProxySupervisor
@@ -31,11 +32,15 @@ def find_refusal(service: str, facts: Facts, wanted: Wanted) -> Optional[str]:
 
 def admit(service: str, host: Host, wanted: Wanted, reporter: Reporter) -> int:
     """Tell whether a service may be run here: by the exit status, and why not in words."""
-    refusal = find_refusal(service, read_inspection(host, wanted).facts, wanted)
-    if refusal is None:
-        return EXIT_DONE
-    reporter.failure(refusal)
-    return EXIT_REFUSED
+    facts = read_inspection(host, wanted).facts
+    refusal = find_refusal(service, facts, wanted)
+    if refusal is not None:
+        reporter.failure(refusal)
+        return EXIT_REFUSED
+    if isinstance(facts.dcos.native_calico, Unknown):
+        reporter.failure("could not look: {}".format(facts.dcos.native_calico.reason))
+        return EXIT_FAILED
+    return EXIT_DONE
 
 
 def report_host(host: Host, wanted: Wanted, reporter: Reporter, place: Place) -> None:
@@ -61,8 +66,6 @@ def supervise(service: str, host: Host, wanted: Wanted, reporter: Reporter, plac
     status = place.run_outside(["supervise", service, "--admission"], LOOK_LIMIT_S)
     if status is None:
         status = admit(service, host, wanted, reporter)
-    if status == EXIT_FAILED:
-        reporter.failure("this host could not be looked at")
     if status != EXIT_DONE:
         return status
     try:
