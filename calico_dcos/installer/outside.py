@@ -63,7 +63,7 @@ class Place:
         sees_all = sees_host_processes(host)
         self._is_good = is_outside or (sees_all and not is_task(host))
         self._err = err
-        # Asked over the bus, systemd answers in a PID namespace too (from 233 on; RHEL 7's 219 does so anyway).
+        # Asked over the bus, systemd answers in a PID namespace too (known by 235; RHEL 7's 219 does so anyway).
         self.host = host if sees_all else host.with_variable("SYSTEMCTL_FORCE_BUS", "1")
 
     def run_outside(self, arguments: List[str], limit_s: int) -> Optional[int]:

@@ -18,7 +18,7 @@ SOCKET = "run/systemd/private"
 
 _CREDENTIALS = struct.Struct("3i")  # pid, uid, gid
 _FIRST_THAT_CHECKS = 220  # RHEL 7's 219 does not
-_FIRST_WITH_FORCE_BUS = 233
+_FIRST_WITH_FORCE_BUS = 235  # or before: it is in the documentation of that version
 
 
 class NoDataError(Exception):
