@@ -98,6 +98,16 @@ def test_docker_uses_the_cluster_store_and_was_not_restarted(walked: Walked, age
     assert sight.read_container(host, FOREIGN) == walked.before[agent].containers[FOREIGN]
 
 
+def test_tasks_in_a_pid_namespace_docker_cluster_store_is_really_done(walked: Walked) -> None:
+    """Its step was complete, and Docker had no store."""
+    host = walked.hosts[NEW]
+    script = "for task in $(grep -alsF supervise /proc/[0-9]*/cmdline); do readlink ${task%cmdline}ns/pid; done"
+    namespaces = set(host.run(["sh", "-c", script]).split())
+    assert len(namespaces - set(host.run(["readlink", "/proc/1/ns/pid"]).split())) == 2, "two services, each apart"
+    assert "Cluster Store: etcd://localhost:2379" in host.run(["docker", "info"])
+    assert host.run(["journalctl", "--output", "cat", "--grep", "Started .*calico-dcos: apply docker-cluster-store"])
+
+
 @each_agent
 def test_daemon_json_gains_one_key_and_keeps_the_rest_in_order(walked: Walked, agent: AgentSpec) -> None:
     path = "/etc/docker/daemon.json"
