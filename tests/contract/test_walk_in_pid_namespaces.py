@@ -47,11 +47,15 @@ def walked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Walked]:
         scheduler = build_scheduler(cluster, directory, MAX_CONCURRENT_AGENTS="4")
         scheduler.start()
         try:
-            for count in range(1, len(plans) + 1):
-                scheduler.wait_until(lambda summary, count=count: summary["complete"] >= count)
+            for count in range(1, len(plans) + 1):  # there is patience for each of them
+                wait_for_complete(scheduler, count)
             yield Walked(cluster, scheduler)
         finally:
             scheduler.stop()
+
+
+def wait_for_complete(scheduler: SchedulerProcess, count: int) -> None:
+    scheduler.wait_until(lambda summary: summary["complete"] >= count)
 
 
 def wait_until(is_so: Callable[[], object]) -> None:
