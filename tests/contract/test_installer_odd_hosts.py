@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from calico_dcos.installer.dns import SRV, look_up
-from calico_dcos.installer.facts.docker import find_wrapper
+from calico_dcos.installer.facts.docker import find_wrapper, is_installed
 from calico_dcos.installer.facts.mesos_agent import AgentState, read_agent_state
 from calico_dcos.installer.facts.network import find_own_address
 from calico_dcos.installer.files import write_file
@@ -26,6 +26,7 @@ from calico_dcos.installer.report import Reporter
 from calico_dcos.installer.steps.download import download
 from calico_dcos.installer.steps.work import StepError
 from calico_dcos.installer.systemd import Unit, parse_show
+from calico_dcos.installer.unknown import Unknown
 from calico_dcos.installer.wanted import Download
 from calico_dcos.sim.pid_namespaces import find_unshare
 from tests.contract.installer_fakes import FakeHost
@@ -240,3 +241,12 @@ def build_docker_unit(pid: int) -> Unit:
 def build_docker_show(pid: int, command: str) -> str:
     start = f"ExecStart={{ path=x ; argv[]={command} ; ignore_errors=no ; pid={pid} }}" if command else ""
     return f"LoadState=loaded\nMainPID={pid}\n{start}"
+
+
+@pytest.mark.parametrize(("has_systemd", "is_there"), [(True, True), (False, False)])
+def test_a_docker_whose_unit_cannot_be_asked_for_is_not_taken_for_none(
+    tmp_path: Path, *, has_systemd: bool, is_there: bool
+) -> None:
+    if has_systemd:
+        (tmp_path / "run/systemd/system").mkdir(parents=True)
+    assert is_installed(Host(str(tmp_path), None, {}), Unknown("Failed to connect to bus")) is is_there
