@@ -58,11 +58,12 @@ class Node:
     def _call(self, method: str, path: str, body: object, place: str) -> tuple[int, bytes]:
         connection = Connection(self.host.root / place)
         content = json.dumps(body) if body is not None else None
-        connection.request(method, path, content, {"Content-Type": "application/json"} if content else {})
-        response = connection.getresponse()
-        raw = response.read()
-        connection.close()
-        return response.status, raw
+        try:
+            connection.request(method, path, content, {"Content-Type": "application/json"} if content else {})
+            response = connection.getresponse()
+            return response.status, response.read()
+        finally:
+            connection.close()
 
     def has_docker(self) -> bool:
         """Whether Docker answers."""

@@ -64,10 +64,11 @@ TABLES: Mapping[str, Table] = {
 """What a new Felix writes; each table in one transaction."""
 
 
-def build_restore() -> str:
-    """Build what `iptables-restore --noflush` takes."""
+def build_restore(names: Sequence[str]) -> str:
+    """Build what `iptables-restore --noflush` takes, for some tables."""
     lines = []
-    for name, table in TABLES.items():
+    for name in names:
+        table = TABLES[name]
         lines += [f"*{name}", *(f":{chain} - [0:0]" for chain in table.chains)]
         lines += [f"-A {rule}" for rule in table.rules]
         lines += ["-I {} 1 {}".format(*rule.split(" ", 1)) for rule in table.inserted]
@@ -75,6 +76,11 @@ def build_restore() -> str:
     return "\n".join(lines) + "\n"
 
 
-def are_in(saved: str) -> bool:
-    """Whether all that leads into Felix's chains stands in what iptables-save printed."""
-    return all(f"-A {rule}" in saved for table in TABLES.values() for rule in table.inserted)
+def find_missing(saved: str) -> list[str]:
+    """Find the tables in which something that leads into Felix's chains is missing, by what iptables-save printed."""
+    sections = {section.partition("\n")[0]: section for section in saved.split("\n*")[1:]}
+    return [
+        name
+        for name, table in TABLES.items()
+        if not all(f"-A {rule}" in sections.get(name, "") for rule in table.inserted)
+    ]
