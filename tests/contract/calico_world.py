@@ -108,9 +108,13 @@ class Node:
         return answer.decode().splitlines()
 
     def find_session(self, other: "Node") -> str:
-        """The words of BIRD's line for the session with another node, joined; empty if there is none."""
+        """The words of BIRD's line for the session with another node, joined; empty without one, or without BIRD."""
         protocol = f"Mesh_{other.address.replace('.', '_')}"
-        return next((" ".join(line.split()[5:]) for line in self.ask_bird() if line.split()[:1] == [protocol]), "")
+        try:
+            lines = self.ask_bird()
+        except (FileNotFoundError, ConnectionRefusedError):
+            return ""
+        return next((" ".join(line.split()[5:]) for line in lines if line.split()[:1] == [protocol]), "")
 
 
 @dataclass(slots=True)

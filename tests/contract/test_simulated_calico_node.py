@@ -33,7 +33,8 @@ def even_out(lines: list[str], names: dict[str, str] | None = None) -> list[str]
 
 
 def is_reported(world: World, name: str) -> bool:
-    return f"/calico/felix/v1/host/{name}/status" in world.read_keys()
+    keys = {f"/calico/felix/v1/host/{name}/{key}" for key in ("status", "last_reported_status")}
+    return keys <= world.read_keys().keys()
 
 
 def has_felix(node: Node) -> bool:
@@ -265,7 +266,7 @@ def test_birds_of_two_nodes_have_a_session_until_one_is_gone(world: World) -> No
 def test_no_session_comes_up_where_the_port_of_bgp_is_taken(world: World) -> None:
     first = world.start_node("h1")
     second = world.start_node("h2", options=HostOptions(bgp_port_is_taken=True))
-    wait_until(lambda: first.find_session(second))
+    wait_until(lambda: first.find_session(second) and second.find_session(first))
     assert first.find_session(second) == "Active Socket: Connection refused"
     assert second.find_session(first) == "Error: No listening socket"
 
