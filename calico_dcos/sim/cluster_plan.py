@@ -4,7 +4,7 @@ import json
 import shlex
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +93,11 @@ class Addresses:
 
 @dataclass(frozen=True, slots=True)
 class AgentPlan:
-    """What is special about an agent."""
+    """What is special about an agent.
+
+    Attributes:
+        host_options: further options of its host; version, address and the like are this plan's.
+    """
 
     number: int
     mesos_version: str
@@ -103,6 +107,7 @@ class AgentPlan:
     systemd_version: int = 252
     daemon_json: Mapping[str, Any] | None = None
     containers: tuple[str, ...] = ()
+    host_options: HostOptions = field(default_factory=HostOptions)
 
     @property
     def name(self) -> str:
@@ -144,8 +149,12 @@ def build_agent_host(plan: AgentPlan, addresses: Addresses, directory: Path) -> 
     return HostPlan(
         name=plan.name,
         units={plan.unit: _build_unit("Mesos agent", command)},
-        options=HostOptions(
-            docker_version=plan.docker_version, is_hybrid=plan.is_hybrid, systemd_version=plan.systemd_version
+        options=replace(
+            plan.host_options,
+            docker_version=plan.docker_version,
+            is_hybrid=plan.is_hybrid,
+            systemd_version=plan.systemd_version,
+            address=addresses.get_agent_address(plan.number),
         ),
         daemon_json=plan.daemon_json,
         containers=plan.containers,

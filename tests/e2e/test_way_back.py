@@ -62,7 +62,7 @@ def booted(site: Site, image: Path) -> Bench:
     downloads = servers.start_all(site)
     cluster.start_master(site, mesos_version="1.0.1")
     host = cluster.boot_agent(site, image, AGENT)
-    stand_ins.import_calico_node(host)
+    stand_ins.import_idle_image(host)
     cluster.start_agent(site, host, AGENT)
     return Bench(host, by_hand.build_wanted(downloads))
 
@@ -95,7 +95,7 @@ def answers(bench: Bench) -> bool:
 
 def run_containers(bench: Bench, count: int, *options: str) -> dict[str, sight.Container]:
     for number in range(count):
-        bench.host.run(["docker", "run", "-d", *options, "--name", f"c{number}", stand_ins.CALICO_NODE_IMAGE])
+        bench.host.run(["docker", "run", "-d", *options, "--name", f"c{number}", stand_ins.IDLE_IMAGE])
     return read_containers(bench)
 
 
