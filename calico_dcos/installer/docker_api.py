@@ -2,7 +2,8 @@
 
 import json
 import os
-from typing import Any
+import struct
+from typing import Any, List
 from urllib.parse import quote
 
 from .host import Host
@@ -10,6 +11,9 @@ from .web import NOT_FOUND, OK, Answer, UnixConnection, UnreachableError, call
 
 # The last of the answers that say: done. 304: it is so already.
 NOT_MODIFIED = 304
+# How the lines of a log come, one of its streams at a time.
+FRAME = struct.Struct(">BxxxL")
+STREAMS = (0, 1, 2)
 SOCKETS = ("/var/run/docker.sock", "/run/docker.sock")
 
 
@@ -77,6 +81,19 @@ def _parse(path: str, answer: Answer) -> Any:
 def read_container(host: Host, name: str) -> Any:
     """Read one container by its name or id; raises as read_json does."""
     return read_json(host, "/containers/{}/json".format(quote(name, safe="")))
+
+
+def parse_log(content: bytes) -> List[str]:
+    """Read the lines of a log: in frames of stdout and stderr, or plain where the container has a terminal."""
+    text = b""
+    offset = 0
+    while offset + FRAME.size <= len(content):
+        stream, length = FRAME.unpack_from(content, offset)
+        if stream not in STREAMS or content[offset + 1 : offset + 4] != b"\0\0\0":
+            return content.decode("utf-8", "replace").splitlines()
+        text += content[offset + FRAME.size : offset + FRAME.size + length]
+        offset += FRAME.size + length
+    return text.decode("utf-8", "replace").splitlines()
 
 
 def _find_socket(host: Host) -> str:

@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 
 from .dry_run import build_change
 from .facts import Facts
+from .facts.bird import ESTABLISHED, Bird
+from .facts.calico_etcd import CalicoEtcd, EtcdNode
 from .inspection import Inspection
 from .plans.changes import STEPS
 from .unknown import Unknown, to_json
@@ -17,6 +19,7 @@ TIMEOUT_S = 5
 FIRST_ERROR = 300
 # The scheduler takes 64 KiB; a container takes about 150 bytes.
 RUNNING_MAX = 100
+NODES_MAX, SESSIONS_MAX = 50, 50
 
 
 class Reporter:
@@ -92,10 +95,28 @@ def write_line(out: TextIO, text: str) -> None:
 
 def bound_facts(facts: Facts) -> Facts:
     """Leave out what would make a report too long for the scheduler to take; counts are told in full."""
+    facts = facts._replace(calico_etcd=bound_nodes(facts.calico_etcd), bird=bound_sessions(facts.bird))
     engine = facts.docker.engine
     if isinstance(engine, Unknown):
         return facts
     return facts._replace(docker=facts.docker._replace(engine=engine._replace(running=engine.running[:RUNNING_MAX])))
+
+
+def bound_nodes(etcd: CalicoEtcd) -> CalicoEtcd:
+    """Leave out most nodes of very many; those with this host's name or address are told."""
+    own = etcd.own.address if isinstance(etcd.own, EtcdNode) else None
+    if isinstance(etcd.nodes, Unknown):
+        return etcd
+    nodes = sorted(etcd.nodes, key=lambda node: node.name != etcd.name and node.address != own)
+    peers = etcd.peers if isinstance(etcd.peers, Unknown) else etcd.peers[:NODES_MAX]
+    return etcd._replace(nodes=nodes[:NODES_MAX], peers=peers)
+
+
+def bound_sessions(bird: Bird) -> Bird:
+    """Leave out most sessions of very many; those that are not established come first."""
+    return bird._replace(
+        sessions=sorted(bird.sessions, key=lambda session: session.state == ESTABLISHED)[:SESSIONS_MAX]
+    )
 
 
 def build_inspection(inspection: Inspection, took_s: float) -> Dict[str, Any]:

@@ -25,9 +25,19 @@ Cni = NamedTuple(
     ],
 )
 AgentRestart = NamedTuple("AgentRestart", [("is_enabled", bool), ("timeout_s", float)])
+# felix_health: how Felix is asked for its health: "report" (by etcd) or "endpoint" (by its port).
 CalicoNode = NamedTuple(
-    "CalicoNode", [("is_enabled", bool), ("image", str), ("environment", Dict[str, str]), ("poll_s", float)]
+    "CalicoNode",
+    [
+        ("is_enabled", bool),
+        ("image", str),
+        ("environment", Dict[str, str]),
+        ("poll_s", float),
+        ("felix_health", str),
+    ],
 )
+# A node that was complete when this was sent.
+CompleteNode = NamedTuple("CompleteNode", [("name", str), ("address", str)])
 Wanted = NamedTuple(
     "Wanted",
     [
@@ -37,6 +47,7 @@ Wanted = NamedTuple(
         ("cni", Cni),
         ("agent_restart", AgentRestart),
         ("calico_node", CalicoNode),
+        ("complete_nodes", List[CompleteNode]),
         ("may_restart", bool),
         ("retry", str),
     ],
@@ -115,7 +126,12 @@ def _read_wanted(top: "_Reader") -> Wanted:
             image=node.text("image", _is_name),
             environment=node.texts("environment"),
             poll_s=node.seconds("poll_s"),
+            felix_health=node.text("felix_health", _is_felix_health) if "felix_health" in node.content else "report",
         ),
+        complete_nodes=[
+            CompleteNode(str(entry.get("name")), str(entry.get("address")))
+            for entry in top.content.get("complete_nodes") or []
+        ],
         # Without it, nothing is restarted: the scheduler counts who may, and an operator's call says so itself.
         may_restart="may_restart" in top.content and top.flag("may_restart"),
         # Differs after each retry by an operator; no more is made of it.
@@ -135,6 +151,10 @@ def _read_network(reader: "_Reader") -> Dict[str, Any]:
 
 def _is_endpoints(text: str) -> bool:
     return all(re.match(r"https?://[^/,\s]+/?$", endpoint) for endpoint in text.split(","))
+
+
+def _is_felix_health(text: str) -> bool:
+    return text in ("report", "endpoint")
 
 
 def _is_name(text: str) -> bool:

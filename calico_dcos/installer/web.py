@@ -6,9 +6,12 @@ import socket
 from typing import Dict, NamedTuple, Optional, Tuple
 
 UNIX_PATH_MAX = 107
+# No answer that is asked for here is longer; one that is comes from something else, or would not fit into memory.
+BODY_MAX_BYTES = 32 << 20
 OK, CREATED, NOT_FOUND, PRECONDITION_FAILED = 200, 201, 404, 412
 
-Answer = NamedTuple("Answer", [("status", int), ("body", bytes)])
+# headers: as they came; names in lower case.
+Answer = NamedTuple("Answer", [("status", int), ("body", bytes), ("headers", Dict[str, str])])
 
 
 class UnreachableError(Exception):
@@ -27,18 +30,32 @@ class UnixConnection(http.client.HTTPConnection):
         self._socket_path = socket_path
 
     def connect(self) -> None:
-        """Connect; a path too long for the kernel is reached through its directory's descriptor."""
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        if len(os.fsencode(self._socket_path)) <= UNIX_PATH_MAX:
-            self.sock.connect(self._socket_path)
-            return
-        directory, name = os.path.split(self._socket_path)
+        """Connect to the socket."""
+        self.sock = connect_unix(self._socket_path, self.timeout)
+
+
+def connect_unix(path: str, timeout_s: Optional[float]) -> socket.socket:
+    """Connect to a unix socket; a path too long for the kernel is reached through its directory's descriptor.
+
+    Raises:
+        OSError: there is none, nobody listens, or not in time.
+    """
+    channel = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        channel.settimeout(timeout_s)
+        if len(os.fsencode(path)) <= UNIX_PATH_MAX:
+            channel.connect(path)
+            return channel
+        directory, name = os.path.split(path)
         descriptor = os.open(directory, os.O_RDONLY)
         try:
-            self.sock.connect("/proc/self/fd/{}/{}".format(descriptor, name))
+            channel.connect("/proc/self/fd/{}/{}".format(descriptor, name))
         finally:
             os.close(descriptor)
+    except OSError:
+        channel.close()
+        raise
+    return channel
 
 
 def call(
@@ -51,12 +68,15 @@ def call(
     """Send one request and read the whole answer.
 
     Raises:
-        UnreachableError: nothing answered in time, or not in HTTP.
+        UnreachableError: nothing answered in time, not in HTTP, or without end.
     """
     try:
         connection.request(method, path, body=body, headers=headers or {})
         response = connection.getresponse()
-        return Answer(response.status, response.read())
+        body = response.read(BODY_MAX_BYTES + 1)
+        if len(body) > BODY_MAX_BYTES:
+            raise UnreachableError("the answer is longer than {} MB".format(BODY_MAX_BYTES >> 20))
+        return Answer(response.status, body, {name.lower(): value for name, value in response.getheaders()})
     except socket.timeout:
         raise UnreachableError("no answer within {:g} s".format(connection.timeout or 0)) from None
     except OSError as error:

@@ -21,6 +21,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from calico_dcos.sim.dns import DnsServer, Target, Zone
+from tests.contract.calico_fakes import LEGACY, WELL, BirdHandler, answer_key, find_settings, list_processes
+
+# Where the members of etcd are: on another loopback address than whatever listens for this host alone.
+MEMBER_ADDRESS = "127.0.0.2"
 PYENV = Path.home() / ".pyenv/versions"
 SYSTEMCTL = r'''#!{python}
 """systemctl of a stand-in host: it does to the state file what the real one's effect would be."""
@@ -127,10 +132,15 @@ class FakeHost:
         for name in ("calico", "calico-ipam"):
             self._write_program(f"downloads/{name}", PLUGIN + f"# {name}\n")
         self.save(_build_state())
-        self._serve_docker()
+        self._write_tables()
+        self._serve_unix("run/docker.sock", _DockerHandler)
+        self._serve_unix("var/run/calico/bird.ctl", BirdHandler)
+        for name in ("calico", "calico-ipam"):
+            self._serve_unix(f"run/docker/plugins/{name}.sock", _build_plugin_handler(name))
         self.agent_address = self._serve(_AgentHandler)
         self.etcd_address = self._serve(_EtcdHandler)
         self.report_address = self._serve(_ReportHandler)
+        self.names = self._serve_names()
         self.wanted = self._build_wanted()
 
     def close(self) -> None:
@@ -249,16 +259,25 @@ class FakeHost:
                 "plugins": plugins,
                 "plugins_dir": "/opt/mesosphere/active/cni",
                 "config_dir": "/opt/mesosphere/etc/dcos/network/cni",
-                "config": {**network, "etcd_endpoints": "http://localhost:2379"},
+                "config": {**network, "etcd_endpoints": f"http://{self.etcd_address}"},
             },
             "agent_restart": {"enable": True, "timeout_s": 1},
             "calico_node": {
                 "enable": True,
                 "image": "calico/node:v1.0.0",
-                "environment": {"ETCD_ENDPOINTS": "http://localhost:2379", "FELIX_IGNORELOOSERPF": "true"},
+                "environment": {
+                    "ETCD_ENDPOINTS": f"http://{self.etcd_address}",
+                    "FELIX_IGNORELOOSERPF": "true",
+                    "FELIX_REPORTINGINTERVALSECS": "5",
+                    "CALICO_LIBNETWORK_ENABLED": "true",
+                    "NODENAME": "h1",
+                    "IP": "10.77.0.11",
+                },
                 "poll_s": 0.1,
+                "felix_health": "report",
             },
             "may_restart": True,
+            "complete_nodes": [],
         }
 
     def _write_program(self, name: str, text: str) -> None:
@@ -266,8 +285,31 @@ class FakeHost:
         path.write_text(text)
         path.chmod(path.stat().st_mode | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH)
 
-    def _serve_docker(self) -> None:
+    def set_tables(self, legacy: str, nft: str) -> None:
+        """Set what both families of iptables list."""
+        (self.root / "fake/legacy.rules").write_text(legacy)
+        (self.root / "fake/nft.rules").write_text(nft)
+
+    def _write_tables(self) -> None:
+        self.set_tables(LEGACY, "")
+        for tool, family in (("iptables-legacy-save", "legacy"), ("iptables-nft-save", "nft")):
+            self._write_program(f"usr/bin/{tool}", f"#!/bin/sh\ncat {self.root}/fake/{family}.rules\n")
+        self._write_program("usr/bin/iptables", "#!/bin/sh\necho 'iptables v1.8.9 (nf_tables)'\n")
+
+    def _serve_names(self) -> DnsServer:
+        """Serve the name of etcd's cluster, whose one member is the stand-in; on another loopback than the proxy's."""
+        target = Target("member.etcd.mesos", int(self.etcd_address.rpartition(":")[2]))
+        zone = Zone({"_etcd-client._tcp.etcd.mesos": (target,)}, {"member.etcd.mesos": MEMBER_ADDRESS})
+        server = DnsServer(("127.0.0.1", 0), zone)
+        self._start(server)
+        (self.root / "etc/resolv.conf").write_text(f"nameserver 127.0.0.1:{server.server_address[1]}\n")
+        return server
+
+    def _serve_unix(self, path: str, handler: type[socketserver.BaseRequestHandler]) -> None:
         # The kernel limits a socket's path to 107 bytes, and pytest's directories are long: bind from within.
+        place = self.root / path
+        place.parent.mkdir(parents=True, exist_ok=True)
+
         class Server(socketserver.ThreadingUnixStreamServer):
             daemon_threads = True
             root = self.root
@@ -275,20 +317,21 @@ class FakeHost:
             def server_bind(self) -> None:
                 here = os.open(".", os.O_RDONLY)
                 try:
-                    os.chdir(self.root / "run")
+                    os.chdir(place.parent)
                     super().server_bind()
                 finally:
                     os.fchdir(here)
                     os.close(here)
 
-        self._start(Server("docker.sock", _DockerHandler))
+        self._start(Server(place.name, handler))
 
     def _serve(self, handler: type[_Handler]) -> str:
         class Server(http.server.ThreadingHTTPServer):
             daemon_threads = True
             root = self.root
 
-        server = Server(("127.0.0.1", 0), handler)
+        # On every loopback address: etcd's member has one, and its proxy another.
+        server = Server(("", 0), handler)
         self._start(server)
         return f"127.0.0.1:{server.server_address[1]}"
 
@@ -312,11 +355,14 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def answer(self, status: int, content: Any) -> None:
         self.answer_bytes(status, b"" if content is None else json.dumps(content).encode())
 
-    def answer_bytes(self, status: int, body: bytes) -> None:
+    def answer_bytes(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
         self.send_response(status)
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(body)
+        if body:
+            self.wfile.write(body)
 
     def address_string(self) -> str:
         return "local"
@@ -342,6 +388,9 @@ class _DockerHandler(_Handler):
         elif self.path.startswith("/networks/"):
             found = [network for network in state["networks"] if network["Id"] == self.path.split("/")[2]]
             self.answer(200 if found else 404, found[0] if found else {"message": "No such network"})
+        elif "/top?" in self.path:
+            is_up = find_settings(state) is not None
+            self.answer(200 if is_up else 404, list_processes(state) if is_up else {"message": "No such container"})
         elif "/logs?" in self.path:
             line = state["container_log"].encode()
             self.answer_bytes(200, struct.pack(">BxxxL", 2, len(line)) + line)
@@ -421,10 +470,35 @@ class _AgentHandler(_Handler):
         self.answer(self.state["agent_status"], self.state["agent"])
 
 
+def _build_plugin_handler(name: str) -> type[_Handler]:
+    class Handler(_Handler):
+        def do_POST(self) -> None:
+            state = self.state
+            role = state["calico"]["plugins"].get(name)
+            if find_settings(state) is None or role is None or self.path != "/Plugin.Activate":
+                self.answer(404, None)
+            else:
+                self.answer(200, {"Implements": [role]})
+
+    return Handler
+
+
 class _EtcdHandler(_Handler):
     def do_GET(self) -> None:
-        answers = {"/version": {"etcdserver": "3.4.23", "etcdcluster": "3.4.0"}, "/health": {"health": "true"}}
-        self.answer(200, answers.get(self.path, {}))
+        state = self.state
+        if self.path.startswith("/v2/keys/calico"):
+            self.answer_etcd(*answer_key(state, self.path))
+            return
+        answers = {
+            "/version": {"etcdserver": "3.4.23", "etcdcluster": "3.4.0"},
+            "/health": {"health": "true"},
+            "/v2/members": {"members": [{}, {}, {}]},
+        }
+        self.answer_etcd(200, answers.get(self.path, {}))
+
+    def answer_etcd(self, status: int, content: Any) -> None:
+        headers = {"X-Etcd-Cluster-Id": self.state["calico"]["cluster_id"]}
+        self.answer_bytes(status, json.dumps(content).encode(), headers)
 
     def do_PUT(self) -> None:
         state = self.state
@@ -497,4 +571,5 @@ def _build_state() -> dict[str, Any]:
         "container_log": "boom\n",
         "stores_that_break_docker": [],
         "etcd_v2_status": 201,
+        "calico": WELL,
     }

@@ -53,7 +53,10 @@ def test_programs_read_json(host: FakeHost) -> None:
     done = host.run("apply", "all", "--dry-run", "--json")
     steps = json.loads(done.stdout)["steps"]
     assert sorted(steps) == sorted(STEPS)
-    assert steps["etcd-proxy"] == {"is_enabled": True, "changes": [], "refusal": None, "warnings": []}
+    proxy = steps["etcd-proxy"]
+    assert "it is the cluster behind etcd.mesos" in proxy.pop("proof")
+    nothing = {"refusal": None, "unknown": None, "fault": None}
+    assert proxy == {"is_enabled": True, "changes": [], **nothing, "warnings": []}
     assert [change["restarts"] for change in steps["cni"]["changes"]] == [None, None, None]
     assert steps["calico-node"]["changes"][0]["reason"] == "there is no container calico-node"
 

@@ -82,6 +82,14 @@ def test_a_host_without_anything_is_reported_with_reasons_not_guesses(tmp_path: 
         facts["mesos_agent"]["state"],
         facts["calico_node"],
         facts["felix"]["is_ready"],
+        facts["felix"]["age_s"],
+        facts["calico_etcd"]["own"],
+        facts["netfilter"]["iptables"],
+        facts["netfilter"]["legacy"],
+        facts["docker_drivers"][0]["implements"],
+        facts["etcd_listener_cluster"],
+        facts["etcd_behind"]["members"],
+        facts["etcd_reached"][0]["cluster"],
         facts["etcd"][0]["etcd"],
         facts["etcd"][1]["has_v2"],
     ):
@@ -151,14 +159,12 @@ def test_felix_is_asked_whether_it_is_ready(host: FakeHost) -> None:
         state = host.state
         state["containers"]["calico-node"] = {**state["containers"]["web"], "Name": "/calico-node"}
         host.save(state)
-        host.wanted["calico_node"]["environment"] = {"FELIX_HEALTHENABLED": "true"}
+        host.wanted["calico_node"]["felix_health"] = "endpoint"
         environment = {**host.environment(), "CALICO_DCOS_LOOPBACK": loopback}
         done = host.run("inspect", environment=environment)
     finally:
         server.shutdown()
         server.server_close()
-    assert json.loads(done.stdout)["facts"]["felix"] == {
-        "asked": f"http://{loopback}:9099/readiness",
-        "detail": "status 503",
-        "is_ready": False,
-    }
+    felix = json.loads(done.stdout)["facts"]["felix"]
+    assert (felix["asked"], felix["detail"]) == (f"http://{loopback}:9099/readiness", "status 503")
+    assert felix["is_ready"] is False

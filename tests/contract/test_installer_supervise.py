@@ -21,7 +21,10 @@ from typing import Any
 import pytest
 
 from calico_dcos.installer.dns import SRV, A
-from tests.contract.installer_fakes import FakeHost, changing_state
+from calico_dcos.installer.host import Host
+from calico_dcos.installer.services.calico_node import describe_failure
+from tests.contract.calico_fakes import DOCKER_NFT, WELL
+from tests.contract.installer_fakes import MEMBER_ADDRESS, FakeHost, changing_state
 
 ETCD = which("etcd")
 needs_etcd = pytest.mark.skipif(
@@ -31,7 +34,7 @@ NXDOMAIN = 3
 
 
 class NameServer:
-    """Answers for names under mesos from a table that tests change: SRV name -> ports, all at 127.0.0.1."""
+    """Answers for names under mesos from a table that tests change: SRV name -> ports, all of one member's address."""
 
     def __init__(self) -> None:
         self.ports: dict[str, list[int]] = {}
@@ -60,7 +63,7 @@ def build_answer(query: bytes, ports: dict[str, list[int]]) -> bytes:
     name, kind = ".".join(labels), struct.unpack_from(">H", query, end + 1)[0]
     records = [struct.pack(">HHH", 0, 0, port) + b"\x06member\x05mesos\x00" for port in ports.get(name, [])]
     if kind == A:
-        records = [socket.inet_aton("127.0.0.1")] if name == "member.mesos" else []
+        records = [socket.inet_aton(MEMBER_ADDRESS)] if name == "member.mesos" else []
     assert kind in (A, SRV)
     flags = 0x8180 | (0 if records else NXDOMAIN)
     header = query[:2] + struct.pack(">HHHHH", flags, 1, len(records), 0, 0)
@@ -77,18 +80,20 @@ def names(host: FakeHost) -> Iterator[NameServer]:
 
 
 @pytest.fixture
-def start_etcd(tmp_path: Path) -> Iterator[Callable[[], tuple[int, int]]]:
+def start_etcd(tmp_path: Path) -> Iterator[Callable[..., tuple[int, int]]]:
     started = []
 
-    def start() -> tuple[int, int]:
+    def start(*, advertises_localhost: bool = False) -> tuple[int, int]:
         client, peer = find_port(), find_port()
-        urls = (f"http://127.0.0.1:{client}", f"http://127.0.0.1:{peer}")
-        options = ["--listen-client-urls", urls[0], "--advertise-client-urls", urls[0], "--listen-peer-urls", urls[1]]
+        urls = (f"http://{MEMBER_ADDRESS}:{client}", f"http://{MEMBER_ADDRESS}:{peer}")
+        advertised = f"{urls[0]},http://localhost:{client}" if advertises_localhost else urls[0]
+        options = ["--listen-client-urls", urls[0], "--advertise-client-urls", advertised, "--enable-v2"]
+        options += ["--listen-peer-urls", urls[1]]
         options += ["--initial-advertise-peer-urls", urls[1], "--initial-cluster", f"default={urls[1]}"]
         data = ["--data-dir", str(tmp_path / f"etcd-{client}"), "--unsafe-no-fsync"]
         command = [str(ETCD), *options, *data]
         started.append(subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
-        wait_until(lambda: is_answering(client))
+        wait_until(lambda: is_answering(client, MEMBER_ADDRESS))
         return client, peer
 
     yield start
@@ -133,9 +138,9 @@ def find_port() -> int:
         return port
 
 
-def is_answering(port: int) -> bool:
+def is_answering(port: int, address: str = "127.0.0.1") -> bool:
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/version", timeout=1) as answer:
+        with urllib.request.urlopen(f"http://{address}:{port}/version", timeout=1) as answer:
             return bool(answer.status == 200)
     except OSError:
         return False
@@ -172,7 +177,7 @@ def test_the_proxy_leads_to_the_members_behind_the_name_and_follows_them(
     host: FakeHost,
     names: NameServer,
     tmp_path: Path,
-    start_etcd: Callable[[], tuple[int, int]],
+    start_etcd: Callable[..., tuple[int, int]],
     supervise: Callable[[str], subprocess.Popen[str]],
 ) -> None:
     port = prepare_proxy(host, tmp_path)
@@ -180,11 +185,13 @@ def test_the_proxy_leads_to_the_members_behind_the_name_and_follows_them(
     assert host.run("supervise", "etcd-proxy", "--health").returncode == 1
     names.ports["_etcd-client._tcp.etcd.mesos"] = [first[0]]
     process = supervise("etcd-proxy")
-    wait_until(lambda: is_answering(port))
-    assert host.run("supervise", "etcd-proxy", "--health").returncode == 0
     wait_until(lambda: "inspection" in get_kinds(host))
+    assert host.run("supervise", "etcd-proxy", "--health").returncode == 0
+    assert "it is the cluster behind etcd.mesos" in host.reports[-1]["proofs"]["etcd-proxy"]
     names.ports["_etcd-client._tcp.etcd.mesos"] = [second[0]]
-    wait_until(lambda: has_told(host, f"members moved from 127.0.0.1:{first[0]} to 127.0.0.1:{second[0]}"))
+    wait_until(
+        lambda: has_told(host, f"members moved from {MEMBER_ADDRESS}:{first[0]} to {MEMBER_ADDRESS}:{second[0]}")
+    )
     wait_until(lambda: is_answering(port))
     process.send_signal(signal.SIGTERM)
     assert process.wait(timeout=60) == 0
@@ -196,7 +203,7 @@ def test_where_only_peers_are_known_they_are_asked_for_their_clients_addresses(
     host: FakeHost,
     names: NameServer,
     tmp_path: Path,
-    start_etcd: Callable[[], tuple[int, int]],
+    start_etcd: Callable[..., tuple[int, int]],
     supervise: Callable[[str], subprocess.Popen[str]],
 ) -> None:
     port = prepare_proxy(host, tmp_path)
@@ -204,7 +211,7 @@ def test_where_only_peers_are_known_they_are_asked_for_their_clients_addresses(
     names.ports["_etcd-server._tcp.etcd.mesos"] = [peer]
     supervise("etcd-proxy")
     wait_until(lambda: is_answering(port))
-    assert has_told(host, f"for 127.0.0.1:{client}")
+    assert has_told(host, f"for {MEMBER_ADDRESS}:{client}")
 
 
 @needs_etcd
@@ -212,7 +219,7 @@ def test_a_supervisor_that_is_killed_takes_its_proxy_along(
     host: FakeHost,
     names: NameServer,
     tmp_path: Path,
-    start_etcd: Callable[[], tuple[int, int]],
+    start_etcd: Callable[..., tuple[int, int]],
     supervise: Callable[[str], subprocess.Popen[str]],
 ) -> None:
     port = prepare_proxy(host, tmp_path)
@@ -221,6 +228,34 @@ def test_a_supervisor_that_is_killed_takes_its_proxy_along(
     wait_until(lambda: is_answering(port))
     process.kill()
     wait_until(lambda: not is_answering(port))
+
+
+@needs_etcd
+def test_addresses_of_a_member_that_lead_back_to_the_agent_are_left_out_and_told(
+    host: FakeHost,
+    names: NameServer,
+    tmp_path: Path,
+    start_etcd: Callable[..., tuple[int, int]],
+    supervise: Callable[[str], subprocess.Popen[str]],
+) -> None:
+    prepare_proxy(host, tmp_path)
+    client, peer = start_etcd(advertises_localhost=True)
+    names.ports["_etcd-server._tcp.etcd.mesos"] = [peer]
+    supervise("etcd-proxy")
+    wait_until(lambda: "inspection" in get_kinds(host))
+    assert has_told(host, f"for {MEMBER_ADDRESS}:{client}")
+    assert has_told(host, f"advertise localhost:{client}, which leads every agent back to itself, and is left out")
+    assert "--advertise-client-urls" in host.reports[-1]["warnings"]["etcd-proxy"][0]
+
+
+@needs_etcd
+def test_somebody_elses_etcd_where_the_proxy_would_listen_is_refused_with_both_ids(
+    host: FakeHost, names: NameServer, start_etcd: Callable[..., tuple[int, int]]
+) -> None:
+    names.ports["_etcd-client._tcp.etcd.mesos"] = [start_etcd()[0]]
+    assert host.run("supervise", "etcd-proxy").returncode == 3
+    assert has_told(host, "is another etcd (cluster bf9f788948ddee22) than the one behind etcd.mesos (cluster ")
+    assert host.run("supervise", "etcd-proxy", "--health").returncode == 1
 
 
 def test_an_etcd_of_somebody_else_is_left_alone_and_counts(
@@ -257,7 +292,7 @@ def test_a_name_without_members_is_waited_for(
 def test_a_proxy_that_crashes_is_started_again_and_its_words_are_told(
     host: FakeHost, names: NameServer, supervise: Callable[[str], subprocess.Popen[str]]
 ) -> None:
-    names.ports["_etcd-client._tcp.etcd.mesos"] = [1]
+    names.ports["_etcd-client._tcp.etcd.mesos"] = [find_port()]
     program = host.root / "downloads/etcd"
     program.write_text(
         '#!/bin/sh\n[ "$1" = --version ] && echo etcd Version: 3.3.12 && exit\necho no such luck\nexit 7\n'
@@ -358,16 +393,80 @@ def test_why_a_container_crashes_is_told(host: FakeHost, supervise: Callable[[st
     assert host.run("supervise", "calico-node", "--health").returncode == 1
 
 
-def test_where_felix_is_to_answer_for_its_health_its_container_alone_is_not_healthy(
+def test_the_last_line_of_a_container_that_ends_again_and_again_is_part_of_the_fault(
     host: FakeHost, supervise: Callable[[str], subprocess.Popen[str]]
 ) -> None:
-    host.wanted["calico_node"]["environment"]["FELIX_HEALTHENABLED"] = "true"
+    line = "ERROR: IP address 198.51.100.3 is already in use by host h2."
+    end(supervise("calico-node"), after=lambda: "inspection" in get_kinds(host))
+    with changing_state(host.root) as state:
+        state["container_log"] = f"Using IPv4 address\n{line}\n"
+        state["containers"]["calico-node"]["State"].update({"Restarting": True, "Running": False, "ExitCode": 1})
+    assert line in json.loads(host.run("inspect").stdout)["faults"]["calico-node"]
+    here = Host(str(host.root), None, {})
+    assert describe_failure(here, "it never stays up for long", "")[0].endswith(f"it said: {line}")
+
+
+def set_calico(host: FakeHost, **values: Any) -> None:
+    """Break something of what calico-node shows of itself, or mend it."""
+    with changing_state(host.root) as state:
+        state["calico"].update(values)
+
+
+@pytest.mark.parametrize(
+    ("broken", "words"),
+    [
+        ({"has_felix": False}, "Felix does not run in calico-node; it said: boom"),
+        ({"felix_age": "00:01"}, "Felix ends again and again: it is up for 1 s, in a container that is up for 602 s"),
+        ({"felix_ttl_s": 40}, "Felix has not reported to etcd for 50 s"),
+        ({"felix_ttl_s": 0}, "Felix has reported nothing to etcd lately"),
+        ({"address": "198.51.100.3"}, "etcd holds 198.51.100.3 as the address of node h1, and this host's is 10.77."),
+        ({"nodes": {"h2": "10.77.0.11"}}, "the address 10.77.0.11 of node h1 is held by node h2 too"),
+        ({"has_bird": False}, "could not look: BIRD: BIRD's answer on"),
+        ({"nodes": {"h2": "10.77.0.12"}}, "the BGP session with node h2 (10.77.0.12) is not configured in BIRD"),
+        ({"is_mesh_on": False, "nodes": {"h2": "10.77.0.12"}}, "the mesh of nodes is off and no BGP peer"),
+        ({"plugins": {}}, 'Docker finds no plugin "calico"'),
+    ],
+)
+def test_a_container_that_is_up_is_not_healthy_before_calico_works(
+    host: FakeHost, supervise: Callable[[str], subprocess.Popen[str]], broken: dict[str, Any], words: str
+) -> None:
+    host.wanted["complete_nodes"] = [{"name": "h2", "address": "10.77.0.12"}]
+    # Another node's Felix reports: it lives, and a session with it is missed.
+    set_calico(host, **broken)
+    process = supervise("calico-node")
+    wait_until(lambda: has_told(host, words))
+    assert "inspection" not in get_kinds(host)
+    assert process.poll() is None
+    done = host.run("supervise", "calico-node", "--health")
+    assert (done.returncode, "its supervisor has not seen it work yet" in done.stderr) == (1, True)
+    set_calico(host, **WELL)
+    wait_until(lambda: "inspection" in get_kinds(host))
+    assert "Felix reported to etcd 3 s ago" in host.reports[-1]["proofs"]["calico-node"]
+    assert host.run("supervise", "calico-node", "--health").returncode == 0
+
+
+def test_once_proven_felix_is_missed_and_others_sessions_are_not(
+    host: FakeHost, supervise: Callable[[str], subprocess.Popen[str]]
+) -> None:
+    host.wanted["complete_nodes"] = [{"name": "h2", "address": "10.77.0.12"}]
+    set_calico(host, nodes={"h2": "10.77.0.12"}, sessions={"10.77.0.12": "Established"})
     supervise("calico-node")
     wait_until(lambda: "inspection" in get_kinds(host))
-    # On an address of its own, where nothing listens.
-    environment = {**host.environment(), "CALICO_DCOS_LOOPBACK": "127.63.0.1"}
-    done = host.run("supervise", "calico-node", "--health", environment=environment)
-    assert (done.returncode, "Felix does not answer on port 9099" in done.stderr) == (1, True)
+    set_calico(host, sessions={"10.77.0.12": "Connect"})
+    assert host.run("supervise", "calico-node", "--health").returncode == 0
+    set_calico(host, has_felix=False)
+    done = host.run("supervise", "calico-node", "--health")
+    assert (done.returncode, "Felix does not run" in done.stderr) == (1, True)
+
+
+def test_a_host_whose_docker_is_on_nftables_is_refused_before_its_first_change(host: FakeHost) -> None:
+    host.set_tables("", DOCKER_NFT)
+    assert host.run("supervise", "calico-node").returncode == 3
+    assert has_told(
+        host, "Docker's rules are in nftables with FORWARD policy DROP, Calico 2's are in the legacy tables"
+    )
+    assert has_told(host, "update-alternatives --set iptables /usr/sbin/iptables-legacy")
+    assert host.acts == []
 
 
 def test_a_docker_that_is_away_is_waited_for(host: FakeHost, supervise: Callable[[str], subprocess.Popen[str]]) -> None:

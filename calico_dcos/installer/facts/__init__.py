@@ -8,15 +8,23 @@ from ..rollbacks import Rollback, read_rollbacks
 from ..unknown import Unknown
 from ..wanted import Wanted
 from ..web import split_address
+from .bird import Bird, read_bird
+from .calico_etcd import CalicoEtcd, read_calico_etcd
 from .calico_node import Container, read_calico_node
 from .clock import Clock, read_clock
 from .cni import Cni, read_cni
 from .disk import Disk, read_disks
 from .docker import Docker, Engine, read_docker
+from .docker_drivers import Driver, read_docker_drivers
 from .etcd import Endpoint, Listener, read_endpoints, read_listener
-from .felix import Felix, read_felix
+from .etcd_cluster import Cluster, Reached, read_cluster, read_reached
+from .etcd_members import Behind, read_behind
+from .felix import Felix, find_node_name, read_felix
 from .mesos_agent import AgentState, MesosAgent, read_mesos_agent
+from .netfilter import Netfilter, read_netfilter
 from .network import Port, RpFilter, read_port, read_rp_filter
+from .node_log import NodeLog, needs_log, read_node_log
+from .node_look import read_quiet
 from .system import Dcos, System, read_dcos, read_system
 
 WRITTEN_DIRS = (STATE_DIR, "/etc/docker")
@@ -34,9 +42,18 @@ Facts = NamedTuple(
         ("cni", Cni),
         ("calico_node", Union[Container, None, Unknown]),
         ("felix", Felix),
+        ("node_log", Union[NodeLog, None, Unknown]),
+        ("calico_etcd", CalicoEtcd),
+        ("bird", Bird),
+        ("quiet_nodes", List[str]),
+        ("netfilter", Netfilter),
+        ("docker_drivers", List[Driver]),
         ("etcd", List[Endpoint]),
         ("etcd_listener", Listener),
+        ("etcd_listener_cluster", Union[Cluster, Unknown]),
         ("etcd_port", Port),
+        ("etcd_behind", Behind),
+        ("etcd_reached", List[Reached]),
         ("rollbacks", List[Rollback]),
     ],
 )
@@ -47,12 +64,17 @@ def read_facts(host: Host, wanted: Wanted) -> Facts:
 
     All at once: nearly all of the time is spent in waiting, and so a look takes as long as its slowest part.
     """
-    with ThreadPoolExecutor(max_workers=8) as pool:
+    with ThreadPoolExecutor(max_workers=16) as pool:
         docker = pool.submit(_read_docker, host, wanted)
         agent = pool.submit(_read_agent, host, wanted)
         node = pool.submit(_read_node, host, wanted)
+        calico = pool.submit(_read_calico, host, wanted)
+        netfilter = pool.submit(read_netfilter, host)
+        drivers = pool.submit(read_docker_drivers, host)
         etcd = pool.submit(read_endpoints, host, wanted.etcd_endpoints)
-        listener = pool.submit(read_listener, host, wanted.etcd_proxy.listen)
+        listener = pool.submit(_read_listener, host, wanted)
+        behind = pool.submit(read_behind, host, wanted.etcd_proxy.discovery_srv)
+        reached = pool.submit(read_reached, host, list_urls(wanted))
         dcos = pool.submit(read_dcos, host)
         clock = pool.submit(read_clock, host)
         port = pool.submit(read_port, host, split_address(wanted.etcd_proxy.listen)[1])
@@ -67,11 +89,40 @@ def read_facts(host: Host, wanted: Wanted) -> Facts:
             cni=agent.result()[1],
             calico_node=node.result()[0],
             felix=node.result()[1],
+            node_log=node.result()[2],
+            calico_etcd=calico.result()[0],
+            bird=calico.result()[1],
+            quiet_nodes=calico.result()[2],
+            netfilter=netfilter.result(),
+            docker_drivers=drivers.result(),
             etcd=etcd.result(),
-            etcd_listener=listener.result(),
+            etcd_listener=listener.result()[0],
+            etcd_listener_cluster=listener.result()[1],
             etcd_port=port.result(),
+            etcd_behind=behind.result(),
+            etcd_reached=reached.result(),
             rollbacks=read_rollbacks(host),
         )
+
+
+def list_urls(wanted: Wanted) -> List[str]:
+    """List the URLs by which this host's parts get to etcd: they are to lead to one cluster."""
+    others = [wanted.calico_node.environment.get("ETCD_ENDPOINTS"), wanted.cni.config.get("etcd_endpoints")]
+    told = [part for text in others if isinstance(text, str) for part in text.split(",") if part]
+    return [*wanted.etcd_endpoints, wanted.cluster_store.url, *told]
+
+
+def _read_listener(host: Host, wanted: Wanted) -> Tuple[Listener, Union[Cluster, Unknown]]:
+    listener = read_listener(host, wanted.etcd_proxy.listen)
+    is_etcd = listener.answers == "etcd"
+    return listener, read_cluster(listener.address) if is_etcd else Unknown("no etcd answers there")
+
+
+def _read_calico(host: Host, wanted: Wanted) -> Tuple[CalicoEtcd, Bird, List[str]]:
+    """Read the two sides of BGP: what etcd says that there is to be, and what BIRD has."""
+    name = find_node_name(wanted.calico_node.environment)
+    etcd, bird = read_calico_etcd(host, wanted.etcd_endpoints, name), read_bird(host)
+    return etcd, bird, read_quiet(host, bird, wanted)
 
 
 def _read_docker(host: Host, wanted: Wanted) -> Tuple[Docker, List[Disk]]:
@@ -88,6 +139,9 @@ def _read_agent(host: Host, wanted: Wanted) -> Tuple[MesosAgent, Cni]:
     return agent, read_cni(host, wanted.cni, searched)
 
 
-def _read_node(host: Host, wanted: Wanted) -> Tuple[Union[Container, None, Unknown], Felix]:
+def _read_node(
+    host: Host, wanted: Wanted
+) -> Tuple[Union[Container, None, Unknown], Felix, Union[NodeLog, None, Unknown]]:
     node = read_calico_node(host, wanted.calico_node)
-    return node, read_felix(host, node, wanted.etcd_endpoints)
+    felix = read_felix(host, node, wanted.etcd_endpoints, wanted.calico_node.felix_health)
+    return node, felix, read_node_log(host) if needs_log(node, felix) else None

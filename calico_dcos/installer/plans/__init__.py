@@ -3,16 +3,21 @@
 from typing import Dict, List
 
 from ..facts import Facts
+from ..facts.calico_node import Container
+from ..facts.node_look import NodeLook, find_address
 from ..host import STATE_DIR
 from ..rollbacks import DOCKER, MESOS_AGENT
 from ..unknown import Unknown
 from ..wanted import Wanted
 from .changes import STEPS, Action, Decision, could_not_look, refuse, warn
-from .cni import plan_cni
+from .cni import plan_cni, refuse_twins
 from .conditions import guard, refuse_architecture, refuse_disk, refuse_rolled_back, refuse_without_v2
 from .docker_store import plan_docker_store, warn_of_pending_edits
 from .mesos_agent import await_busy_agent, plan_agent_restart
+from .node_proof import prove_calico_node
+from .proofs import ProxyLook, prove_cni, prove_docker_store, prove_etcd_proxy, refuse_other_store
 from .services import plan_calico_node, plan_etcd_proxy, warn_of_node
+from .tables import refuse_tables
 
 # etcd's archive and what comes out of it; two plugins, downloaded and in place; files of settings and their backups.
 ETCD_MB, PLUGINS_MB, FILE_MB = 80, 64, 1
@@ -33,25 +38,50 @@ def plan_changes(facts: Facts, wanted: Wanted) -> Dict[str, Decision]:
         )
         return dict.fromkeys(STEPS, unknown)
     cni = _guard_cni(plan_cni(facts.cni, facts.mesos_agent.state, wanted.cni), facts, wanted)
+    reached = facts.etcd_reached
     return {
-        "etcd-proxy": _guard_proxy(
-            plan_etcd_proxy(facts.etcd_listener, facts.etcd_port, wanted.etcd_proxy), facts, wanted
+        "etcd-proxy": prove_etcd_proxy(_plan_proxy(facts, wanted), _build_proxy_look(facts)),
+        "docker-cluster-store": prove_docker_store(
+            _guard_store(plan_docker_store(facts.docker, wanted.cluster_store), facts, wanted), reached, wanted
         ),
-        "docker-cluster-store": _guard_store(plan_docker_store(facts.docker, wanted.cluster_store), facts, wanted),
-        "cni": cni,
+        "cni": prove_cni(cni, facts.cni, reached, wanted),
         "agent-restart": guard(
             plan_agent_restart(facts, wanted.cni, cni.changes),
             [refuse_rolled_back(facts.rollbacks, MESOS_AGENT, wanted)],
         ),
-        "calico-node": warn(
-            plan_calico_node(facts.calico_node, wanted.calico_node), warn_of_node(facts, wanted.calico_node)
-        ),
+        "calico-node": prove_calico_node(_plan_node(facts, wanted), build_node_look(facts), wanted),
     }
 
 
-def _guard_proxy(decision: Decision, facts: Facts, wanted: Wanted) -> Decision:
+def _plan_node(facts: Facts, wanted: Wanted) -> Decision:
+    planned = plan_calico_node(facts.calico_node, wanted.calico_node, facts.node_log)
+    return guard(warn(planned, warn_of_node(facts, wanted.calico_node)), [refuse_tables(facts.netfilter)])
+
+
+def build_node_look(facts: Facts) -> NodeLook:
+    """Take out of all facts what the proof of calico-node goes by."""
+    etcd = facts.calico_etcd
+    return NodeLook(
+        name=etcd.name,
+        address=find_address(facts.calico_node) if isinstance(facts.calico_node, Container) else None,
+        felix=facts.felix,
+        own=etcd.own,
+        etcd=etcd,
+        netfilter=facts.netfilter,
+        bird=facts.bird,
+        quiet=facts.quiet_nodes,
+        drivers=facts.docker_drivers,
+        log=facts.node_log,
+    )
+
+
+def _build_proxy_look(facts: Facts) -> ProxyLook:
+    return ProxyLook(facts.etcd_listener, facts.etcd_listener_cluster, facts.etcd_behind, facts.etcd_port)
+
+
+def _plan_proxy(facts: Facts, wanted: Wanted) -> Decision:
     return guard(
-        decision,
+        plan_etcd_proxy(facts.etcd_listener, facts.etcd_port, wanted.etcd_proxy),
         [
             refuse_architecture(wanted.etcd_proxy.archive.url, facts.system.architecture),
             refuse_disk(facts.disks, STATE_DIR, ETCD_MB),
@@ -67,6 +97,7 @@ def _guard_store(decision: Decision, facts: Facts, wanted: Wanted) -> Decision:
             refuse_disk(facts.disks, "/etc/docker", FILE_MB),
             refuse_disk(facts.disks, STATE_DIR, FILE_MB),
             refuse_without_v2(facts.etcd, wanted.cluster_store.url),
+            refuse_other_store(facts.etcd_reached, wanted),
             await_busy_agent(decision, facts.mesos_agent),
         ],
     )
@@ -84,6 +115,7 @@ def _guard_cni(decision: Decision, facts: Facts, wanted: Wanted) -> Decision:
         [
             # The network that an agent did not start with must not come back before somebody has looked.
             refuse_rolled_back(facts.rollbacks, MESOS_AGENT, wanted),
+            refuse_twins(decision, facts.cni, wanted.cni),
             *architectures,
             refuse_disk(facts.disks, wanted.cni.plugins_dir, needs_room),
             refuse_disk(facts.disks, STATE_DIR, needs_room),

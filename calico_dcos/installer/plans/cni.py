@@ -11,7 +11,7 @@ from ..wanted import Plugin
 from .changes import Action, Change, Decision, could_not_look, do, prove, refuse, warn
 from .foreign_networks import CONFIG_FILE, refuse_foreign, warn_of_foreign
 
-__all__ = ["CONFIG_FILE", "plan_cni"]
+__all__ = ["CONFIG_FILE", "plan_cni", "refuse_twins"]
 
 LAST_CNI_VERSION = (0, 2)
 
@@ -114,10 +114,6 @@ def _plan_config(configs: List[ConfigFile], wanted: WantedCni) -> List[Change]:
     if any(config.is_wanted for config in configs):
         return []
     ours = [config for config in configs if config.file == CONFIG_FILE]
-    twins = [config for config in configs if config.network == wanted.config["name"] and config.file != CONFIG_FILE]
-    impact = "Mesos finds network {} when a container asks for it".format(wanted.config["name"])
-    if twins:
-        impact = "{} configures the same network: Mesos uses only one of the two".format(twins[0].file)
     return [
         Change(
             action=Action.WRITE_NETWORK,
@@ -125,6 +121,18 @@ def _plan_config(configs: List[ConfigFile], wanted: WantedCni) -> List[Change]:
             message="write {}/{}".format(wanted.config_dir, CONFIG_FILE),
             reason="its content differs" if ours else "it is not there",
             restarts=None,
-            impact=impact,
+            impact="Mesos finds network {} when a container asks for it".format(wanted.config["name"]),
         )
     ]
+
+
+def refuse_twins(decision: Decision, cni: Cni, wanted: WantedCni) -> Optional[Decision]:
+    """Refuse to add a second file of one network: Mesos would use one of the two, and nobody knows which."""
+    configs = [] if isinstance(cni.configs, Unknown) else cni.configs
+    twins = [one.file for one in configs if one.network == wanted.config["name"] and one.file != CONFIG_FILE]
+    if not twins or not any(change.action is Action.WRITE_NETWORK for change in decision.changes):
+        return None
+    return refuse(
+        "{} configures network {} already".format(twins[0], wanted.config["name"]),
+        "remove it from {}, or disable this step".format(wanted.config_dir),
+    )

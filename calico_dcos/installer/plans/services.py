@@ -6,9 +6,10 @@ from ..facts import Facts
 from ..facts.calico_node import Container
 from ..facts.etcd import Listener
 from ..facts.network import Port, Process, RpFilter
+from ..facts.node_log import NodeLog
 from ..unknown import Unknown
 from ..wanted import CalicoNode, EtcdProxy, compute_settings_hash
-from .changes import Action, Decision, change, could_not_look, prove, refuse
+from .changes import Action, Decision, change, could_not_look, find_at_fault, prove, refuse
 
 EVERY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104  (compared with, not bound to)
 LOOSE = 2
@@ -65,19 +66,30 @@ def warn_of_node(facts: Facts, wanted: CalicoNode) -> List[str]:
     return warnings
 
 
-def plan_calico_node(container: Union[Container, None, Unknown], wanted: CalicoNode) -> Decision:
-    """Plan the container."""
+def plan_calico_node(
+    container: Union[Container, None, Unknown], wanted: CalicoNode, log: Union[NodeLog, None, Unknown]
+) -> Decision:
+    """Plan the container; log: what it said last, where it does not stay up."""
     if isinstance(container, Unknown):
         return could_not_look("the container calico-node: {}".format(container.reason))
     fault = find_container_fault(container, wanted)
     if fault is None:
         return prove("the container is up as wanted")
+    said = "; it said: {}".format(log.last) if isinstance(log, NodeLog) and log.last else ""
+    if container is not None and container.is_restarting and is_as_wanted(container, wanted):
+        # Docker does all that is left to do, again and again: what ends it is for somebody to mend.
+        return find_at_fault(fault + said, "mend what it complains of, and Docker starts it again by itself")
     return change(
         Action.RUN_CALICO_NODE,
         "run container calico-node of {}".format(wanted.image),
-        fault,
+        fault + said,
         "nothing restarts" if container is None else "calico-node is replaced: the network stays as it is meanwhile",
     )
+
+
+def is_as_wanted(container: Container, wanted: CalicoNode) -> bool:
+    """Whether the container is the one that is wanted, up or not."""
+    return container.settings_hash == compute_settings_hash(wanted.image, wanted.environment)
 
 
 def find_container_fault(container: Union[Container, None], wanted: CalicoNode) -> Union[str, None]:

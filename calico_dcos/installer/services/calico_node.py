@@ -2,24 +2,39 @@
 
 import time
 from enum import Enum
-from typing import Callable, NamedTuple, Optional, Union
+from typing import Callable, NamedTuple, Optional, Tuple, Union
 
 from ..docker_api import DockerAwayError, NoSuchObjectError
-from ..facts.calico_node import Container, read_calico_node
+from ..facts.calico_node import NAME, Container, read_calico_node
+from ..facts.node_look import read_node_look
 from ..host import Host, ToolError
-from ..plans.services import describe_end, find_container_fault
+from ..plans.changes import Decision
+from ..plans.node_proof import prove_calico_node
+from ..plans.services import describe_end, find_container_fault, plan_calico_node
 from ..report import Reporter
 from ..steps.work import StepError
 from ..unknown import Unknown
-from ..wanted import CalicoNode, compute_settings_hash
+from ..wanted import CalicoNode, Wanted, compute_settings_hash
 from .container import create_container, has_image, pull_image, read_log, remove_container, start_container
+from .proven import forget_proven, note_proven
 from .stop import StopSignal
+from .watch import (
+    AWAY_LIMIT_S,
+    DOWN_LIMIT_S,
+    UNSEEN,
+    Lack,
+    Standing,
+    begin_anew,
+    find_end,
+    note,
+)
 
 STEADY_POLLS = 3
-DOWN_LIMIT_S = 60.0
-# dockerd itself may take long to come back, and until then nothing can be said of the container.
-AWAY_LIMIT_S = 300.0
 BACK_OFF_MAX_S = 60.0
+LINE_MAX = 400
+# A look asks etcd, Docker and the kernel, on every agent: seldom once all is well. One at all nodes is more yet.
+STEADY_LOOK_S = 15.0
+WHOLE_LOOK_S = 10.0
 
 Seen = Union[Container, None, Unknown]
 
@@ -80,15 +95,41 @@ def count_trouble(trouble: Trouble, fault: str, now_s: float, poll_s: float) -> 
     return trouble._replace(count=count, fault=fault, retry_at_s=now_s + min(poll_s * 2 ** (count - 1), BACK_OFF_MAX_S))
 
 
+def look(host: Host, wanted: Wanted, container: Container, *, is_whole: bool) -> Decision:
+    """Look whether Calico works, as an inspection does; is_whole: what other nodes have to do with it too."""
+    planned = plan_calico_node(container, wanted.calico_node, None)
+    return prove_calico_node(planned, read_node_look(host, wanted, container, is_whole=is_whole), wanted)
+
+
+def choose_pause_s(standing: Standing, *, is_local: bool) -> float:
+    """Choose how long to wait before the next look; no wait: it is for the next poll."""
+    if standing.lack is Lack.NOTHING:
+        return STEADY_LOOK_S
+    return 0.0 if is_local else WHOLE_LOOK_S
+
+
+def describe_failure(host: Host, fault: str, docker: str) -> Tuple[str, str]:
+    """Describe a container that does not stay up: in a line, with the last one that it said, and in several."""
+    reason = "calico-node is not up: {}".format(fault)
+    if docker:
+        return reason, docker
+    log = read_log(host)
+    last = [line for line in log.splitlines() if line.strip()][-1:]
+    return reason + "".join("; it said: {}".format(line.strip()[:LINE_MAX]) for line in last), log
+
+
 class NodeSupervisor:
     """Keeps the container as wanted, and leaves it running when it ends itself."""
 
-    def __init__(self, host: Host, wanted: CalicoNode, reporter: Reporter, tell_healthy: Callable[[], None]) -> None:
+    def __init__(self, host: Host, wanted: Wanted, reporter: Reporter, tell_healthy: Callable[[], None]) -> None:
         self._host = host
-        self._wanted = wanted
+        self._all = wanted
+        self._wanted = wanted.calico_node
         self._reporter = reporter
         self._tell_healthy = tell_healthy
         self._watch = FIRST_WATCH
+        self._standing = UNSEEN
+        self._look_at_s = 0.0
         self._trouble = NO_TROUBLE
         self._told = ""
 
@@ -96,12 +137,16 @@ class NodeSupervisor:
         """Supervise until asked to end.
 
         Raises:
-            StepError: the container cannot be run, or does not stay up.
+            StepError: the container cannot be run, does not stay up, or Calico does not work in it.
         """
-        while True:
-            self._tick(time.monotonic())
-            if stop.wait(self._wanted.poll_s):
-                return
+        forget_proven(self._host, NAME)
+        try:
+            while True:
+                self._tick(time.monotonic())
+                if stop.wait(self._wanted.poll_s):
+                    return
+        finally:
+            forget_proven(self._host, NAME)
 
     def _tick(self, now_s: float) -> None:
         container = read_calico_node(self._host, self._wanted)
@@ -109,15 +154,40 @@ class NodeSupervisor:
         self._watch = observe(self._watch, container, self._wanted, now_s)
         fault = find_fault(self._watch, container, self._wanted, now_s)
         if fault is not None:
-            raise StepError("calico-node is not up: {}".format(fault), self._trouble.fault or read_log(self._host))
+            raise StepError(*describe_failure(self._host, fault, self._trouble.fault))
         if isinstance(container, Unknown):
             self._tell("waits for Docker: {}".format(container.reason))
             return
-        if self._watch.polls >= STEADY_POLLS and not was_steady:
-            self._trouble = NO_TROUBLE
-            self._tell("calico-node is up since {}".format(self._watch.started_at))
-            self._tell_healthy()
+        if container is not None and self._watch.polls >= STEADY_POLLS:
+            if not was_steady:
+                self._trouble = NO_TROUBLE
+                self._tell("calico-node is up since {}".format(self._watch.started_at))
+                # Another start has the whole time to settle.
+                self._standing, self._look_at_s = begin_anew(self._standing, now_s), now_s
+            self._prove(container, now_s)
         self._meet(find_need(container, self._wanted), container, now_s)
+
+    def _prove(self, container: Container, now_s: float) -> None:
+        """See whether Calico works; once it was seen, seldom, and of this host alone."""
+        if now_s < self._look_at_s:
+            return
+        was_well = self._standing.lack is Lack.NOTHING
+        decision = look(self._host, self._all, container, is_whole=False)
+        is_local = self._standing.is_proven or decision.proof is None
+        if not is_local:
+            decision = look(self._host, self._all, container, is_whole=True)
+        self._standing = note(self._standing, decision, now_s, is_local=is_local)
+        is_well = self._standing.lack is Lack.NOTHING
+        self._look_at_s = now_s + choose_pause_s(self._standing, is_local=is_local)
+        if is_well and not was_well:
+            self._tell("calico-node works: {}".format(decision.proof))
+            note_proven(self._host, NAME)
+            self._tell_healthy()
+        if not is_well:
+            self._tell("calico-node is not proven: {}".format(self._standing.reason))
+        end = find_end(self._standing, time.monotonic())
+        if end is not None:
+            raise StepError("calico-node does not work: {}".format(end), read_log(self._host))
 
     def _meet(self, need: Need, container: Optional[Container], now_s: float) -> None:
         if need is Need.NOTHING:

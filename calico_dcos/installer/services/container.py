@@ -4,10 +4,9 @@ Never with ``docker run``: its command line, with every setting and so every sec
 An image is pulled with the command all the same, which knows the host's credentials for registries.
 """
 
-import struct
-from typing import Any, Dict, List
+from typing import Any, Dict
 
-from ..docker_api import DockerAwayError, NoSuchObjectError, act, read_bytes, read_json
+from ..docker_api import DockerAwayError, NoSuchObjectError, act, parse_log, read_bytes, read_json
 from ..facts.calico_node import HASH_LABEL, NAME
 from ..host import Host, ToolError
 from ..wanted import CalicoNode, compute_settings_hash
@@ -16,8 +15,6 @@ VOLUMES = ("/lib/modules:/lib/modules", "/var/run/calico:/var/run/calico", "/var
 PULL_TIMEOUT_S = 900
 ACT_TIMEOUT_S = 120
 LOG_LINES = 20
-FRAME = struct.Struct(">BxxxL")
-STREAMS = (0, 1, 2)
 
 
 def build_body(wanted: CalicoNode) -> Dict[str, Any]:
@@ -80,16 +77,3 @@ def read_log(host: Host) -> str:
         return "\n".join(parse_log(read_bytes(host, path, ACT_TIMEOUT_S)))
     except (DockerAwayError, NoSuchObjectError) as error:
         return "(no log: {})".format(error)
-
-
-def parse_log(content: bytes) -> List[str]:
-    """Read the lines of a log: in frames of stdout and stderr, or plain where the container has a terminal."""
-    text = b""
-    offset = 0
-    while offset + FRAME.size <= len(content):
-        stream, length = FRAME.unpack_from(content, offset)
-        if stream not in STREAMS or content[offset + 1 : offset + 4] != b"\0\0\0":
-            return content.decode("utf-8", "replace").splitlines()
-        text += content[offset + FRAME.size : offset + FRAME.size + length]
-        offset += FRAME.size + length
-    return text.decode("utf-8", "replace").splitlines()

@@ -1,4 +1,8 @@
-"""The health check of a service, for Mesos: stateless and quick; what is asked is the service itself."""
+"""The health check of a service, for Mesos: quick, and by the same proof as its supervisor's.
+
+Until the supervisor has proven the service there is nothing to be healthy. From then on what could not be looked at is
+the supervisor's to judge, who knows for how long that has been so.
+"""
 
 import calendar
 import re
@@ -6,13 +10,13 @@ import time
 from typing import Optional, TextIO, Union
 
 from ..facts.calico_node import Container, read_calico_node
-from ..facts.etcd import ask_etcd
-from ..facts.felix import HEALTH_PORT, ask_health
 from ..host import Host
+from ..plans.changes import Decision, describe_unproven
 from ..plans.services import find_container_fault
 from ..unknown import Unknown
-from ..wanted import CalicoNode, EtcdProxy, Wanted
-from ..web import UnreachableError, split_address
+from ..wanted import CalicoNode, Wanted
+from . import calico_node, etcd_proxy
+from .proven import was_proven
 
 # A container that crashes over and over is never up for this many polls.
 STEADY_POLLS = 2
@@ -20,25 +24,31 @@ STEADY_POLLS = 2
 
 def check_health(service: str, host: Host, wanted: Wanted, err: TextIO) -> int:
     """Return 0 if the service is healthy; else say why not, and return 1."""
-    if service == "etcd-proxy":
-        fault = find_proxy_fault(host, wanted.etcd_proxy)
-    else:
-        fault = find_node_fault(read_calico_node(host, wanted.calico_node), wanted.calico_node, time.time())
-        fault = fault or find_felix_fault(host, wanted.calico_node)
+    fault = find_fault(service, host, wanted)
     if fault is None:
         return 0
     err.write("{} is not healthy: {}\n".format(service, fault))
     return 1
 
 
-def find_proxy_fault(host: Host, wanted: EtcdProxy) -> Optional[str]:
-    """Ask the port itself: a proxy whose members are away runs, and is of no use."""
-    try:
-        hostname, port = split_address(wanted.listen)
-        etcd = ask_etcd("{}:{}".format(host.dial(hostname), port))
-    except UnreachableError as error:
-        return str(error)
-    return None if etcd.is_healthy else "etcd says that it is not"
+def find_fault(service: str, host: Host, wanted: Wanted) -> Optional[str]:
+    """Find what keeps a service from being healthy."""
+    if not was_proven(host, service):
+        return "its supervisor has not seen it work yet"
+    if service == etcd_proxy.SERVICE:
+        return find_lack(etcd_proxy.judge(etcd_proxy.read_look(host, wanted.etcd_proxy), wanted.etcd_proxy))
+    container = read_calico_node(host, wanted.calico_node)
+    if isinstance(container, Unknown):
+        return None
+    fault = find_node_fault(container, wanted.calico_node, time.time())
+    if fault is not None or container is None:
+        return fault
+    return find_lack(calico_node.look(host, wanted, container, is_whole=False))
+
+
+def find_lack(decision: Decision) -> Optional[str]:
+    """Find what a look says that a service lacks; what could not be looked at is no lack yet."""
+    return None if decision.unknown is not None else describe_unproven(decision) or None
 
 
 def find_node_fault(
@@ -55,16 +65,6 @@ def find_node_fault(
     if 0 <= up_s < STEADY_POLLS * wanted.poll_s:
         return "it is up for {:.0f} s only".format(up_s)
     return None
-
-
-def find_felix_fault(host: Host, wanted: CalicoNode) -> Optional[str]:
-    """Ask Felix, where its settings have it answer: that its container is up says little of it."""
-    if wanted.environment.get("FELIX_HEALTHENABLED", "").lower() != "true":
-        return None
-    felix = ask_health(host)
-    if felix is None:
-        return "Felix does not answer on port {}".format(HEALTH_PORT)
-    return None if felix.is_ready is True else "Felix is not ready: {}".format(felix.detail)
 
 
 def parse_time(text: str) -> float:

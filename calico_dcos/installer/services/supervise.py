@@ -1,15 +1,13 @@
 """Runs one service until it is asked to end, or cannot go on; never two supervisors of one on a host."""
 
 from contextlib import ExitStack, contextmanager
-from typing import Callable, Iterator, Optional
+from typing import Callable, Iterator
 
-from ..facts import Facts
 from ..files import FileError
 from ..host import Host
 from ..inspection import read_inspection
 from ..lock import LockedError, hold_lock
 from ..outside import LOOK_LIMIT_S, Place
-from ..plans import find_native_calico, plan_changes
 from ..report import Reporter
 from ..steps import EXIT_DONE, EXIT_FAILED, EXIT_REFUSED
 from ..steps.work import StepError
@@ -23,17 +21,11 @@ from .stop import StopSignal
 RETRY_S = 0.5
 
 
-def find_refusal(service: str, facts: Facts, wanted: Wanted) -> Optional[str]:
-    """Find why a service must not be run here; a Docker that is away is waited for."""
-    if service == "calico-node" and not find_native_calico(facts):
-        return None
-    return plan_changes(facts, wanted)[service].refusal
-
-
 def admit(service: str, host: Host, wanted: Wanted, reporter: Reporter) -> int:
     """Tell whether a service may be run here: by the exit status, and why not in words."""
-    facts = read_inspection(host, wanted).facts
-    refusal = find_refusal(service, facts, wanted)
+    facts, plan = read_inspection(host, wanted)[:2]
+    # What could not be looked at is no refusal: a Docker that is away is waited for.
+    refusal = plan[service].refusal
     if refusal is not None:
         reporter.failure(refusal)
         return EXIT_REFUSED
@@ -111,4 +103,4 @@ def _run(service: str, host: Host, wanted: Wanted, reporter: Reporter, stop: Sto
     if service == "etcd-proxy":
         ProxySupervisor(host, wanted.etcd_proxy, reporter, tell_healthy).run(stop)
     else:
-        NodeSupervisor(host, wanted.calico_node, reporter, tell_healthy).run(stop)
+        NodeSupervisor(host, wanted, reporter, tell_healthy).run(stop)

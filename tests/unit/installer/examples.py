@@ -6,15 +6,21 @@ import json
 from typing import Any
 
 from calico_dcos.installer.facts import Facts
+from calico_dcos.installer.facts.bird import Bird, Session
+from calico_dcos.installer.facts.calico_etcd import CalicoEtcd, EtcdNode
 from calico_dcos.installer.facts.calico_node import Container
 from calico_dcos.installer.facts.clock import Clock
 from calico_dcos.installer.facts.cni import Cni, ConfigFile, PluginDir, PluginFile, find_broken, find_duplicates
 from calico_dcos.installer.facts.daemon_json import ABSENT, DaemonJson
 from calico_dcos.installer.facts.disk import Disk, Room
 from calico_dcos.installer.facts.docker import Docker, Engine, Running
+from calico_dcos.installer.facts.docker_drivers import Driver
 from calico_dcos.installer.facts.etcd import Endpoint, EtcdAnswer, Listener
+from calico_dcos.installer.facts.etcd_cluster import Cluster, Reached
+from calico_dcos.installer.facts.etcd_members import Behind, Members
 from calico_dcos.installer.facts.felix import Felix
 from calico_dcos.installer.facts.mesos_agent import AgentState, MesosAgent
+from calico_dcos.installer.facts.netfilter import Family, Netfilter
 from calico_dcos.installer.facts.network import Port, RpFilter
 from calico_dcos.installer.facts.system import Dcos, System
 from calico_dcos.installer.systemd import Unit
@@ -27,6 +33,7 @@ PLUGINS_DIR = "/opt/mesosphere/active/cni"
 CONFIG_DIR = "/opt/mesosphere/etc/dcos/network/cni"
 SUM = "a" * 64
 OTHER_SUM = "b" * 64
+CLUSTER = Cluster("bf9f788948ddee22", None)
 PLUGIN_URL = "http://10.0.0.1/artifacts/calico"
 
 WANTED: dict[str, Any] = {
@@ -162,6 +169,27 @@ def build_endpoint(**values: Any) -> Endpoint:
     return Endpoint("http://localhost:2379", etcd, has_v2=True, has_v3=True)._replace(**values)
 
 
+def build_felix(**values: Any) -> Felix:
+    felix = Felix(is_ready=True, asked="etcd", detail="Felix reported to etcd 3 s ago", age_s=600, container_s=602)
+    return felix._replace(**values)
+
+
+def build_family(**values: Any) -> Family:
+    family = Family("DROP", None, has_docker=True, verdict="DROP", accepts_calico=False)
+    return family._replace(**values)
+
+
+def build_bird(states: dict[str, str]) -> Bird:
+    """A BIRD with sessions: address of the other end -> state."""
+    sessions = [Session("Mesh", peer, state, "11:24:46", "") for peer, state in states.items()]
+    return Bird(is_up=True, detail="BIRD 1.6.8 ready.", sessions=sessions)
+
+
+def build_calico_etcd(**values: Any) -> CalicoEtcd:
+    own, other = EtcdNode("h1", "10.77.0.11"), EtcdNode("h2", "10.77.0.12")
+    return CalicoEtcd("h1", own, 2, [own, other], is_mesh_on=True, peers=[])._replace(**values)
+
+
 def build_facts(**values: Any) -> Facts:
     """A host on which everything is as wanted."""
     listener = Listener("127.0.0.1:2379", "etcd", "etcd 3.3.12")
@@ -175,10 +203,22 @@ def build_facts(**values: Any) -> Facts:
         mesos_agent=MesosAgent(build_unit("dcos-mesos-slave.service"), "10.0.0.2:5051", build_agent_state(), None),
         cni=build_cni(),
         calico_node=build_container(),
-        felix=Felix(is_ready=True, asked="etcd", detail="reported up"),
+        felix=build_felix(),
+        node_log=None,
+        calico_etcd=build_calico_etcd(),
+        bird=build_bird({"10.77.0.12": "Established"}),
+        quiet_nodes=[],
+        netfilter=Netfilter("legacy", build_family(calico="cali-FORWARD"), None),
+        docker_drivers=[
+            Driver("/run/docker/plugins/calico.sock", "NetworkDriver", ["NetworkDriver"]),
+            Driver("/run/docker/plugins/calico-ipam.sock", "IpamDriver", ["IpamDriver"]),
+        ],
         etcd=[build_endpoint()],
         etcd_listener=listener,
+        etcd_listener_cluster=CLUSTER,
         etcd_port=Port(2379, []),
+        etcd_behind=Behind("etcd.mesos", Members(["10.77.0.1:2379"], []), CLUSTER),
+        etcd_reached=[Reached("localhost:2379", CLUSTER)],
         rollbacks=[],
     )
     return facts._replace(**values)

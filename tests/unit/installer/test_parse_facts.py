@@ -1,4 +1,4 @@
-"""What the kernel, a clock, Felix and the CNI directory say -> facts; and what is hidden on the way out."""
+"""What the kernel, a clock and the CNI directory say -> facts; and what is hidden on the way out."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import pytest
 
 from calico_dcos.installer.facts.clock import compute_offset
 from calico_dcos.installer.facts.cni import Duplicate, find_broken, find_duplicates, parse_config
-from calico_dcos.installer.facts.felix import find_node_name, parse_report
 from calico_dcos.installer.facts.mesos_agent import is_cni_isolator_on
 from calico_dcos.installer.facts.network import (
     Socket,
@@ -19,7 +18,7 @@ from calico_dcos.installer.facts.network import (
 )
 from calico_dcos.installer.redaction import hide_secrets, is_secret_name
 from calico_dcos.installer.unknown import Unknown, to_json
-from tests.unit.installer.examples import build_config, build_container
+from tests.unit.installer.examples import build_config
 
 # Of a real host: sshd on all addresses, etcd on the loopback address, and one connection that is no listener.
 TCP = """\
@@ -69,30 +68,6 @@ def test_a_clock_is_compared_with_an_http_date(now_epoch_s: float, ahead: int) -
 @pytest.mark.parametrize("date", [None, "", "yesterday"])
 def test_an_answer_without_a_date_tells_nothing_of_the_clock(date: str | None) -> None:
     assert isinstance(compute_offset(date, 1.0), Unknown)
-
-
-@pytest.mark.parametrize(
-    ("status", "text", "is_ready"),
-    [
-        (200, r'{"node": {"value": "{\"status\": \"up\", \"time\": \"2026-11-23T17:27:11Z\"}"}}', True),
-        (200, r'{"node": {"value": "{\"status\": \"in-sync\"}"}}', False),
-        (404, '{"errorCode": 100, "message": "Key not found"}', False),
-    ],
-)
-def test_felix_reports_itself_in_etcd(status: int, text: str, *, is_ready: bool) -> None:
-    assert parse_report(status, text, "etcd")[0] is is_ready
-
-
-@pytest.mark.parametrize(("status", "text"), [(200, "{}"), (200, "garbage"), (500, "{}"), (200, '{"node": 1}')])
-def test_a_report_of_felix_that_is_not_understood_is_unknown(status: int, text: str) -> None:
-    assert isinstance(parse_report(status, text, "etcd")[0], Unknown)
-
-
-def test_felix_reports_under_the_name_of_its_settings() -> None:
-    settings = {"HOSTNAME": "agent-1", "FELIX_FELIXHOSTNAME": "agent-2"}
-    assert find_node_name(build_container(settings=settings)) == "agent-2"
-    assert find_node_name(build_container(settings={"HOSTNAME": "agent-1"})) == "agent-1"
-    assert find_node_name(build_container(settings={"HOSTNAME": ""})) != ""
 
 
 @pytest.mark.parametrize(

@@ -10,11 +10,11 @@ import pytest
 
 from calico_dcos.installer.facts.cni import parse_plugin_version
 from calico_dcos.installer.facts.etcd import parse_etcd_version, parse_health
+from calico_dcos.installer.facts.etcd_members import parse_members
 from calico_dcos.installer.facts.mesos_agent import AgentState, parse_agent_state
 from calico_dcos.installer.facts.system import is_dcos_with_calico, parse_cgroups, parse_os_name
 from calico_dcos.installer.services.etcd_binary import Binary, build_proxy_command, parse_etcd_output
 from calico_dcos.installer.services.health import parse_time
-from calico_dcos.installer.services.members import parse_members
 from calico_dcos.installer.steps.download import find_program_fault
 from calico_dcos.installer.unknown import Unknown
 from calico_dcos.installer.versions import parse_version

@@ -147,7 +147,6 @@ def test_the_proxy_is_there_when_etcd_answers_where_it_listens(
         pytest.param(build_container(image="calico/node:v0.9"), "its image is calico/node:v0.9", id="another image"),
         pytest.param(build_container(settings_hash="0123"), "its settings differ", id="other settings"),
         pytest.param(build_container(settings_hash=None), "its settings differ", id="somebody else's, run otherwise"),
-        pytest.param(build_container(is_restarting=True, restarts=7), "over and over (7 times", id="a crash loop"),
         pytest.param(build_container(is_running=False, status="exited"), "it is exited", id="stopped"),
     ],
 )

@@ -8,7 +8,7 @@ from calico_dcos.installer.facts.cni import Cni, ConfigFile, PluginFile
 from calico_dcos.installer.facts.mesos_agent import AgentState
 from calico_dcos.installer.pins import Pin
 from calico_dcos.installer.plans.changes import Action
-from calico_dcos.installer.plans.cni import plan_cni
+from calico_dcos.installer.plans.cni import plan_cni, refuse_twins
 from calico_dcos.installer.unknown import Unknown
 from tests.unit.installer.examples import (
     OTHER_SUM,
@@ -125,6 +125,8 @@ def test_mesos_understands_results_up_to_cni_0_2(version: str, *, is_refused: bo
     assert (decision.refusal is not None) is is_refused
 
 
-def test_a_twin_is_told_of_where_it_does_not_forbid_the_step() -> None:
-    change = plan_cni(build_cni(configs=[TWIN]), build_agent_state(), build_wanted().cni).changes[0]
-    assert "my.conf configures the same network" in change.impact
+def test_a_second_file_for_one_network_is_not_written() -> None:
+    cni, wanted = build_cni(configs=[TWIN]), build_wanted().cni
+    refusal = refuse_twins(plan_cni(cni, build_agent_state(), wanted), cni, wanted)
+    assert refusal is not None
+    assert str(refusal.refusal).startswith("my.conf configures network calico already")

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from calico_dcos.installer.docker_api import parse_log
 from calico_dcos.installer.facts.calico_node import Container
 from calico_dcos.installer.services.calico_node import (
-    AWAY_LIMIT_S,
-    DOWN_LIMIT_S,
     FIRST_WATCH,
     NO_TROUBLE,
     STEADY_POLLS,
@@ -18,9 +17,10 @@ from calico_dcos.installer.services.calico_node import (
     find_need,
     observe,
 )
-from calico_dcos.installer.services.container import build_body, parse_log
+from calico_dcos.installer.services.container import build_body
 from calico_dcos.installer.services.etcd_proxy import NO_CRASHES, STEADY_S, count_crash
 from calico_dcos.installer.services.health import find_node_fault, parse_time
+from calico_dcos.installer.services.watch import AWAY_LIMIT_S, DOWN_LIMIT_S
 from calico_dcos.installer.unknown import Unknown
 from calico_dcos.installer.wanted import compute_settings_hash
 from tests.unit.installer.examples import build_container, build_wanted

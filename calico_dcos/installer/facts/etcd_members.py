@@ -1,26 +1,46 @@
-"""Finds the client addresses of the etcd cluster behind an SRV name."""
+"""Facts: the client addresses of the etcd cluster behind an SRV name, and which cluster that is."""
 
 import json
-from typing import List, Tuple
+import re
+from typing import List, NamedTuple, Tuple, Union
 from urllib.parse import urlsplit
 
 from ..dns import SRV, A, LookupFailedError, Response, Target, look_up, parse_resolv_conf
-from ..facts.system import read_text
-from ..host import Host
+from ..host import LOOPBACK_NAMES, Host
 from ..unknown import Unknown
-from ..web import OK, UnreachableError, fetch
+from ..web import OK, UnreachableError, fetch, split_address
+from .etcd_cluster import Cluster, read_first_cluster
+from .system import read_text
 
 CLIENT_SERVICE = "_etcd-client._tcp."
 PEER_SERVICE = "_etcd-server._tcp."
 TIMEOUT_S = 2
+# What an etcd advertises that was told to listen on every address, or was told nothing.
+BACK_NAMES = (*LOOPBACK_NAMES, "localhost.localdomain", "0.0.0.0", "::", "::1", "")  # noqa: S104
+
+# addresses: ``host:port`` for clients, sorted. left_out: those that lead back to whoever dials them.
+Members = NamedTuple("Members", [("addresses", List[str]), ("left_out", List[str])])
+Behind = NamedTuple(
+    "Behind", [("name", str), ("members", Union[Members, Unknown]), ("cluster", Union[Cluster, Unknown])]
+)
 
 
 class NoMembersError(Exception):
     """The name does not lead to an etcd cluster."""
 
 
-def find_members(host: Host, name: str) -> List[str]:
-    """Find the members' ``host:port`` for clients, sorted.
+def read_behind(host: Host, name: str) -> Behind:
+    """Read which members are behind a name, and which cluster theirs is."""
+    try:
+        members = find_members(host, name)
+    except NoMembersError as error:
+        unknown = Unknown(str(error))
+        return Behind(name, unknown, unknown)
+    return Behind(name, members, read_first_cluster(members.addresses))
+
+
+def find_members(host: Host, name: str) -> Members:
+    """Find the members.
 
     Where only the peers have an SRV record (as etcd 2.x on Mesos does), a peer is asked for its clients' addresses.
 
@@ -34,13 +54,43 @@ def find_members(host: Host, name: str) -> List[str]:
     try:
         clients = _look_up_targets(servers, CLIENT_SERVICE + name)
         if clients:
-            return clients
+            return choose_members(host, clients)
         peers = _look_up_targets(servers, PEER_SERVICE + name)
     except LookupFailedError as error:
         raise NoMembersError(str(error)) from error
     if not peers:
         raise NoMembersError("neither {0}{2} nor {1}{2} exists".format(CLIENT_SERVICE, PEER_SERVICE, name))
-    return _ask_peers(peers)
+    return choose_members(host, _ask_peers(peers))
+
+
+def choose_members(host: Host, addresses: List[str]) -> Members:
+    """Leave out the addresses that lead back to this host: a proxy on them would be a proxy to itself.
+
+    Raises:
+        NoMembersError: no other is left.
+    """
+    left_out = [address for address in addresses if leads_back(host, address)]
+    chosen = [address for address in addresses if address not in left_out]
+    if not chosen:
+        raise NoMembersError(
+            "all of its members advertise only {}, which leads every agent back to itself: "
+            "set etcd's --advertise-client-urls to addresses that agents reach".format(", ".join(left_out))
+        )
+    return Members(chosen, left_out)
+
+
+def leads_back(host: Host, address: str) -> bool:
+    """Whether an address of a member's leads back to whoever dials it."""
+    try:
+        hostname = split_address(address)[0].lower()
+    except UnreachableError:
+        hostname = address.lower()
+    if hostname in BACK_NAMES or hostname.endswith(".localhost"):
+        return True
+    if re.match(r"127(\.\d+){3}$", hostname) is None:
+        return False
+    # Simulated hosts, and what they reach, share one machine, each with a loopback address of its own.
+    return host.root == "" or hostname == host.dial(LOOPBACK_NAMES[0])
 
 
 def _look_up_targets(servers: List[Tuple[str, int]], name: str) -> List[str]:

@@ -1,0 +1,214 @@
+"""Proves calico-node: registered under its address, Felix at work on the tables that count, BIRD's sessions up."""
+
+from typing import Dict, List, Optional, Union
+
+from ..facts.bird import ESTABLISHED, Bird, Session
+from ..facts.calico_etcd import CalicoEtcd, EtcdNode
+from ..facts.docker_drivers import Driver
+from ..facts.felix import Felix
+from ..facts.node_log import NodeLog
+from ..facts.node_look import NodeLook
+from ..unknown import Unknown
+from ..wanted import CompleteNode, Wanted
+from .changes import Decision
+from .checks import Check, fails, saw, settle, was_not_seen
+from .tables import check_tables
+
+BACKEND, LIBNETWORK = "CALICO_NETWORKING_BACKEND", "CALICO_LIBNETWORK_ENABLED"
+# Backends that are not BIRD: "none" has Felix alone, and gobgp cannot be asked.
+WITHOUT_BIRD = ("none", "gobgp")
+# A Felix this young in a container so much older has ended before, and will again.
+YOUNG_S, OLDER_S = 10, 60
+NAMES_MAX = 3
+SEE_LOG = "see `docker logs calico-node` and /var/log/calico/felix/current"
+
+
+def prove_calico_node(decision: Decision, look: NodeLook, wanted: Wanted) -> Decision:
+    """Prove that Calico works on this host; the container is known to be up and as wanted."""
+    environment = wanted.calico_node.environment
+    checks = [check_registration(look), check_felix(look.felix, look.log), check_tables(look.netfilter)]
+    if environment.get(BACKEND, "").lower() not in WITHOUT_BIRD:
+        checks.append(check_bird(look.bird))
+        if look.etcd is not None:
+            checks.append(check_sessions(look.bird, look.etcd, look.quiet, wanted.complete_nodes))
+    if is_libnetwork_on(environment):
+        checks.append(check_drivers(look.drivers))
+    return settle(decision, checks)
+
+
+def is_libnetwork_on(environment: Dict[str, str]) -> bool:
+    """Whether calico-node is to be a driver for Docker's networks."""
+    return environment.get(LIBNETWORK, "").lower() == "true"
+
+
+def check_registration(look: NodeLook) -> Check:
+    """Check that this host's node is in etcd with this host's address, and that the address is nobody else's."""
+    own, name = look.own, look.name
+    if isinstance(own, Unknown):
+        return was_not_seen("the node in etcd", own)
+    if own is None or not own.address:
+        return fails("etcd has no node {} with an address{}".format(name, quote_log(look.log)), SEE_LOG)
+    if look.address is not None and own.address != look.address:
+        return fails(
+            "etcd holds {} as the address of node {}, and this host's is {}".format(own.address, name, look.address),
+            "see that no other host goes by this name, then remove the container calico-node and retry",
+        )
+    others = [] if look.etcd is None or isinstance(look.etcd.nodes, Unknown) else look.etcd.nodes
+    twins = [node.name for node in others if node.address == own.address and node.name != name]
+    if twins:
+        return fails(
+            "the address {} of node {} is held by node {} too".format(own.address, name, name_some(twins)),
+            "have each host find an address of its own (option ip-autodetection-method), "
+            "or remove a node that is no more (calicoctl delete node)",
+        )
+    return saw("node {} is in etcd with {}".format(name, own.address))
+
+
+def check_felix(felix: Felix, log: Union[NodeLog, None, Unknown]) -> Check:
+    """Check that Felix runs, has not just been started anew once more, and is ready."""
+    if felix.age_s is None:
+        return fails("Felix does not run in calico-node{}".format(quote_log(log)), choose_remedy(log))
+    if isinstance(felix.age_s, Unknown):
+        return was_not_seen("the processes of calico-node", felix.age_s)
+    container_s = felix.age_s if isinstance(felix.container_s, Unknown) else felix.container_s
+    if felix.age_s < YOUNG_S and container_s > felix.age_s + OLDER_S:
+        return fails(
+            "Felix ends again and again: it is up for {} s, in a container that is up for {} s{}".format(
+                felix.age_s, container_s, quote_log(log)
+            ),
+            choose_remedy(log),
+        )
+    if isinstance(felix.is_ready, Unknown):
+        return was_not_seen("Felix", felix.is_ready)
+    if not felix.is_ready:
+        return fails("{}{}".format(felix.detail or "Felix is not ready", quote_log(log)), choose_remedy(log))
+    return saw(felix.detail or "Felix is ready")
+
+
+def choose_remedy(log: Union[NodeLog, None, Unknown]) -> str:
+    """Choose the remedy by what Felix complains of."""
+    complaint = (log.complaint if isinstance(log, NodeLog) else None) or ""
+    if "RPF" in complaint or "rp_filter" in complaint:
+        return "set the option ignore-loose-rp-filter (FELIX_IGNORELOOSERPF=true), or net.ipv4.conf.all.rp_filter to 1"
+    return SEE_LOG
+
+
+def quote_log(log: Union[NodeLog, None, Unknown]) -> str:
+    """Quote what calico-node complained of last, or said last."""
+    said = (log.complaint or log.last) if isinstance(log, NodeLog) else None
+    return "; it said: {}".format(said) if said else ""
+
+
+def check_bird(bird: Bird) -> Check:
+    """Check that BIRD is there at all."""
+    if isinstance(bird.is_up, Unknown):
+        return was_not_seen("BIRD", bird.is_up)
+    if not bird.is_up:
+        return fails(
+            "BIRD does not answer ({})".format(bird.detail),
+            "see `docker logs calico-node`, and that it has /var/run/calico of the host",
+        )
+    return saw("BIRD answers")
+
+
+def check_sessions(bird: Bird, etcd: CalicoEtcd, quiet: List[str], complete: List[CompleteNode]) -> Check:
+    """Check BIRD's sessions, as Calico is configured to have them: among all nodes, or with peers."""
+    if bird.is_up is not True:
+        return saw("")  # check_bird says so
+    if isinstance(etcd.is_mesh_on, Unknown):
+        return was_not_seen("whether nodes have sessions with each other", etcd.is_mesh_on)
+    if isinstance(etcd.nodes, Unknown):
+        return was_not_seen("Calico's nodes in etcd", etcd.nodes)
+    if etcd.is_mesh_on:
+        return check_mesh(bird, find_partners(etcd, quiet, complete))
+    if isinstance(etcd.peers, Unknown):
+        return was_not_seen("Calico's BGP peers in etcd", etcd.peers)
+    own = etcd.own.address if isinstance(etcd.own, EtcdNode) else ""
+    peers = [peer.address for peer in etcd.peers if peer.node in ("", etcd.name) and peer.address != own]
+    return check_peers(bird, peers, is_alone=not find_partners(etcd, quiet, complete))
+
+
+def find_partners(etcd: CalicoEtcd, quiet: List[str], complete: List[CompleteNode]) -> List[EtcdNode]:
+    """Find the nodes with which this one must have sessions: those that are complete, but not itself.
+
+    Left out is one that etcd no longer knows: it was removed from Calico, and BIRD is told so. Its address is that of
+    etcd, which is what BIRD goes by.
+    """
+    names = {node.name for node in complete} - set(quiet) - {etcd.name}
+    nodes = [] if isinstance(etcd.nodes, Unknown) else etcd.nodes
+    return [node for node in nodes if node.name in names and node.address]
+
+
+def check_mesh(bird: Bird, partners: List[EtcdNode]) -> Check:
+    """Check that each session with a complete node is established."""
+    if not partners:
+        return saw("no other node is complete: no BGP session is looked for")
+    sessions = {session.peer: session for session in bird.sessions}
+    open_ones = [node for node in partners if not is_established(sessions.get(node.address))]
+    if not open_ones:
+        return saw("{} established".format(count("BGP session", len(partners))))
+    first = open_ones[0]
+    rest = "; and so with {} more of {}".format(len(open_ones) - 1, len(partners)) if open_ones[1:] else ""
+    return fails(
+        "the BGP session with node {} ({}) is {}, not Established{}".format(
+            first.name, first.address, describe(sessions.get(first.address)), rest
+        ),
+        "see that tcp port 179 is open between the two hosts, both ways, and that nothing but BIRD has it",
+    )
+
+
+def check_peers(bird: Bird, peers: List[str], *, is_alone: bool) -> Check:
+    """Check the sessions with route reflectors and the like: of those, one that is up gives all routes."""
+    if not peers and is_alone:
+        return saw("no other node is complete, and no BGP peer is configured")
+    if not peers:
+        return fails(
+            "the mesh of nodes is off and no BGP peer is configured: no host learns where others' containers are",
+            "switch it on (calicoctl config set nodeToNodeMesh on), or create the peers (calicoctl create bgpPeer)",
+        )
+    sessions = {session.peer: session for session in bird.sessions}
+    up = [peer for peer in peers if is_established(sessions.get(peer))]
+    if up:
+        return saw("{} of {} established".format(len(up), count("BGP session", len(peers)) + " with peers"))
+    return fails(
+        "no BGP session with a peer is Established: that with {} is {}".format(
+            peers[0], describe(sessions.get(peers[0]))
+        ),
+        "see that the peer accepts this node, and that tcp port 179 is open",
+    )
+
+
+def is_established(session: Optional[Session]) -> bool:
+    """Whether a session is up."""
+    return session is not None and session.state == ESTABLISHED
+
+
+def describe(session: Optional[Session]) -> str:
+    """Describe how far a session is."""
+    if session is None:
+        return "not configured in BIRD"
+    return session.state + (" ({})".format(session.detail) if session.detail else "")
+
+
+def check_drivers(drivers: List[Driver]) -> Check:
+    """Check that Docker finds Calico's drivers where it looks for them."""
+    for driver in drivers:
+        if isinstance(driver.implements, Unknown) or driver.role not in driver.implements:
+            said = driver.implements.reason if isinstance(driver.implements, Unknown) else str(driver.implements)
+            return fails(
+                'Docker finds no plugin "calico": {}: {}'.format(driver.socket, said),
+                "see that calico-node has /run/docker/plugins and /var/run/docker.sock of the host, "
+                "and /var/log/calico/libnetwork",
+            )
+    return saw("Docker finds the drivers calico and calico-ipam")
+
+
+def count(noun: str, number: int) -> str:
+    """Count in words."""
+    return "{} {}{}".format(number, noun, "" if number == 1 else "s")
+
+
+def name_some(names: List[str]) -> str:
+    """Name a few of many."""
+    rest = len(names) - NAMES_MAX
+    return ", ".join(names[:NAMES_MAX]) + (", and {} more".format(rest) if rest > 0 else "")
