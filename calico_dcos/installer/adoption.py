@@ -60,7 +60,7 @@ def describe_way_back(adopted: Adopted, path: str) -> str:
     if adopted.unit:
         return "docker rm -f calico-node; systemctl enable --now {}".format(adopted.unit)
     create = (
-        "python3 -c 'import json; print(json.dumps(json.load(open(\"{path}\"))[\"create\"]))' | "
+        'python3 -c \'import json; print(json.dumps(json.load(open("{path}"))["create"]))\' | '
         "curl --unix-socket /var/run/docker.sock -H 'Content-Type: application/json' --data @- "
         "'http://docker/containers/create?name={name}'"
     ).format(path=path, name=quote(adopted.container, safe=""))

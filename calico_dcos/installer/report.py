@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from .dry_run import build_change
 from .facts import Facts
+from .facts.node import Node
 from .inspection import Inspection
 from .plans.changes import STEPS
 from .unknown import Unknown, to_json
@@ -98,6 +99,11 @@ def build_inspection(inspection: Inspection, took_s: float) -> Dict[str, Any]:
         "unknowns": {step: plan[step].unknown for step in STEPS if plan[step].unknown is not None},
         "faults": {step: plan[step].fault for step in STEPS if plan[step].fault is not None},
         "proofs": {step: plan[step].proof for step in STEPS if plan[step].proof is not None},
-        "node": None,
+        "node": build_node(inspection.facts.node),
         "warnings": {step: plan[step].warnings for step in STEPS if plan[step].warnings},
     }
+
+
+def build_node(node: Node) -> Optional[Dict[str, str]]:
+    """Build what Calico knows this host as; None where its address is not known."""
+    return {"name": node.name, "address": node.address} if isinstance(node.address, str) else None

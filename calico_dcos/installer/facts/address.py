@@ -1,7 +1,7 @@
 """Facts: the IPv4 addresses of this host, and the one that calico-node is to have.
 
-They are asked of the kernel by one old call that every Linux answers (SIOCGIFCONF), and which of them leads somewhere by
-connecting a UDP socket, which sends nothing: no tool of the host is needed. A relocated host has neither a kernel nor
+They are asked of the kernel by one old call that every Linux answers (SIOCGIFCONF); which of them leads somewhere, by
+connecting a UDP socket, which sends nothing. No tool of the host is needed. A relocated host has neither a kernel nor
 routes of its own; there its own ``ip`` is asked, and one without has but its loopback address.
 """
 
@@ -13,7 +13,7 @@ import re
 import socket
 import struct
 import threading
-from typing import Any, List, NamedTuple, Optional, Union
+from typing import List, NamedTuple, Optional, Union
 
 from ..host import Host, ToolError
 from ..unknown import Unknown
@@ -185,11 +185,11 @@ def resolve(name: str) -> Union[str, Unknown]:
         return str(ipaddress.IPv4Address(name))
     except ValueError:
         pass
-    answers = []  # type: List[Any]
+    answers = []  # type: List[Union[str, Unknown]]
 
     def ask() -> None:
         try:
-            answers.append(socket.getaddrinfo(name, None, socket.AF_INET, socket.SOCK_DGRAM)[0][4][0])
+            answers.append(str(socket.getaddrinfo(name, None, socket.AF_INET, socket.SOCK_DGRAM)[0][4][0]))
         except (OSError, UnicodeError) as error:
             answers.append(Unknown(getattr(error, "strerror", None) or str(error)))
 

@@ -17,13 +17,15 @@ from .address import (
     read_addresses,
     read_host_name,
 )
-from .calico_node import HASH_LABEL, NAME, parse_environment
+from .comparison import NAME, Identity, parse_identity
 from .system import read_text
+from .theirs import Theirs
 
 ADDRESSES_MAX = 100
 NETWORK_FILE = "calico.conf"
 
 # name, address: those that calico-node takes; found: how its address was found, or why there is none.
+# is_ours: whether that container was made by this program.
 # container_name, network_name: by which name the container and the CNI plugins go; None where there is none of them.
 Node = NamedTuple(
     "Node",
@@ -33,13 +35,12 @@ Node = NamedTuple(
         ("found", str),
         ("host_name", str),
         ("container_name", Optional[str]),
+        ("is_ours", bool),
         ("network_name", Union[str, None, Unknown]),
         ("addresses", Union[List[Address], Unknown]),
         ("adopted", Union[Adopted, None, Unknown]),
     ],
 )
-# What a container says of itself.
-Identity = NamedTuple("Identity", [("name", str), ("address", str), ("as_number", str), ("is_ours", bool)])
 
 
 def read_node(host: Host, wanted: Wanted) -> Node:
@@ -55,6 +56,7 @@ def read_node(host: Host, wanted: Wanted) -> Node:
         found=found.how,
         host_name=host_name,
         container_name=identity.name if identity is not None else None,
+        is_ours=identity is not None and identity.is_ours,
         network_name=read_network_name(host, wanted.cni, host_name),
         addresses=addresses[:ADDRESSES_MAX] if isinstance(addresses, list) else addresses,
         adopted=adopted,
@@ -75,16 +77,26 @@ def _find(
     if adopted is not None:
         return find_adopted(adopted, addresses)
     targets = list_targets(wanted.reach, wanted.etcd_endpoints, host.variable("MESOS_AGENT_ENDPOINT"))
-    current = identity.address if identity is not None else ""
+    current = identity.address if identity is not None and identity.is_ours else ""
     return find_address(host, wanted.calico_node.address_method, targets, addresses, current)
 
 
 def find_adopted(adopted: Adopted, addresses: List[Address]) -> Found:
     """Find the address that is kept; one that this host has lost is nobody's to replace."""
     if adopted.address in [one.address for one in addresses]:
-        return Found(adopted.address, "the calico-node that was adopted had it")
-    told = "the calico-node that was adopted had {}; this host has {}"
+        return Found(adopted.address, "the calico-node that is adopted has it")
+    told = "the calico-node that is adopted has {}; this host has {}"
     return Found(None, told.format(adopted.address, list_addresses(addresses)))
+
+
+def prefer_adoptable(node: Node, theirs: Theirs) -> Node:
+    """Take the name, address and AS number of a calico-node that is to be adopted, where all that is known."""
+    if node.adopted is not None or not theirs.name or not isinstance(node.addresses, list):
+        return node
+    unit = (theirs.starter or "").partition("unit ")[2]
+    adopted = Adopted(theirs.container, theirs.name, theirs.address, theirs.as_number, unit)
+    found = find_adopted(adopted, node.addresses)
+    return node._replace(name=theirs.name, address=found.address, found=found.how, adopted=adopted)
 
 
 def read_identity(host: Host) -> Optional[Identity]:
@@ -92,22 +104,6 @@ def read_identity(host: Host) -> Optional[Identity]:
     try:
         return parse_identity(read_container(host, NAME))
     except (DockerAwayError, NoSuchObjectError):
-        return None
-
-
-def parse_identity(answer: Any) -> Optional[Identity]:
-    """Read name, address and AS number as calico-node itself reads them; None where the answer makes no sense."""
-    try:
-        config = answer["Config"]
-        environment = parse_environment(config.get("Env"))
-        name = environment.get("NODENAME") or environment.get("HOSTNAME") or config.get("Hostname") or ""
-        return Identity(
-            name=str(name),
-            address=str(environment.get("IP") or ""),
-            as_number=str(environment.get("AS") or ""),
-            is_ours=HASH_LABEL in (config.get("Labels") or {}),
-        )
-    except (KeyError, TypeError, AttributeError, ValueError):
         return None
 
 

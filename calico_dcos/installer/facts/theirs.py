@@ -1,15 +1,18 @@
 """Facts: every calico-node on this host that is not ours, and what it differs in from the one that is wanted."""
 
+import json
 import os
 import re
-from typing import Any, Dict, List, NamedTuple, Optional, Union
+from typing import Any, List, NamedTuple, Optional, Union
+from urllib.parse import quote
 
 from ..docker_api import DockerAwayError, NoSuchObjectError, read_container, read_json
 from ..host import Host
 from ..unknown import Unknown
 from ..wanted import CalicoNode
-from .calico_node import HASH_LABEL, NAME, parse_environment
-from .node import Identity, parse_identity
+from ..web import UnreachableError, fetch
+from .comparison import NAME, find_differences, list_endpoints, parse_environment, parse_identity
+from .etcd import TIMEOUT_S, find_address
 from .system import read_text
 
 # Such an image, whatever its registry and its tag.
@@ -18,9 +21,7 @@ IMAGE = re.compile(r"(^|/)calico/node([:@]|$)")
 LOOKED_AT_MAX = 10
 UNIT_DIRS = ("/etc/systemd/system", "/run/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system")
 UNITS_MAX = 2000
-DEFAULT_BACKEND = "bird"
-# Variables that are compared by what they mean, and the name, which is one thing in two variables.
-COMPARED = ("NODENAME", "HOSTNAME", "IP", "AS", "ETCD_ENDPOINTS", "CALICO_NETWORKING_BACKEND", "CALICO_LIBNETWORK_ENABLED")
+ADDRESS_KEY = "/v2/keys/calico/bgp/v1/host/{}/ip_addr_v4"
 
 # differs: in what, one part of a sentence each. starter: what else than Docker starts it: "unit NAME", or words for it.
 Theirs = NamedTuple(
@@ -44,8 +45,32 @@ def read_theirs(host: Host, wanted: CalicoNode) -> Union[List[Theirs], Unknown]:
         answers = {name: answer for name in [NAME, *names] for answer in _read(host, name)}
     except DockerAwayError as error:
         return Unknown(str(error))
-    found = [parse_theirs(name, answer, wanted) for name, answer in sorted(answers.items())]
-    return [_find_unit(host, one) for one in found if one is not None]
+    found = [(parse_theirs(name, answer, wanted), answer) for name, answer in sorted(answers.items())]
+    return [_find_address(host, _find_unit(host, one), answer) for one, answer in found if one is not None]
+
+
+def _find_address(host: Host, theirs: Theirs, answer: Any) -> Theirs:
+    """Find the address of one that finds it itself, where it has registered it: in its etcd, under its name."""
+    if theirs.address not in ("", "autodetect"):
+        return theirs
+    for url in list_endpoints(parse_environment(answer["Config"].get("Env"))).split(","):
+        dialled = find_address(host, url)
+        if isinstance(dialled, Unknown):
+            continue
+        try:
+            told = fetch(dialled, ADDRESS_KEY.format(quote(theirs.name, safe="")), TIMEOUT_S)
+        except UnreachableError:
+            continue
+        return theirs._replace(address=parse_value(told.body.decode("utf-8", "replace")))
+    return theirs._replace(address="")
+
+
+def parse_value(text: str) -> str:
+    """Read the value of one key of etcd; empty where there is none."""
+    try:
+        return str(json.loads(text)["node"]["value"])
+    except (ValueError, KeyError, TypeError):
+        return ""
 
 
 def _list_names(host: Host) -> List[str]:
@@ -79,6 +104,8 @@ def parse_theirs(container: str, answer: Any, wanted: CalicoNode) -> Optional[Th
         differs = find_differences(answer, identity, wanted)
         if container != NAME:
             differs.insert(0, "its container is {}".format(container))
+        if not differs:
+            return None
         return Theirs(
             container=container,
             image=str(answer["Config"]["Image"]),
@@ -87,7 +114,7 @@ def parse_theirs(container: str, answer: Any, wanted: CalicoNode) -> Optional[Th
             as_number=identity.as_number,
             differs=differs,
             starter=find_starter(answer),
-        ) if differs else None
+        )
     except (KeyError, TypeError, AttributeError):
         return None
 
@@ -96,62 +123,6 @@ def is_at_work(answer: Any) -> bool:
     """Whether a container of that image can be a node of this host, and not somebody's shell in it."""
     options = answer.get("HostConfig") or {}
     return bool(options.get("Privileged")) and options.get("NetworkMode") == "host"
-
-
-def find_differences(answer: Any, identity: Identity, wanted: CalicoNode) -> List[str]:
-    """Find everything that counts in which a container is not as wanted."""
-    config, options = answer["Config"], answer.get("HostConfig") or {}
-    environment = parse_environment(config.get("Env"))
-    pairs = [
-        ("image", config.get("Image"), wanted.image),
-        ("network", options.get("NetworkMode"), "host"),
-        ("restart policy", (options.get("RestartPolicy") or {}).get("Name") or "no", "always"),
-        ("name", identity.name, wanted.environment.get("NODENAME", "")),
-        ("address", identity.address or "the one that it finds", wanted.environment.get("IP") or "not known"),
-        ("AS number", identity.as_number or "the cluster's", wanted.environment.get("AS") or "the cluster's"),
-        ("etcd", list_endpoints(environment), list_endpoints(wanted.environment)),
-        ("backend", *[one.get("CALICO_NETWORKING_BACKEND") or DEFAULT_BACKEND for one in (environment, wanted.environment)]),
-        ("plugin for Docker", *[describe_libnetwork(one) for one in (environment, wanted.environment)]),
-    ]
-    differs = ["its {} is {}, not {}".format(what, has, wants) for what, has, wants in pairs if has != wants]
-    if not options.get("Privileged"):
-        differs.append("it is not privileged")
-    lacking = [path for path in wanted.mounts if path not in list_mounts(options.get("Binds"))]
-    if lacking:
-        differs.append("it lacks the mounts {}".format(", ".join(lacking)))
-    others = sorted(name for name in set(wanted.environment) - set(COMPARED) if environment.get(name) != wanted.environment[name])
-    if others:
-        differs.append("its settings {} differ".format(", ".join(others)))
-    return differs
-
-
-def list_endpoints(environment: Dict[str, str]) -> str:
-    """List the etcd of a node in one form, whichever variables name it."""
-    endpoints = environment.get("ETCD_ENDPOINTS")
-    if not endpoints:
-        scheme, authority = environment.get("ETCD_SCHEME") or "http", environment.get("ETCD_AUTHORITY")
-        endpoints = "{}://{}".format(scheme, authority or "127.0.0.1:2379")
-    urls = [url.strip().rstrip("/").replace("//127.0.0.1:", "//localhost:") for url in endpoints.split(",")]
-    return ",".join(sorted(url for url in urls if url))
-
-
-def describe_libnetwork(environment: Dict[str, str]) -> str:
-    """Describe whether a node serves Docker's networks."""
-    return "on" if (environment.get("CALICO_LIBNETWORK_ENABLED") or "").lower() == "true" else "off"
-
-
-def list_mounts(binds: Any) -> List[str]:
-    """List what of the host is mounted at the same place, and not merely to be read."""
-    found = []
-    for bind in binds or []:
-        parts = str(bind).split(":")
-        if len(parts) > 1 and parts[0].rstrip("/") == parts[1].rstrip("/") and "ro" not in parts[2:]:
-            found.append(parts[0].rstrip("/"))
-        if parts[1:2] == ["/lib/modules"]:
-            found.append("/lib/modules")  # to read it is enough
-        if parts[1:2] == ["/var/log/calico"]:
-            found.append("/var/log/calico")  # wherever its logs go
-    return found
 
 
 def find_starter(answer: Any) -> Optional[str]:

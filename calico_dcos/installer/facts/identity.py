@@ -1,23 +1,21 @@
 """Which node of Calico this host is: its name and address, and what is wanted of it in particular."""
 
-from .facts.node import Node
-from .unknown import Unknown
-from .wanted import CalicoNode, Cni, Wanted
+from ..adoption import Adopted
+from ..wanted import CalicoNode, Cni, Wanted
+from .node import Node
 
 
 def complete_wanted(wanted: Wanted, node: Node) -> Wanted:
     """Complete what is wanted of every host with the name and address of this one; once more, it stays the same."""
-    return wanted._replace(
-        calico_node=complete_node(wanted.calico_node, node), cni=complete_network(wanted.cni, node)
-    )
+    return wanted._replace(calico_node=complete_node(wanted.calico_node, node), cni=complete_network(wanted.cni, node))
 
 
 def complete_node(wanted: CalicoNode, node: Node) -> CalicoNode:
     """Give calico-node its name and address; both are fixed, whatever the host is called or has later."""
     own = {"NODENAME": node.name, "HOSTNAME": node.name}
-    if node.address is not None and not isinstance(node.address, Unknown):
+    if isinstance(node.address, str):
         own["IP"] = node.address
-    if node.adopted is not None and node.adopted.as_number:
+    if isinstance(node.adopted, Adopted) and node.adopted.as_number:
         own["AS"] = node.adopted.as_number
     return wanted._replace(environment=dict(wanted.environment, **own))
 
