@@ -387,7 +387,7 @@ def _create_container(state: Any, name: str, body: Any) -> tuple[int, str]:
     state["containers"][name] = {
         "Name": f"/{name}",
         "RestartCount": 0,
-        "Config": {key: body[key] for key in ("Image", "Env", "Labels")},
+        "Config": {"Hostname": "node-001", **{key: body[key] for key in ("Image", "Env", "Labels")}},
         "HostConfig": body["HostConfig"],
         "State": {"Running": False, "Restarting": False, "Status": "created", "Pid": 0, "StartedAt": ""},
     }
