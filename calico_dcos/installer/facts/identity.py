@@ -1,7 +1,10 @@
 """Which node of Calico this host is: its name and address, and what is wanted of it in particular."""
 
+from typing import Optional
+
 from ..adoption import Adopted
 from ..wanted import CalicoNode, Cni, Wanted
+from .comparison import Identity
 from .node import Node
 
 
@@ -18,6 +21,14 @@ def complete_node(wanted: CalicoNode, node: Node) -> CalicoNode:
     if isinstance(node.adopted, Adopted) and node.adopted.as_number:
         own["AS"] = node.adopted.as_number
     return wanted._replace(environment=dict(wanted.environment, **own))
+
+
+def complete_as_it_is(wanted: CalicoNode, identity: Optional[Identity]) -> CalicoNode:
+    """Give calico-node the name and address that its container has: then only the rest can differ."""
+    if identity is None:
+        return wanted
+    own = {"NODENAME": identity.name, "HOSTNAME": identity.name, "IP": identity.address, "AS": identity.as_number}
+    return wanted._replace(environment=dict(wanted.environment, **{name: text for name, text in own.items() if text}))
 
 
 def complete_network(wanted: Cni, node: Node) -> Cni:

@@ -8,8 +8,8 @@ from typing import Optional, TextIO, Union
 from ..facts.calico_node import Container, read_calico_node
 from ..facts.etcd import ask_etcd
 from ..facts.felix import HEALTH_PORT, ask_health
-from ..facts.identity import complete_node
-from ..facts.node import read_node
+from ..facts.identity import complete_as_it_is
+from ..facts.node import read_identity
 from ..host import Host
 from ..plans.calico_node import find_container_fault
 from ..unknown import Unknown
@@ -25,7 +25,8 @@ def check_health(service: str, host: Host, wanted: Wanted, err: TextIO) -> int:
     if service == "etcd-proxy":
         fault = find_proxy_fault(host, wanted.etcd_proxy)
     else:
-        own = complete_node(wanted.calico_node, read_node(host, wanted))
+        # Which node it is to be, its supervisor sees to: finding that out may take name servers.
+        own = complete_as_it_is(wanted.calico_node, read_identity(host))
         fault = find_node_fault(read_calico_node(host, own), own, time.time())
         fault = fault or find_felix_fault(host, own)
     if fault is None:
