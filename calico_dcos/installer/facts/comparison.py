@@ -5,6 +5,7 @@ Two that do not differ are equally good, whoever made them: an operator may have
 
 from typing import Any, Dict, List, NamedTuple, Optional
 
+from ..redaction import hide_secrets
 from ..wanted import CalicoNode
 
 NAME = "calico-node"
@@ -64,7 +65,9 @@ def find_differences(answer: Any, identity: Identity, wanted: CalicoNode) -> Lis
         ),
         ("plugin for Docker", *[describe_libnetwork(one) for one in (environment, wanted.environment)]),
     ]
-    differs = ["its {} is {}, not {}".format(what, has, wants) for what, has, wants in pairs if has != wants]
+    # An etcd may be named with its password, and what differs is told to everybody.
+    told = "its {} is {}, not {}"
+    differs = [hide_secrets(told.format(what, has, wants)) for what, has, wants in pairs if has != wants]
     if not options.get("Privileged"):
         differs.append("it is not privileged")
     lacking = [path for path in wanted.mounts if path not in list_mounts(options.get("Binds"))]
