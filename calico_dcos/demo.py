@@ -22,6 +22,7 @@ from .core.model import Status, StepName
 from .sim.cluster import ETCD_NAME, Cluster
 from .sim.cluster_plan import plan_agents
 from .sim.packages import ETCD_RELEASE
+from .sim.pid_namespaces import NamespaceError, find_unshare
 
 POLL_S = 0.2
 STOP_TIMEOUT_S = 10.0
@@ -79,6 +80,7 @@ def run_demo(options: DemoOptions, console: Console) -> None:
         scheduler = stack.enter_context(_Marathon(build_environment(cluster, port, store), cluster.directory))
         url = f"http://127.0.0.1:{port}"
         console.print(f"status page: {url}/", highlight=False, soft_wrap=True)
+        _tell_of_namespaces(console)
         with _open_display(console) as display:
             _follow(url, options.agents, scheduler, display)
         took_s = time.monotonic() - started_at
@@ -92,6 +94,14 @@ def run_demo(options: DemoOptions, console: Console) -> None:
         while options.stays_up:
             scheduler.keep_running()
             time.sleep(POLL_S)
+
+
+def _tell_of_namespaces(console: Console) -> None:
+    """Say in one line that tasks are not as apart from their hosts as on DC/OS, where this machine forbids it."""
+    try:
+        find_unshare()
+    except NamespaceError as error:
+        console.print(f"tasks have no PID namespaces of their own here: {error}", highlight=False, soft_wrap=True)
 
 
 def _find_free_port() -> int:

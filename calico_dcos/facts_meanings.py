@@ -11,6 +11,7 @@ MEANINGS: dict[str, str] = {
     "System.cgroups": "How systemd tracks units: `v1`, `hybrid`, `unified`, `unknown`; decides what ends with a unit",
     "System.boot_id": "Differs after each boot",
     "System.uptime_s": "Seconds since the boot",
+    "System.sees_host_processes": "Whether the host's processes were seen, or only those of a task: then less is told",
     "Facts.clock": "The clock",
     "Clock.epoch_s": "This host's time, in seconds of the epoch",
     "Clock.ahead_of_scheduler_s": "How far it is ahead of the scheduler's, by an answer's `Date`; negative: behind",

@@ -55,6 +55,10 @@ class Host:
         """All variables of this program's environment."""
         return dict(self._environment)
 
+    def with_variable(self, name: str, value: str) -> "Host":
+        """Build the same host for a program with one more variable."""
+        return Host(self.root or "/", self._loopback, dict(self._environment, **{name: value}))
+
     def find_tool(self, name: str) -> str:
         """Find a tool of the host.
 

@@ -4,7 +4,7 @@ import fcntl
 import os
 import time
 from contextlib import contextmanager
-from typing import BinaryIO, Iterator
+from typing import BinaryIO, Callable, Iterator, Optional
 
 from .host import STATE_DIR, Host
 
@@ -18,8 +18,14 @@ class LockedError(Exception):
 
 
 @contextmanager
-def hold_lock(host: Host, name: str, timeout_s: float) -> Iterator[None]:
+def hold_lock(host: Host, name: str, timeout_s: float, tell: Optional[Callable[[str], None]] = None) -> Iterator[None]:
     """Hold a lock for a ``with`` block; the kernel gives it back when this process ends, however it ends.
+
+    Args:
+        host: whose lock it is.
+        name: of the lock.
+        timeout_s: how long it is waited for.
+        tell: hears, once, that it has to be waited for.
 
     Raises:
         LockedError: it is not free within timeout_s.
@@ -29,7 +35,11 @@ def hold_lock(host: Host, name: str, timeout_s: float) -> Iterator[None]:
     while True:
         os.makedirs(os.path.dirname(path), exist_ok=True)
         with open(path, "ab") as file:
-            _wait_for(file, deadline)
+            if not _try_lock(file):
+                if tell is not None:
+                    tell("waits: {}".format(describe_holder(name, path)))
+                    tell = None
+                _wait_for(file, deadline, describe_holder(name, path))
             # A removal takes the locks away too, while others wait for them.
             if _is_same(file, path):
                 yield
@@ -44,10 +54,16 @@ def _is_same(file: BinaryIO, path: str) -> bool:
         return False
 
 
-def _wait_for(file: BinaryIO, deadline: float) -> None:
+def describe_holder(name: str, path: str) -> str:
+    """Say who holds a lock."""
+    holder = "another run changes this host" if name == CHANGES else "a supervisor of {} runs here".format(name)
+    return "{} ({} is held)".format(holder, path)
+
+
+def _wait_for(file: BinaryIO, deadline: float, held: str) -> None:
     while not _try_lock(file):
         if time.monotonic() >= deadline:
-            raise LockedError("another run is at it ({} is held)".format(file.name))
+            raise LockedError(held)
         time.sleep(RETRY_S)
 
 

@@ -26,12 +26,13 @@ from .in_use import find_use, tell_users
 from .lock import CHANGES, LOCK_DIR, LockedError, hold_lock
 from .report import Reporter
 from .services.container import remove_container
-from .steps import EXIT_DONE, EXIT_FAILED, EXIT_REFUSED, LOCK_TIMEOUT_S
+from .steps import EXIT_DONE, EXIT_FAILED, EXIT_REFUSED
 from .undo import Deed, find_backups, plan_undo_all, remove_made_directories
 
 # A service's lock is held as long as it is supervised; a supervisor that was told to end takes a moment for it.
 SERVICES = ("calico-node", "etcd-proxy")
 SERVICE_TIMEOUT_S = 10
+LOCK_TIMEOUT_S = 30
 STEPS_IN_REVERSE = ("cni", "docker-cluster-store")
 
 # change: the backups that a stage undoes; they are discarded once all its deeds are done.
@@ -67,7 +68,7 @@ def remove(host: Host, reporter: Reporter, *, is_forced: bool) -> int:
     try:
         with ExitStack() as locks:
             _hold_services(host, locks)
-            locks.enter_context(hold_lock(host, CHANGES, LOCK_TIMEOUT_S))
+            locks.enter_context(hold_lock(host, CHANGES, LOCK_TIMEOUT_S, reporter.progress))
             if _is_in_use(host, plan_removal(host), reporter, is_forced=is_forced):
                 return EXIT_REFUSED
             return _remove(host, reporter)

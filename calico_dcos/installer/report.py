@@ -1,6 +1,7 @@
 """Reports: what this program tells its scheduler and whoever reads its output; a lost report loses no correctness."""
 
 import json
+import os
 import time
 from typing import Any, Dict, Optional, TextIO
 from urllib.parse import urlsplit
@@ -64,8 +65,7 @@ class Reporter:
         self._post(report)
 
     def _print(self, text: str) -> None:
-        self._out.write(text + "\n")
-        self._out.flush()
+        write_line(self._out, text)
 
     def _post(self, report: Dict[str, Any]) -> None:
         if not self._url:
@@ -77,10 +77,22 @@ class Reporter:
         try:
             answer = call(open_connection(self.scheduler, TIMEOUT_S), "POST", urlsplit(self._url).path, body, headers)
         except UnreachableError as error:
-            self._err.write("report not delivered: {}\n".format(error))
+            write_line(self._err, "report not delivered: {}".format(error))
             return
         if answer.status >= FIRST_ERROR:
-            self._err.write("report not taken: status {}\n".format(answer.status))
+            write_line(self._err, "report not taken: status {}".format(answer.status))
+
+
+def write_line(out: TextIO, text: str) -> None:
+    """Write a line; whoever read it may be gone with the task, and this run goes on without."""
+    try:
+        out.write(text + "\n")
+        out.flush()
+    except OSError:
+        # What is left in its buffer must find a place, or closing it would fail as well.
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, out.fileno())
+        os.close(nowhere)
 
 
 def bound_facts(facts: Facts) -> Facts:

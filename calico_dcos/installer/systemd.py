@@ -1,5 +1,6 @@
 """systemd's units: what ``systemctl show`` tells, and the few things done to them."""
 
+import os
 import re
 import time
 from collections import defaultdict
@@ -36,6 +37,11 @@ Unit = NamedTuple(
         ("environment_files", List[str]),
     ],
 )
+
+
+def runs(host: Host) -> bool:
+    """Whether systemd runs this host."""
+    return os.path.isdir(host.path("/run/systemd/system"))
 
 
 def parse_show(name: str, text: str) -> Unit:
@@ -103,16 +109,6 @@ def restart_unit(host: Host, name: str, timeout_s: float) -> None:
     """
     host.run(["systemctl", "reset-failed", name], QUERY_TIMEOUT_S)
     _act(host, ["systemctl", "restart", name], timeout_s)
-
-
-def start_transient(host: Host, name: str, argv: List[str], timeout_s: float) -> None:
-    """Start a command as a unit of its own, after whatever is left of an earlier one; options may stand before it.
-
-    Raises:
-        ToolError: it cannot be started, or one of that name still runs.
-    """
-    host.run(["systemctl", "reset-failed", name], QUERY_TIMEOUT_S)
-    _act(host, ["systemd-run", "--quiet", "--unit=" + name, *argv], timeout_s)
 
 
 def mark_journal(host: Host, name: str) -> JournalMark:

@@ -4,7 +4,7 @@ import json
 import shlex
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from calico_dcos.sim.host import HostPlan
 from calico_dcos.sim.standins.init import BOOT_ID
 from calico_dcos.sim.standins.options import HostOptions
 from calico_dcos.sim.standins.unit import UNIT_VARIABLE
+from calico_dcos.sim.versions import Feature, MesosVersion
 
 MASTER_UNIT = "dcos-mesos-master.service"
 AGENT_UNIT = "dcos-mesos-slave.service"
@@ -27,6 +28,9 @@ _OLD_MESOS_VERSION = "1.0.1"
 _PUBLIC_AGENT = 1
 _OLD_AGENT = 2
 _DCOS_VERSIONS = {"1.0.1": "1.8.8", "1.9.0": "2.0.6"}
+# DC/OS isolates processes from 1.9 on, which came with Mesos 1.2.
+_ISOLATION = "posix/cpu,posix/mem"
+_ISOLATION_WITH_PIDS = f"{_ISOLATION},namespaces/pid"
 _PRIVATE_PORTS = "[1025-2180, 2182-3887, 3889-5049, 5052-8079, 8082-8180, 8182-32000]"  # as DC/OS offers them
 _PUBLIC_PORTS = "[1-21, 23-5050, 5052-32000]"
 _FOREIGN_DAEMON_JSON = {"log-driver": "json-file", "log-opts": {"max-size": "50m"}}
@@ -89,15 +93,21 @@ class Addresses:
 
 @dataclass(frozen=True, slots=True)
 class AgentPlan:
-    """What is special about an agent."""
+    """What is special about an agent.
+
+    Attributes:
+        host_options: further options of its host; version, address and the like are this plan's.
+    """
 
     number: int
     mesos_version: str
     docker_version: str
     is_public: bool = False
     is_hybrid: bool = False
+    systemd_version: int = 252
     daemon_json: Mapping[str, Any] | None = None
     containers: tuple[str, ...] = ()
+    host_options: HostOptions = field(default_factory=HostOptions)
 
     @property
     def name(self) -> str:
@@ -108,6 +118,12 @@ class AgentPlan:
     def unit(self) -> str:
         """The agent's unit."""
         return PUBLIC_AGENT_UNIT if self.is_public else AGENT_UNIT
+
+    @property
+    def isolation(self) -> str:
+        """The agent's isolators: its tasks have PID namespaces of their own, but for the oldest versions."""
+        is_new = MesosVersion(self.mesos_version).has(Feature.PID_NAMESPACES)
+        return _ISOLATION_WITH_PIDS if is_new else _ISOLATION
 
 
 def plan_agents(count: int) -> tuple[AgentPlan, ...]:
@@ -133,7 +149,13 @@ def build_agent_host(plan: AgentPlan, addresses: Addresses, directory: Path) -> 
     return HostPlan(
         name=plan.name,
         units={plan.unit: _build_unit("Mesos agent", command)},
-        options=HostOptions(docker_version=plan.docker_version, is_hybrid=plan.is_hybrid),
+        options=replace(
+            plan.host_options,
+            docker_version=plan.docker_version,
+            is_hybrid=plan.is_hybrid,
+            systemd_version=plan.systemd_version,
+            address=addresses.get_agent_address(plan.number),
+        ),
         daemon_json=plan.daemon_json,
         containers=plan.containers,
         files={
@@ -163,6 +185,7 @@ def build_agent_command(plan: AgentPlan, addresses: Addresses, root: Path) -> li
         "port": str(addresses.agent_port),
         "mesos-version": plan.mesos_version,
         "work-dir": f"{root}/var/lib/mesos/slave",
+        "isolation": plan.isolation,
         "resources": f"cpus:2;mem:2048;disk:10000;ports:{ports}",
         "executor-environment": json.dumps(executor_environment),
         "network-cni-config-dir": f"{root}{CNI_CONFIG_DIRECTORY}",

@@ -1,10 +1,13 @@
 """A small stand-in for an etcd member: health, version, and the v2 keys that Calico 2.0 and Docker use.
 
-Keys live in memory and for ever (a ttl is not honoured); there is no v3 API, no watch and no second member.
+Keys live in memory, those with a ttl until it is over; there is no v3 API, no watch and no second member.
 """
 
+import hashlib
 import json
+import math
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from http import HTTPStatus
@@ -26,6 +29,7 @@ class Node:
     value: str | None
     modified: int
     created: int
+    expires_s: float | None = None  # on the monotonic clock
 
     @property
     def is_directory(self) -> bool:
@@ -35,7 +39,15 @@ class Node:
     def render(self) -> dict[str, Any]:
         """Build its JSON, without what it holds."""
         content = {"dir": True} if self.value is None else {"value": self.value}
-        return {"key": self.key, **content, "modifiedIndex": self.modified, "createdIndex": self.created}
+        indexes = {"modifiedIndex": self.modified, "createdIndex": self.created}
+        return {"key": self.key, **content, **self._render_ttl(), **indexes}
+
+    def _render_ttl(self) -> dict[str, Any]:
+        if self.expires_s is None:
+            return {}
+        left_s = self.expires_s - time.monotonic()
+        expiration = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(time.time() + left_s)) + ".000000000Z"
+        return {"expiration": expiration, "ttl": math.ceil(left_s)}
 
 
 class EtcdError(Exception):
@@ -56,6 +68,7 @@ _ERRORS = {
     105: ("Key already exists", HTTPStatus.PRECONDITION_FAILED),
     107: ("Root is read only", HTTPStatus.BAD_REQUEST),
     108: ("Directory not empty", HTTPStatus.FORBIDDEN),
+    202: ("The given TTL in POST form is not a number", HTTPStatus.BAD_REQUEST),
 }
 
 
@@ -68,6 +81,7 @@ class Keys:
 
     def get(self, key: str, *, recursive: bool) -> dict[str, Any]:
         """Answer a GET."""
+        self._expire()
         if key == "/":
             children = self._render_children(key, recursive=recursive)
             return {"action": "get", "node": {"dir": True, **children}}
@@ -76,11 +90,13 @@ class Keys:
         return {"action": "get", "node": {**node.render(), **children}}
 
     def put(self, key: str, form: Mapping[str, str]) -> tuple[HTTPStatus, dict[str, Any]]:
-        """Answer a PUT; `form` holds value, dir, prevExist and prevValue as they are sent."""
+        """Answer a PUT; `form` holds value, dir, ttl, prevExist and prevValue as they are sent."""
+        self._expire()
         if key == "/":
             raise EtcdError(107, "/")
         before = self._nodes.get(key)
         self._check_conditions(key, before, form)
+        expires_s = _parse_expiry(form)
         if before is not None and before.is_directory:
             raise EtcdError(102, key)
         self._make_parents(key)
@@ -88,7 +104,7 @@ class Keys:
         value = None if _is_set(form, "dir") else form.get("value", "")
         action = {"false": "create", "true": "update"}.get(form.get("prevExist", ""), "set")
         created = before.created if before and action == "update" else self.index
-        node = self._nodes[key] = Node(key, value, self.index, created)
+        node = self._nodes[key] = Node(key, value, self.index, created, expires_s)
         answer = {"action": "compareAndSwap" if "prevValue" in form else action, "node": node.render()}
         if before is None:
             return HTTPStatus.CREATED, answer
@@ -96,6 +112,7 @@ class Keys:
 
     def delete(self, key: str, form: Mapping[str, str]) -> dict[str, Any]:
         """Answer a DELETE; `form` holds dir and recursive."""
+        self._expire()
         if key == "/":
             raise EtcdError(107, "/")
         node = self._find(key)
@@ -110,6 +127,15 @@ class Keys:
         rendered = replace(node, modified=self.index).render()
         rendered.pop("value", None)
         return {"action": "delete", "node": rendered, "prevNode": node.render()}
+
+    def _expire(self) -> None:
+        """Remove what is over, with what it holds."""
+        now_s = time.monotonic()
+        over = [key for key, node in self._nodes.items() if node.expires_s is not None and node.expires_s <= now_s]
+        for key in over:
+            self.index += 1
+            for name in [name for name in self._nodes if name == key or name.startswith(f"{key}/")]:
+                del self._nodes[name]
 
     def _find(self, key: str) -> Node:
         node = self._nodes.get(key)
@@ -156,8 +182,16 @@ class EtcdServer(ThreadingHTTPServer):
 
     def __init__(self, address: tuple[str, int]) -> None:
         self.keys = Keys()
+        name = f"{address[0]}:{address[1]}".encode()
+        self.member_id, self.cluster_id = (hashlib.sha256(kind + name).hexdigest()[:16] for kind in (b"m", b"c"))
         self.lock = threading.Lock()
         super().__init__(address, _Handler)
+
+    def build_member(self) -> dict[str, Any]:
+        """Build the entry of the only member in /v2/members."""
+        host, port = str(self.server_address[0]), self.server_port
+        clients, peers = [f"http://{host}:{port}"], [f"http://{host}:{port + 1}"]
+        return {"id": self.member_id, "name": "default", "peerURLs": peers, "clientURLs": clients}
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -173,6 +207,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(HTTPStatus.OK, '{"health":"true"}', "text/plain; charset=utf-8")
         elif path == "/version":
             self._send(HTTPStatus.OK, _render(VERSION))
+        elif path == "/v2/members":
+            self._send(HTTPStatus.OK, _render({"members": [self.server.build_member()]}) + "\n")
         else:
             self._answer_keys()
 
@@ -217,6 +253,7 @@ class _Handler(BaseHTTPRequestHandler):
         content = text.encode()
         self.send_response(status)
         self.send_header("Content-Type", content_type)
+        self.send_header("X-Etcd-Cluster-Id", self.server.cluster_id)
         self.send_header("X-Etcd-Index", str(self.server.keys.index))
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
@@ -225,6 +262,15 @@ class _Handler(BaseHTTPRequestHandler):
 
 def _render(content: object) -> str:
     return json.dumps(content, separators=(",", ":"))
+
+
+def _parse_expiry(form: Mapping[str, str]) -> float | None:
+    text = form.get("ttl", "")
+    if not text:
+        return None
+    if not text.isdecimal():
+        raise EtcdError(202, "Update")
+    return time.monotonic() + int(text) if int(text) else None
 
 
 def _is_set(form: Mapping[str, str], name: str) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from calico_dcos.sim.standins.calico_node.simulated_ground import order_kill, take_back_kill
 from calico_dcos.sim.standins.deeds import Deed, read_deeds
 from calico_dcos.sim.standins.docker.containers import Container, write_containers
 from calico_dcos.sim.standins.launcher import write_launcher
@@ -16,15 +17,29 @@ from calico_dcos.sim.standins.unit_file import UNIT_DIRECTORY
 
 DOCKER_UNIT = "docker.service"
 
-_MAX_ROOT_CHARS = 72  # the paths of unix sockets below it, 35 characters at most, must stay under 108
+_MAX_ROOT_CHARS = 70  # the paths of unix sockets below it, 37 characters at most, must stay under 108
 _STOP_TIMEOUT_S = 15
-_DIRECTORIES = ("etc/docker", UNIT_DIRECTORY, "run/stand-in", "run/systemd/system", "var/lib", "var/log", "usr/bin")
+_DIRECTORIES = (
+    "etc/docker",
+    UNIT_DIRECTORY,
+    "run/stand-in",
+    "run/systemd/system",
+    "run/dbus",
+    "var/lib",
+    "var/log",
+    "usr/bin",
+)
 _STAND_INS = {
     "usr/sbin/init": "init",
     "usr/bin/systemctl": "systemctl",
+    "usr/bin/systemd-run": "systemd_run",
     "usr/bin/journalctl": "journalctl",
     "usr/bin/docker": "docker.cli",
     "usr/bin/dockerd": "docker.daemon",
+    "usr/sbin/iptables": "iptables.command",
+    "usr/sbin/iptables-save": "iptables.save",
+    "usr/sbin/iptables-legacy-save": "iptables.legacy_save",
+    "usr/sbin/iptables-nft-save": "iptables.nft_save",
 }
 _DOCKER_UNIT_TEXT = """\
 [Unit]
@@ -109,8 +124,17 @@ class Host:
 
     def run(self, *argv: str) -> subprocess.CompletedProcess[str]:
         """Run one of the host's own programs."""
-        program = self.root / "usr/bin" / argv[0]
+        directory = "usr/bin" if (self.root / "usr/bin" / argv[0]).exists() else "usr/sbin"
+        program = self.root / directory / argv[0]
         return subprocess.run([program, *argv[1:]], capture_output=True, text=True, check=False, timeout=60)
+
+    def kill_felix(self, *, for_good: bool = False) -> None:
+        """Kill Felix of the host's calico-node: once, or each time that it is started until `mend_felix`."""
+        order_kill(self.root, for_good=for_good)
+
+    def mend_felix(self) -> None:
+        """Let Felix live again."""
+        take_back_kill(self.root)
 
     def read_deeds(self) -> Sequence[Deed]:
         """Read what was done to the host, oldest first."""

@@ -22,6 +22,7 @@ class Feature(enum.Enum):
     HEALTH_CHECK_REASON = "1.2", "REASON_TASK_HEALTH_CHECK_STATUS_UPDATED in updates that tell health"
     TASK_ID_RULES = "1.2", "a task id is at most 255 characters long and neither '.' nor '..'"
     RESERVATIONS_IN_TEXT = "1.4", "resources are printed with their allocation and reservations"
+    PID_NAMESPACES = "1.2", "DC/OS runs it with namespaces/pid among its isolators, from DC/OS 1.9 on"
     REBOOT_KEEPS_AGENT_ID = "1.4", "an agent whose host rebooted registers with the id that it had"
     LENIENT_ENUMS = "1.5", "unknown enum values in JSON are ignored; before, they are a 400"
     ADDITIVE_RECONFIGURATION = "1.5", "--reconfiguration-policy=additive"

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -29,9 +29,12 @@ def find_free_port() -> int:
 
 
 @contextmanager
-def open_demo(*arguments: str, port: int) -> Iterator[subprocess.Popen[str]]:
-    """Run a demo of two agents; the second has an old Mesos, which needs its agent restarted."""
-    command = [sys.executable, "-m", "calico_dcos", "demo", "--agents", "2", "--port", str(port), *arguments]
+def open_demo(*arguments: str, port: int, before: Sequence[str] = ()) -> Iterator[subprocess.Popen[str]]:
+    """Run a demo of two agents; the second has an old Mesos, which needs its agent restarted.
+
+    `before` is what it is run under.
+    """
+    command = [*before, sys.executable, "-m", "calico_dcos", "demo", "--agents", "2", "--port", str(port), *arguments]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as demo:
         try:
             yield demo
@@ -73,6 +76,24 @@ def test_demo_ends_with_one_line_that_sums_up() -> None:
         lines = read_rest(demo)
 
     assert demo.returncode == 0, lines
+    assert LAST_LINE.fullmatch(lines[-1])
+
+
+# Whoever runs in it has the user namespace, and may make no PID namespace below it.
+WITHOUT_PID_NAMESPACES = (
+    *("unshare", "--user", "--map-root-user", "--mount", "sh", "-euc"),
+    'echo 0 > /proc/sys/user/max_pid_namespaces; exec "$@"',
+    "sh",
+)
+
+
+def test_where_the_kernel_forbids_pid_namespaces_the_demo_says_so_in_one_line_and_goes_on() -> None:
+    with open_demo("--once", port=0, before=WITHOUT_PID_NAMESPACES) as demo:
+        lines = read_rest(demo)
+
+    assert demo.returncode == 0, lines
+    told = [line for line in lines if "no PID namespaces" in line]
+    assert told == ["tasks have no PID namespaces of their own here: unshare: unshare failed: No space left on device"]
     assert LAST_LINE.fullmatch(lines[-1])
 
 

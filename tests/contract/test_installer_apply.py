@@ -6,7 +6,6 @@ import json
 import os
 import stat
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -340,33 +339,6 @@ def test_a_docker_that_did_not_take_the_store_is_not_reloaded_again_for_the_same
     assert host.acts == acts
 
 
-SYSTEMD_RUN = r"""#!{python}
-import os, subprocess, sys
-options, command = [], sys.argv[1:]
-while command[0].startswith("--"):
-    options.append(command.pop(0))
-settings = dict(word[len("--setenv="):].split("=", 1) for word in options if word.startswith("--setenv="))
-subprocess.run(command, env=dict(os.environ, **settings))
-"""
-
-
-@pytest.mark.parametrize("is_stuck", [False, True])
-def test_a_restart_is_handed_over_where_it_would_end_this_run_and_comes_out_the_same(
-    host: FakeHost, *, is_stuck: bool
-) -> None:
-    """Whether it is handed over depends on this machine's cgroups; what comes of it does not."""
-    program = host.root / "usr/bin/systemd-run"
-    program.write_text(SYSTEMD_RUN.format(python=sys.executable))
-    program.chmod(0o755)
-    host.change_state(agent={**OLD, "start_time": time.time() - 100})
-    assert host.run("apply", "cni").returncode == 0
-    host.change_state(agent_is_stuck=is_stuck)
-    assert host.run("apply", "agent-restart").returncode == (1 if is_stuck else 0)
-    assert host.config_file.exists() is not is_stuck
-    assert [call[0] for call in host.acts if call[0] == "restart"] == ["restart"] * (2 if is_stuck else 1)
-    assert not list((host.root / "var/lib/calico-dcos").glob("*order*")), "the order holds a token"
-
-
 def test_a_clock_that_was_set_back_costs_one_restart_and_no_more(host: FakeHost) -> None:
     host.change_state(agent={**OLD, "start_time": 1.0})
     assert host.run("apply", "cni").returncode == 0
@@ -402,3 +374,6 @@ def test_two_runs_never_overlap(host: FakeHost) -> None:
     assert slow.poll() == 1, "the other run held the lock until its end"
     slow.communicate()
     assert time.monotonic() - started > 0.3
+    told = [report["message"] for report in host.reports if report.get("message", "").startswith("waits")]
+    assert len(told) == 1
+    assert told[0].startswith("waits: another run changes this host (")

@@ -198,7 +198,7 @@ def test_calico_node_is_run_as_asked_and_each_deed_is_recorded(host: Host) -> No
     assert container["HostConfig"]["Binds"] == ["/lib:/lib"]
     assert host.run("docker", "rm", "-f", "calico-node").stdout == "calico-node\n"
     assert call(host, "GET", "/containers/calico-node/json") == (404, {"message": "No such container: calico-node"})
-    deeds = [deed.effect for deed in host.read_deeds() if "calico" in deed.effect]
+    deeds = [deed.effect for deed in host.read_deeds() if "calico" in deed.effect and "again" not in deed.effect]
     assert deeds == [
         "pulled image calico/node:v1.0.0",
         "created container calico-node",
@@ -249,7 +249,7 @@ def test_a_real_docker_command_line_is_content_with_the_daemon(host: Host) -> No
         command = [docker, "-H", f"unix://{host.root}/run/docker.sock", *argv]
         return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout.strip()
 
-    container_id = run("run", "-d", "--restart=always", "--net=host", "--name", "node", "-e", "A=b", "calico/node:v1")
+    container_id = run("run", "-d", "--restart=always", "--net=host", "--name", "node", "-e", "A=b", "web:1")
     assert run("inspect", "-f", "{{.State.Running}} {{.HostConfig.NetworkMode}}", "node") == "true host"
     assert run("ps", "--no-trunc", "-q", "--filter", "name=node") == container_id
     assert "a stand-in" in run("logs", "node")

@@ -11,11 +11,12 @@ import pytest
 
 from calico_dcos.config import build_wanted, read_config
 from tests.e2e.harness import cluster, servers, sight
+from tests.e2e.harness.calico_image import import_calico_node
 from tests.e2e.harness.cluster import REPOSITORY, REPOSITORY_ON_HOSTS, AgentSpec
 from tests.e2e.harness.host import Host, HostSpec
 from tests.e2e.harness.servers import ETCD_URL
 from tests.e2e.harness.site import ADDRESS, Site, open_site
-from tests.e2e.harness.stand_ins import CALICO_NODE_IMAGE, Download, import_calico_node
+from tests.e2e.harness.stand_ins import IDLE_IMAGE, Download, import_idle_image
 
 pytestmark = pytest.mark.timeout(900)  # the first run builds the image
 
@@ -43,8 +44,9 @@ def host(site: Site, image: Path, downloads: Mapping[str, Download]) -> Host:
     assert downloads
     cluster.start_master(site, mesos_version="1.9.0")
     host = cluster.boot_agent(site, image, AGENT)
-    import_calico_node(host)
-    host.run(["docker", "run", "--detach", "--name", FOREIGN, CALICO_NODE_IMAGE])
+    import_calico_node(host, image)
+    import_idle_image(host)
+    host.run(["docker", "run", "--detach", "--name", FOREIGN, IDLE_IMAGE])
     cluster.start_agent(site, host, AGENT)
     return host
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.harness import cluster, servers, sight, stand_ins
+from tests.e2e.harness import cluster, servers, sight
 from tests.e2e.harness.cluster import AgentSpec
 from tests.e2e.harness.host import DAEMON_JSON, Cgroups, Host, HostSpec
 from tests.e2e.harness.site import ADDRESS, Site, open_site
@@ -69,15 +69,6 @@ def test_docker_knows_cluster_store_and_keeps_the_configuration_of_the_host(host
     assert "ClusterStore" not in facts
     assert facts["DefaultRuntime"] == "runc-without-sys-resource"
     assert host.run(["cat", "/etc/docker/daemon.json"]) == DAEMON_JSON
-
-
-def test_a_privileged_container_runs_and_notes_its_environment(host: Host) -> None:
-    stand_ins.import_calico_node(host)
-    mount = "/var/log/calico:/var/log/calico"
-    argv = ["docker", "run", "-d", "--rm", "--privileged", "--net=host", "--volume", mount, "--name", "calico-node"]
-    host.run([*argv, "--env", "NODENAME=here", stand_ins.CALICO_NODE_IMAGE])
-    assert "NODENAME=here\n" in host.run(["cat", stand_ins.CALICO_ENVIRONMENT])
-    host.run(["docker", "stop", "--time", "5", "calico-node"])
 
 
 def test_etcds_own_gateway_on_a_host_finds_the_sites_etcd_by_srv(

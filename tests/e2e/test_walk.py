@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.harness import cluster, servers, sight, stand_ins
+from tests.e2e.harness import calico_image, cluster, servers, sight, stand_ins
 from tests.e2e.harness.cluster import AgentSpec
 from tests.e2e.harness.host import DAEMON_JSON, Cgroups, Host, HostSpec
 from tests.e2e.harness.site import Site, end, open_site
@@ -75,8 +75,9 @@ def walked(site: Site, image: Path) -> Walked:
 
 def boot(site: Site, image: Path, agent: AgentSpec) -> Host:
     host = cluster.boot_agent(site, image, agent)
-    stand_ins.import_calico_node(host)
-    host.run(["docker", "run", "--detach", "--name", FOREIGN, stand_ins.CALICO_NODE_IMAGE])
+    calico_image.import_calico_node(host, image)
+    stand_ins.import_idle_image(host)
+    host.run(["docker", "run", "--detach", "--name", FOREIGN, stand_ins.IDLE_IMAGE])
     cluster.start_agent(site, host, agent)
     return host
 
@@ -96,6 +97,16 @@ def test_docker_uses_the_cluster_store_and_was_not_restarted(walked: Walked, age
     assert sight.read_docker(host, "/info")["ClusterStore"] == "etcd://localhost:2379"
     assert sight.read_unit(host, "docker.service") == walked.before[agent].docker
     assert sight.read_container(host, FOREIGN) == walked.before[agent].containers[FOREIGN]
+
+
+def test_tasks_in_a_pid_namespace_docker_cluster_store_is_really_done(walked: Walked) -> None:
+    """Its step was complete, and Docker had no store."""
+    host = walked.hosts[NEW]
+    script = "for task in $(grep -alsF supervise /proc/[0-9]*/cmdline); do readlink ${task%cmdline}ns/pid; done"
+    namespaces = set(host.run(["sh", "-c", script]).split())
+    assert len(namespaces - set(host.run(["readlink", "/proc/1/ns/pid"]).split())) == 2, "two services, each apart"
+    assert "Cluster Store: etcd://localhost:2379" in host.run(["docker", "info"])
+    assert host.run(["journalctl", "--output", "cat", "--grep", "Started .*calico-dcos: apply docker-cluster-store"])
 
 
 @each_agent
@@ -159,11 +170,10 @@ def test_both_outcomes_of_an_agents_restart_were_met(walked: Walked, agent: Agen
 def test_calico_node_runs_as_dockers_own_with_the_wanted_settings(walked: Walked, agent: AgentSpec) -> None:
     host = walked.hosts[agent]
     container = sight.read_container(host, "calico-node")
-    assert container.image == stand_ins.CALICO_NODE_IMAGE
+    assert container.image == calico_image.CALICO_NODE_IMAGE
     assert (container.restart_policy, container.is_privileged, container.network) == ("always", True, "host")
-    noted = dict(line.split("=", 1) for line in host.run(["cat", stand_ins.CALICO_ENVIRONMENT]).splitlines())
     wanted = {"ETCD_ENDPOINTS": "http://localhost:2379", "FELIX_IGNORELOOSERPF": "true"}
-    assert wanted.items() <= noted.items()
+    assert wanted.items() <= container.environment.items()
 
 
 @each_agent

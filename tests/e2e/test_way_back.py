@@ -62,7 +62,7 @@ def booted(site: Site, image: Path) -> Bench:
     downloads = servers.start_all(site)
     cluster.start_master(site, mesos_version="1.0.1")
     host = cluster.boot_agent(site, image, AGENT)
-    stand_ins.import_calico_node(host)
+    stand_ins.import_idle_image(host)
     cluster.start_agent(site, host, AGENT)
     return Bench(host, by_hand.build_wanted(downloads))
 
@@ -95,7 +95,7 @@ def answers(bench: Bench) -> bool:
 
 def run_containers(bench: Bench, count: int, *options: str) -> dict[str, sight.Container]:
     for number in range(count):
-        bench.host.run(["docker", "run", "-d", *options, "--name", f"c{number}", stand_ins.CALICO_NODE_IMAGE])
+        bench.host.run(["docker", "run", "-d", *options, "--name", f"c{number}", stand_ins.IDLE_IMAGE])
     return read_containers(bench)
 
 
@@ -348,21 +348,79 @@ def test_an_agent_that_takes_this_run_with_it_and_does_not_come_back_is_rolled_b
         f"[Service]\nExecStartPre=/bin/sh -c '! test -e {NETWORK}'\n",
     )
     hybrid.sh("systemctl daemon-reload")
-    command = by_hand.build_command(host, hybrid.wanted, "apply", "agent-restart")
+    command = by_hand.build_command(host, hybrid.wanted, "apply", "agent-restart", before=AS_A_TASK[:2])
     hybrid.write("/run/join-agent", JOIN_AGENT)  # in a file: systemd-run would expand its variables
     host.run(["systemd-run", "--quiet", "--unit=task", "sh", "-eu", "/run/join-agent", *command])
 
-    guard = "calico-dcos-agent-restart.service"
-    wait_until(lambda: "so the agent is up again" in read_log(hybrid, guard), what="rolled back", timeout_s=120)
+    # What runs outside goes on when the task is gone, whose output it has: here the journal.
+    wait_until(lambda: "so the agent is up again" in read_journal(hybrid), what="rolled back", timeout_s=120)
 
     wait_until(lambda: not is_active(hybrid, "task.service"), what="the run has ended", timeout_s=60)
     ended = read_log(hybrid, "task.service")
     assert "Deactivated successfully" in ended, ended  # as systemd calls an end by its SIGTERM
-    assert "status=1" not in ended, "the run was ended with the agent, and did not get to its own end"
+    journal = read_journal(hybrid)
+    assert journal.index("task.service: Deactivated successfully") < journal.index("so the agent is up again")
     assert hybrid.sh(f"ls -A {CNI_CONFIG_DIR}").split() == ["dummy.cni"]
     assert sight.read_unit(host, HYBRID.unit) != agent
-    wait_until(lambda: not is_active(hybrid, guard), what="the unit has ended", timeout_s=60)
-    assert hybrid.sh(f"ls -A {STATE_DIR} | grep order || true") == "", "the order holds a token"
+    wait_until(lambda: not list_runs(hybrid), what="the unit has ended", timeout_s=60)
+    assert hybrid.sh("systemctl --failed --no-legend") == "", "a run that fails is no failed unit"
+
+
+def read_journal(bench: Bench) -> str:
+    return bench.sh("journalctl --no-pager -o cat")
+
+
+def list_runs(bench: Bench) -> str:
+    return bench.sh("systemctl list-units --all --no-legend 'run-u*.service'")
+
+
+def read_runs(bench: Bench, arguments: str) -> str:
+    """What systemd said of runs outside of a task."""
+    return bench.sh(f"journalctl --no-pager -o cat --grep 'Started .*calico-dcos: {arguments}' || true")
+
+
+# As Mesos puts a task that it isolates with namespaces/pid; the kernel mounts a /proc to match.
+AS_A_TASK = (
+    *("env", "MESOS_EXECUTOR_ID=apply.1", "unshare", "--pid", "--fork", "--kill-child", "--mount-proc"),
+    *("--propagation", "slave"),
+)
+
+
+def test_a_task_in_a_pid_namespace_sets_dockers_store_from_outside_of_it(bench: Bench) -> None:
+    assert bench.host.run([*AS_A_TASK, "systemctl", "is-active", "docker"], statuses=(1,)) == ""
+    looked = by_hand.run(bench.host, bench.wanted, "inspect", before=AS_A_TASK)
+    report = json.loads(looked.output)
+    assert report["facts"]["system"]["sees_host_processes"] is True
+    assert report["refusals"] == {}
+    done = by_hand.run(bench.host, bench.wanted, "apply", "docker-cluster-store", before=AS_A_TASK)
+    assert done.status == 0, done.output
+    assert f"Cluster Store: {STORE}" in bench.sh("docker info")
+    assert read_runs(bench, "apply docker-cluster-store")
+    assert list_runs(bench) == ""
+
+
+def test_an_operator_in_a_pid_namespace_looks_from_outside_of_it_as_well(bench: Bench) -> None:
+    done = by_hand.run(bench.host, bench.wanted, "apply", "docker-cluster-store", "--dry-run", before=AS_A_TASK[2:])
+    assert done.status == 0, done.output
+    assert done.output.startswith("docker-cluster-store: 1 change"), done.output
+
+
+OLD_SYSTEMD_RUN = "#!/bin/sh\necho systemd 229\n"
+
+
+def test_where_systemd_runs_nothing_outside_a_task_asks_it_over_the_bus(bench: Bench) -> None:
+    bench.write("/usr/local/old-systemd-run", OLD_SYSTEMD_RUN)
+    bench.sh("chmod 0755 /usr/local/old-systemd-run; mount --bind /usr/local/old-systemd-run /usr/bin/systemd-run")
+    try:
+        looked = by_hand.run(bench.host, bench.wanted, "inspect", before=AS_A_TASK)
+        done = by_hand.run(bench.host, bench.wanted, "apply", "docker-cluster-store", before=AS_A_TASK)
+    finally:
+        bench.sh("umount /usr/bin/systemd-run; rm /usr/local/old-systemd-run")
+    said, _, report = looked.output.partition("\n")
+    assert said == "done inside of this task, as it cannot be done outside: systemd 229 is older than 236"
+    assert json.loads(report)["facts"]["system"]["sees_host_processes"] is False
+    assert done.status == 0, done.output
+    assert f"Cluster Store: {STORE}" in bench.sh("docker info")
 
 
 def read_log(bench: Bench, unit: str) -> str:

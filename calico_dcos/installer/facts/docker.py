@@ -7,6 +7,7 @@ from typing import Any, Dict, List, NamedTuple, Optional, Union
 from .. import systemd
 from ..docker_api import DockerAwayError, NoSuchObjectError, read_json
 from ..host import Host, ToolError
+from ..pid_namespace import sees_host_processes
 from ..unknown import Unknown
 from .daemon_json import DEFAULT_PATH, DaemonJson, read_daemon_json
 from .system import read_text
@@ -57,8 +58,11 @@ def read_docker(host: Host) -> Docker:
 
 
 def is_installed(host: Host, unit: Union[systemd.Unit, Unknown]) -> bool:
-    """Whether there is a Docker at all: its unit, or one of its programs."""
-    if isinstance(unit, systemd.Unit) and unit.load_state == "loaded":
+    """Whether there is a Docker at all: its unit, or one of its programs; a systemd that does not tell may have it."""
+    if isinstance(unit, Unknown):
+        if systemd.runs(host):
+            return True
+    elif unit.load_state == "loaded":
         return True
     return any(os.path.exists(host.path(path)) for path in PROGRAMS)
 
@@ -105,7 +109,7 @@ def name_container(entry: Any) -> str:
 
 
 def read_flags(host: Host, unit: Union[systemd.Unit, Unknown]) -> Union[List[str], Unknown]:
-    """Read the daemon's words: those of the unit, and those of the process where /proc is the host's.
+    """Read the daemon's words: those of the unit, and those of the process where the host's processes are seen.
 
     Both count: the unit may have been edited since the daemon started.
     """
@@ -114,7 +118,7 @@ def read_flags(host: Host, unit: Union[systemd.Unit, Unknown]) -> Union[List[str
     files = [read_text(host.path(path)) for path in unit.environment_files]
     environment = parse_environment([text for text in files if isinstance(text, str)], unit.environment)
     words = expand_words(unit.argv, environment)
-    process = read_process_words(unit.main_pid)
+    process = read_process_words(unit.main_pid) if sees_host_processes(host) else []
     if not (is_daemon(words) or is_daemon(process)):
         return Unknown("{} starts {!r}, which is not dockerd".format(unit.name, " ".join(unit.argv[:1])))
     return words + [word for word in process if word not in words]
@@ -142,7 +146,7 @@ def expand_words(words: List[str], environment: Dict[str, str]) -> List[str]:
 
 
 def read_process_words(pid: int) -> List[str]:
-    """Read the command line of the main process; empty where /proc shows another PID namespace."""
+    """Read the command line of the main process; empty where that is not Docker."""
     comm = read_text("/proc/{}/comm".format(pid)) if pid else ""
     if comm not in DAEMON_NAMES:
         return []
@@ -150,12 +154,15 @@ def read_process_words(pid: int) -> List[str]:
     return [] if isinstance(cmdline, Unknown) else cmdline.strip("\0").split("\0")
 
 
-def find_wrapper(pid: int, proc: str = "/proc") -> Optional[str]:
+def find_wrapper(host: Host, unit: systemd.Unit, proc: str = "/proc") -> Optional[str]:
     """Find what the unit's main process is if it is not Docker but a shell around it, which a SIGHUP would end.
 
-    None where it is Docker, and where /proc shows another PID namespace, in which this pid is somebody else.
+    Where the host's processes are not seen, by what the unit starts.
     """
-    comm, cgroup = [read_text("{}/{}/{}".format(proc, pid, name)) for name in ("comm", "cgroup")]
+    if not sees_host_processes(host):
+        program = unit.argv[0].rpartition("/")[2] if unit.argv else "a program that systemd does not tell"
+        return None if program in DAEMON_NAMES else program
+    comm, cgroup = [read_text("{}/{}/{}".format(proc, unit.main_pid, name)) for name in ("comm", "cgroup")]
     if isinstance(comm, Unknown) or isinstance(cgroup, Unknown) or UNIT not in cgroup:
         return None
     return None if comm.startswith("docker") else comm

@@ -4,6 +4,7 @@ import os
 from typing import Dict, List, NamedTuple, Optional, Union
 
 from ..host import Host
+from ..pid_namespace import sees_host_processes
 from ..unknown import Unknown
 from .system import read_text
 
@@ -44,9 +45,9 @@ def _read_number(path: str) -> int:
 
 def read_port(host: Host, number: int) -> Port:
     """Read who listens on a port, on whatever address."""
-    del host  # /proc shows the sockets of the network namespace, which all programs of a host share
     rows = []  # type: List[Socket]
     for table in TABLES:
+        # Of the network namespace, which all programs of a host share.
         text = read_text(table)
         if isinstance(text, Unknown):
             if table == TABLES[0]:
@@ -55,6 +56,9 @@ def read_port(host: Host, number: int) -> Port:
         rows.extend(parse_sockets(text, number))
     if not rows:
         return Port(number, [])
+    if not sees_host_processes(host):
+        unseen = Unknown("the host's processes are not seen from this task")
+        return Port(number, [row._replace(process=unseen) for row in rows])
     owners = find_owners([row.inode for row in rows])
     unseen = Unknown("no process that this program may look at holds it")
     return Port(number, [row._replace(process=owners.get(row.inode, unseen)) for row in rows])

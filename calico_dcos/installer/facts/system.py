@@ -7,6 +7,7 @@ from typing import List, NamedTuple, Union
 
 from .. import systemd
 from ..host import Host, ToolError
+from ..pid_namespace import sees_host_processes
 from ..unknown import Unknown
 from ..versions import parse_version
 
@@ -26,9 +27,10 @@ System = NamedTuple(
         ("cgroups", str),
         ("boot_id", Union[str, Unknown]),
         ("uptime_s", Union[float, Unknown]),
+        ("sees_host_processes", bool),
     ],
 )
-Dcos = NamedTuple("Dcos", [("version", Union[str, None, Unknown]), ("native_calico", List[str])])
+Dcos = NamedTuple("Dcos", [("version", Union[str, None, Unknown]), ("native_calico", Union[List[str], Unknown])])
 
 
 def read_system(host: Host) -> System:
@@ -40,10 +42,11 @@ def read_system(host: Host) -> System:
         os=os_release if isinstance(os_release, Unknown) else parse_os_name(os_release),
         kernel=kernel.release,
         architecture=kernel.machine,
-        init="systemd" if os.path.isdir(host.path("/run/systemd/system")) else "not systemd",
+        init="systemd" if systemd.runs(host) else "not systemd",
         cgroups=parse_cgroups(read_text("/proc/self/mountinfo")),
         boot_id=read_text(BOOT_ID_FILE),
         uptime_s=uptime if isinstance(uptime, Unknown) else float(uptime.split()[0]),
+        sees_host_processes=sees_host_processes(host),
     )
 
 
@@ -74,12 +77,20 @@ def read_dcos(host: Host) -> Dcos:
         signs.append("DC/OS {}".format(version))
     if os.path.lexists(host.path(NATIVE_CALICO_DIR)):
         signs.append(NATIVE_CALICO_DIR)
+    has_unit = has_native_unit(host)
+    if has_unit is True:
+        signs.append(NATIVE_CALICO_UNIT)
+    return Dcos(version, has_unit if isinstance(has_unit, Unknown) and not signs else signs)
+
+
+def has_native_unit(host: Host) -> Union[bool, Unknown]:
+    """Whether systemd knows the unit of DC/OS' own Calico; where systemd does not run the host, it knows none."""
+    if not systemd.runs(host):
+        return False
     try:
-        if systemd.read_unit(host, NATIVE_CALICO_UNIT).load_state == "loaded":
-            signs.append(NATIVE_CALICO_UNIT)
-    except ToolError:
-        pass  # no systemd, no unit of it; the Docker and agent facts report it
-    return Dcos(version=version, native_calico=signs)
+        return systemd.read_unit(host, NATIVE_CALICO_UNIT).load_state == "loaded"
+    except ToolError as error:
+        return Unknown(str(error))
 
 
 def read_dcos_version(host: Host) -> Union[str, None, Unknown]:

@@ -11,7 +11,7 @@ from ..rollbacks import DOCKER, MESOS_AGENT
 from ..unknown import Unknown
 from ..wanted import Wanted
 from .calico_node import plan_calico_node, refuse_names, warn_of_node
-from .changes import STEPS, Action, Decision, refuse, warn
+from .changes import STEPS, Action, Decision, could_not_look, refuse, warn
 from .cni import plan_cni, refuse_twins
 from .conditions import guard, refuse_architecture, refuse_disk, refuse_rolled_back, refuse_without_v2
 from .docker_store import plan_docker_store, warn_of_pending_edits
@@ -34,6 +34,11 @@ def plan_changes(facts: Facts, wanted: Wanted) -> Dict[str, Decision]:
             "this DC/OS carries its own Calico ({})".format(", ".join(signs)), "nothing is touched; use that one"
         )
         return dict.fromkeys(STEPS, refusal)
+    if isinstance(facts.dcos.native_calico, Unknown):
+        unknown = could_not_look(
+            "whether this DC/OS carries its own Calico: {}".format(facts.dcos.native_calico.reason)
+        )
+        return dict.fromkeys(STEPS, unknown)
     network = complete_network(wanted.cni, facts.node)
     cni = _guard_cni(plan_cni(facts.cni, facts.mesos_agent.state, network), facts, wanted)
     reached = facts.etcd_reached
@@ -127,4 +132,5 @@ def find_native_calico(facts: Facts) -> List[str]:
     """Find the signs of the Calico that DC/OS 2.1 and later carry."""
     configs = [] if isinstance(facts.cni.configs, Unknown) else facts.cni.configs
     ported = [config.file for config in configs if config.network == "calico" and config.type == NATIVE_CNI_TYPE]
-    return facts.dcos.native_calico + ported
+    signs = facts.dcos.native_calico
+    return ([] if isinstance(signs, Unknown) else signs) + ported

@@ -91,7 +91,10 @@ def _plan_restart(facts: Facts, state: AgentState, reason: str) -> Decision:
 
 def await_busy_agent(decision: Decision, agent: MesosAgent) -> Optional[Decision]:
     """Put off a restart of Docker under an agent that recovers: it asks Docker, and gives up without an answer."""
-    is_up = isinstance(agent.unit, Unit) and agent.unit.active_state in ("active", "activating", "reloading")
+    # A unit that cannot be looked at may be up.
+    is_up = isinstance(agent.unit, Unknown) or (
+        agent.unit is not None and agent.unit.active_state in ("active", "activating", "reloading")
+    )
     restarts_docker = any(change.restarts == "docker" for change in decision.changes)
     if restarts_docker and is_up and isinstance(agent.state, Unknown):
         return could_not_look("Docker must not restart while the Mesos agent starts ({})".format(agent.state.reason))

@@ -7,9 +7,11 @@ from ..files import FileError
 from ..host import Host
 from ..inspection import read_inspection
 from ..lock import LockedError, hold_lock
+from ..outside import LOOK_LIMIT_S, Place
 from ..report import Reporter
 from ..steps import EXIT_DONE, EXIT_FAILED, EXIT_REFUSED
 from ..steps.work import StepError
+from ..unknown import Unknown
 from ..wanted import Wanted, is_enabled
 from .calico_node import NodeSupervisor
 from .etcd_proxy import ProxySupervisor
@@ -19,22 +21,49 @@ from .stop import StopSignal
 RETRY_S = 0.5
 
 
-def supervise(service: str, host: Host, wanted: Wanted, reporter: Reporter) -> int:
-    """Supervise a service, and return the exit status."""
+def admit(service: str, host: Host, wanted: Wanted, reporter: Reporter) -> int:
+    """Tell whether a service may be run here: by the exit status, and why not in words."""
+    facts, plan = read_inspection(host, wanted)[:2]
+    # What could not be looked at is no refusal: a Docker that is away is waited for.
+    refusal = plan[service].refusal
+    if refusal is not None:
+        reporter.failure(refusal)
+        return EXIT_REFUSED
+    if isinstance(facts.dcos.native_calico, Unknown):
+        reporter.failure("could not look: {}".format(facts.dcos.native_calico.reason))
+        return EXIT_FAILED
+    return EXIT_DONE
+
+
+def report_host(host: Host, wanted: Wanted, reporter: Reporter, place: Place) -> None:
+    """Report all facts of the host, from where all are seen."""
+    status = place.run_outside(["inspect"], LOOK_LIMIT_S)
+    if status is None:
+        reporter.inspection(read_inspection(host, wanted))
+    elif status != EXIT_DONE:
+        reporter.progress("this host could not be looked at (status {})".format(status))
+
+
+def supervise(service: str, host: Host, wanted: Wanted, reporter: Reporter, place: Place) -> int:
+    """Supervise a service, and return the exit status.
+
+    A supervisor ends with its task, so it stays in it: Docker, etcd and the network are seen from there. Looks at the
+    whole host, at its start and when its service is well, are made where all is seen.
+    """
     if not is_enabled(wanted, service):
         reporter.failure("the step {} is disabled in the wanted state".format(service))
         return EXIT_REFUSED
     stop = StopSignal()
     # Before the lock is made: a host on which nothing is to be done is not touched.
-    # What could not be looked at is no refusal: a Docker that is away is waited for.
-    refusal = read_inspection(host, wanted).plan[service].refusal
-    if refusal is not None:
-        reporter.failure(refusal)
-        return EXIT_REFUSED
+    status = place.run_outside(["supervise", service, "--admission"], LOOK_LIMIT_S)
+    if status is None:
+        status = admit(service, host, wanted, reporter)
+    if status != EXIT_DONE:
+        return status
     try:
         with wait_turn(host, service, stop, reporter.progress) as is_held:
             if is_held:
-                _run(service, host, wanted, reporter, stop)
+                _run(service, host, wanted, reporter, stop, place)
     except StepError as error:
         reporter.failure(error.reason, error.detail)
         return EXIT_FAILED
@@ -67,9 +96,9 @@ def wait_turn(host: Host, service: str, stop: StopSignal, tell: Callable[[str], 
         yield True
 
 
-def _run(service: str, host: Host, wanted: Wanted, reporter: Reporter, stop: StopSignal) -> None:
+def _run(service: str, host: Host, wanted: Wanted, reporter: Reporter, stop: StopSignal, place: Place) -> None:
     def tell_healthy() -> None:
-        reporter.inspection(read_inspection(host, wanted))
+        report_host(host, wanted, reporter, place)
 
     if service == "etcd-proxy":
         ProxySupervisor(host, wanted.etcd_proxy, reporter, tell_healthy).run(stop)

@@ -7,18 +7,16 @@ from ..files import FileError
 from ..host import Host, ToolError
 from ..inspection import Inspection, read_inspection
 from ..lock import CHANGES, LockedError, hold_lock
+from ..outside import compute_work_limit_s
 from ..plans.changes import Action, Decision, describe_unproven
 from ..report import Reporter
 from ..rollbacks import forget_rollback
 from ..undo import has_unfinished, settle_step, undo_step
 from ..wanted import Wanted, is_enabled
-from . import guard
-from .agent_restart import restart_agent
+from .agent_restart import find_danger, restart_agent
 from .cni import install_plugin, write_network
 from .docker_store import reload_docker, restart_docker, write_store
 from .work import StepError, Work
-
-LOCK_TIMEOUT_S = 30
 
 EXIT_DONE, EXIT_FAILED, EXIT_REFUSED = 0, 1, 3
 
@@ -52,30 +50,18 @@ def apply_step(step: str, host: Host, wanted: Wanted, reporter: Reporter) -> int
     try:
         if status is None or (status == EXIT_DONE and has_unfinished(host, step)):
             _check_leave(inspection.plan[step], wanted)
-            if step == "agent-restart" and guard.is_needed(host, inspection.facts):
-                inspection, status = _restart_outside(host, wanted, reporter)
-            else:
-                with hold_lock(host, CHANGES, LOCK_TIMEOUT_S):
-                    inspection, status = _do_changes(step, host, wanted, reporter)
+            danger = find_danger(host, inspection) if step == "agent-restart" else None
+            if danger is not None:
+                reporter.failure(danger)
+                return EXIT_REFUSED
+            # As long as the run may last that holds it: one outside of its task goes on when that is ended.
+            with hold_lock(host, CHANGES, compute_work_limit_s(wanted), reporter.progress):
+                inspection, status = _do_changes(step, host, wanted, reporter)
     except (StepError, LockedError, FileError, ToolError, OSError) as error:
         reporter.failure(str(error))
         status = EXIT_FAILED
-    if not guard.is_guard(host):
-        reporter.inspection(inspection)
+    reporter.inspection(inspection)
     return status
-
-
-def _restart_outside(host: Host, wanted: Wanted, reporter: Reporter) -> Tuple[Inspection, int]:
-    """Have the agent restarted by a unit of its own, which holds the lock itself; the facts tell whether it was."""
-    told = guard.restart_outside(host, wanted, reporter)
-    after = read_inspection(host, wanted)
-    try:
-        _verify(after.plan["agent-restart"])
-    except StepError as error:
-        reporter.failure(guard.find_failure(told) or error.reason, told)
-        return after, EXIT_FAILED
-    reporter.progress("done and verified")
-    return after, EXIT_DONE
 
 
 def _tell_settled(decision: Decision, reporter: Reporter) -> Optional[int]:

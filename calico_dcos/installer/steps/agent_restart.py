@@ -1,11 +1,14 @@
 """Does the step agent-restart; this task may end with the agent, so nothing but telling comes after the restart."""
 
 import time
+from typing import Optional
 
 from .. import systemd
 from ..facts.mesos_agent import AgentState, MesosAgent, read_agent_state
 from ..files import FileError
-from ..host import ToolError
+from ..host import Host, ToolError
+from ..inspection import Inspection
+from ..pid_namespace import is_task
 from ..plans.changes import Change
 from ..plans.mesos_agent import find_last_change
 from ..rollbacks import MESOS_AGENT, save_rollback
@@ -16,6 +19,19 @@ from ..unread import Unread, save_unread
 from .work import StepError, Work
 
 POLL_S = 0.1
+
+
+def find_danger(host: Host, inspection: Inspection) -> Optional[str]:
+    """Find why this run must not restart the agent: as a task of it, it may end before it has seen it come back."""
+    if not inspection.plan["agent-restart"].changes or not is_task(host):
+        return None
+    cgroups = inspection.facts.system.cgroups
+    if cgroups == "v1":
+        return None
+    return (
+        "a restart of the agent may end this task (cgroups: {}) before it could be undone, and systemd runs nothing "
+        "outside of it: run `installer.pyz apply agent-restart` on this host by hand, then retry".format(cgroups)
+    )
 
 
 def restart_agent(work: Work, change: Change) -> None:

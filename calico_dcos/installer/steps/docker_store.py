@@ -48,8 +48,8 @@ def reload_docker(work: Work, change: Change) -> None:
     """Make a running Docker take the store by one SIGHUP, and prove that nothing else happened to it."""
     del change
     _prepare_etcd(work)
-    daemon, containers = _read_daemon(work), _read_containers(work)
-    wrapper = find_wrapper(daemon.pid)
+    unit, containers = _read_unit(work), _read_containers(work)
+    wrapper = find_wrapper(work.host, unit)
     if wrapper is not None:
         raise StepError(
             "{} runs Docker inside of {}, which a reload would end, so Docker is left alone".format(UNIT, wrapper)
@@ -59,7 +59,7 @@ def reload_docker(work: Work, change: Change) -> None:
     try:
         systemd.reload_unit(work.host, UNIT)
         _wait_for_store(work)
-        _check_reload(work, daemon, mark)
+        _check_reload(work, Daemon(unit.main_pid, unit.started), mark)
     except (ToolError, StepError) as error:
         raise _roll_back(work, str(error), mark, containers) from error
     _tell_containers(work, containers)
@@ -134,12 +134,11 @@ def _put_directory(work: Work, address: str, prefix: str) -> Answer:
     return call(connection, "PUT", "/v2/keys{}/docker/nodes?dir=true&prevExist=false".format(prefix))
 
 
-def _read_daemon(work: Work) -> Daemon:
+def _read_unit(work: Work) -> systemd.Unit:
     try:
-        unit = systemd.read_unit(work.host, UNIT)
+        return systemd.read_unit(work.host, UNIT)
     except ToolError as error:
         raise StepError(str(error)) from error
-    return Daemon(unit.main_pid, unit.started)
 
 
 def _read_containers(work: Work) -> Dict[str, Tuple[int, str]]:
@@ -175,7 +174,8 @@ def _wait_for_store(work: Work) -> None:
 
 
 def _check_reload(work: Work, before: Daemon, mark: systemd.JournalMark) -> None:
-    after = _read_daemon(work)
+    unit = _read_unit(work)
+    after = Daemon(unit.main_pid, unit.started)
     if after != before:
         raise StepError("dockerd was restarted meanwhile (pid {} became {})".format(before.pid, after.pid))
     journal = systemd.read_journal(work.host, UNIT, mark, lines=200)

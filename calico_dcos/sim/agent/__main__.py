@@ -15,11 +15,13 @@ from calico_dcos.sim.agent.agent import Agent, IncompatibleError
 from calico_dcos.sim.agent.containers import Containers, inherited_environment
 from calico_dcos.sim.agent.flags import DEFAULTS, duration
 from calico_dcos.sim.agent.options import AgentOptions
+from calico_dcos.sim.pid_namespaces import NamespaceError, find_unshare
 from calico_dcos.sim.resources import UNRESERVED, parse_resources
 from calico_dcos.sim.versions import Feature, MesosVersion
 from calico_dcos.sim.wire import serve
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+PID_ISOLATOR = "namespaces/pid"
 SYSTEMD_RUNS = Path("/run/systemd/system")
 
 
@@ -71,7 +73,19 @@ def build_options(arguments: argparse.Namespace) -> AgentOptions:
         boot_id=arguments.boot_id_file.read_text().strip(),
         cni_config_dir=arguments.network_cni_config_dir,
         cni_plugins_dirs=cni.parse_plugins_dirs(arguments.network_cni_plugins_dir or "", version),
+        unshare=_find_unshare(arguments.isolation),
     )
+
+
+def _find_unshare(isolation: str) -> tuple[str, ...]:
+    """Find how tasks get PID namespaces, where that is wanted; a kernel that forbids it is told of, and obeyed."""
+    if PID_ISOLATOR not in isolation.split(","):
+        return ()
+    try:
+        return find_unshare()
+    except NamespaceError as error:
+        print(f"Tasks share the PID namespace of the agent: {error}", flush=True)
+        return ()
 
 
 def _shut_down(agent: Agent) -> None:

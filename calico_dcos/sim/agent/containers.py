@@ -20,6 +20,10 @@ from calico_dcos.sim.versions import Feature
 KILL_GRACE_S = 3.0
 EXECUTOR = Path(__file__).with_name("executor.py")
 
+# Executors come to be in the cgroup that their first process was moved to: nothing is forked before.
+_AWAIT_START = ("/bin/sh", "-c", 'read -r start && exec "$@"', "sh")
+_START = b"start\n"
+
 
 class LaunchError(Exception):
     """Why a container could not be launched, in the words of an agent."""
@@ -56,8 +60,9 @@ class Containers:
 
     def _start_executor(self, task: Task, sandbox: Path, agent_id: str) -> subprocess.Popen[bytes]:
         with (sandbox / "stdout").open("ab") as output, (sandbox / "stderr").open("ab") as errors:
+            unshare = self._options.unshare
             process = subprocess.Popen(
-                [sys.executable, "-I", "-S", str(EXECUTOR)],
+                [*_AWAIT_START, *unshare, sys.executable, "-I", "-S", str(EXECUTOR)],
                 stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=errors,
@@ -67,7 +72,7 @@ class Containers:
             )
         self._leave_unit(task, process.pid)
         assert process.stdin is not None  # noqa: S101 - it is a pipe
-        process.stdin.write(json.dumps(self._orders(task)).encode())
+        process.stdin.write(_START + json.dumps(self._orders(task)).encode())
         process.stdin.close()
         return process
 

@@ -1,7 +1,8 @@
 """The command executor: a process of its own that runs one task and tells its agent, even a restarted one.
 
 It is started by path, with its orders as JSON on standard input, and uses no other module of this project: it must
-be up within milliseconds. All it starts stays in its session, and ends with it.
+be up within milliseconds. All it starts stays in its session, and ends with it. Where the agent gives each task a PID
+namespace, the executor is the first process in it, and what leaves its session ends with it as well.
 """
 
 from __future__ import annotations
@@ -323,6 +324,18 @@ class Executor:
                         os.kill(int(path.name), number)
 
 
+def settle_in() -> None:
+    """Do what the first process of a PID namespace has to: lead a session in it, and end when told to.
+
+    The kernel keeps signals that would end it from such a process, unless it asks for them.
+    """
+    if os.getpid() != 1:
+        return
+    os.setsid()
+    Path("/proc/self/comm").write_text("mesos-container")
+    signal.signal(signal.SIGTERM, lambda number, _: os._exit(128 + number))
+
+
 def _message_after(status: int) -> str:
     if status < 0:
         return f"Command terminated with signal {signal.strsignal(-status)}"
@@ -330,4 +343,5 @@ def _message_after(status: int) -> str:
 
 
 if __name__ == "__main__":
+    settle_in()
     Executor(json.load(sys.stdin)).run()

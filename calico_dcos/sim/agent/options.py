@@ -12,7 +12,11 @@ from calico_dcos.sim.versions import MesosVersion
 
 @dataclass(frozen=True, slots=True)
 class AgentOptions:
-    """The command line; times in seconds."""
+    """The command line; times in seconds.
+
+    Attributes:
+        unshare: the command that gives a task a PID namespace of its own; empty where tasks have none.
+    """
 
     master_ip: str
     master_port: int
@@ -34,6 +38,7 @@ class AgentOptions:
     boot_id: str
     cni_config_dir: Path | None
     cni_plugins_dirs: tuple[Path, ...]
+    unshare: tuple[str, ...]
 
     @property
     def pid(self) -> str:

@@ -1,4 +1,4 @@
-"""The first process of a simulated host: boots its units, reaps, serves systemctl, and ends all with itself.
+"""The first process of a simulated host: boots its units, reaps, serves systemctl and systemd-run, and ends it all.
 
 It is the reaper of every process of the host, whatever its session, so that nothing outlives the host. Its standard
 input is the power line: when that closes, for whatever reason, the host is off.
@@ -21,11 +21,16 @@ from calico_dcos.sim.standins.commands import Answer, Commands, Request, parse_r
 from calico_dcos.sim.standins.deeds import record_deed
 from calico_dcos.sim.standins.options import read_options
 from calico_dcos.sim.standins.process_tree import list_descendants, send_signal
+from calico_dcos.sim.standins.systemctl import SOCKET
+from calico_dcos.sim.standins.systemd_run import BUS_SOCKET
+from calico_dcos.sim.standins.transient import RunRequest, Transients, parse_run_request
 from calico_dcos.sim.standins.unit import RUN_DIRECTORY, Unit
 from calico_dcos.sim.standins.unit_file import UNIT_DIRECTORY, parse_unit_file
 
 BOOT_ID = "run/boot_id"
 
+_MESSAGE_BYTES = 1 << 16
+_FDS_MAX = 3
 _PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 _SIGNALS = {signal.SIGCHLD, signal.SIGTERM, signal.SIGINT}
 
@@ -37,6 +42,7 @@ class Host:
         self.root = root
         self.lock = threading.Condition(threading.RLock())
         self._is_hybrid = read_options(root).is_hybrid
+        self.transients = Transients(root, self.lock)
         self._units: dict[str, Unit] = {}
         for path in sorted((root / UNIT_DIRECTORY).glob("*.service")):
             self.find(path.name)
@@ -70,6 +76,7 @@ class Host:
         with self.lock:
             while (ended := _wait_for_any()) and ended[0]:
                 pid, status = ended
+                self.transients.on_exit(pid, status)
                 for unit in self._units.values():
                     if unit.state.main_pid == pid:
                         unit.on_exit(status)
@@ -90,13 +97,14 @@ class Host:
 
 
 class _Server(socketserver.ThreadingUnixStreamServer):
-    """Serves systemctl."""
+    """Serves systemctl or systemd-run, at its socket."""
 
     daemon_threads = True
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: Host, path: str, handler: type[socketserver.BaseRequestHandler]) -> None:
         self.host = host
-        super().__init__(str(host.root / RUN_DIRECTORY / "init.sock"), _Call)
+        (host.root / path).unlink(missing_ok=True)
+        super().__init__(str(host.root / path), handler)
 
 
 class _Call(socketserver.StreamRequestHandler):
@@ -105,22 +113,54 @@ class _Call(socketserver.StreamRequestHandler):
     server: _Server
 
     def handle(self) -> None:
-        request = parse_request(self.rfile.readline())
+        line = self.rfile.readline()
+        if not line:  # somebody looked who is here
+            return
+        request = parse_request(line)
         if request.waits:
-            self._answer(self._run(request))
+            _answer(self.request, self._run(request))
         else:
-            self._answer(Answer())
+            _answer(self.request, Answer())
             self._run(request)
 
     def _run(self, request: Request) -> Answer:
         with self.server.host.lock:
             return Commands(self.server.host).run(request)
 
-    def _answer(self, answer: Answer) -> None:
-        try:
-            self.wfile.write(json.dumps(asdict(answer)).encode() + b"\n")
-        except BrokenPipeError:  # systemctl was killed, for instance by the restart that it asked for
-            return
+
+class _RunCall(socketserver.BaseRequestHandler):
+    """One call of systemd-run, with the caller's input and outputs."""
+
+    server: _Server
+
+    def handle(self) -> None:
+        line, descriptors = b"", []
+        while not line.endswith(b"\n"):
+            part, received, _, _ = socket.recv_fds(self.request, _MESSAGE_BYTES, _FDS_MAX, socket.MSG_CMSG_CLOEXEC)
+            if not part:
+                return
+            line += part
+            descriptors += received
+        _answer(self.request, self._run(parse_run_request(json.loads(line)), descriptors))
+
+    def _run(self, request: RunRequest, descriptors: list[int]) -> Answer:
+        transients = self.server.host.transients
+        with self.server.host.lock:
+            try:
+                pid = transients.start(request, descriptors)
+            except OSError as error:
+                return Answer(err=f"Failed to find executable {request.argv[0]}: {error.strerror}\n", status=1)
+            finally:
+                for descriptor in descriptors:
+                    os.close(descriptor)
+            return Answer(status=transients.wait(pid) if request.waits else 0)
+
+
+def _answer(connection: socket.socket, answer: Answer) -> None:
+    try:
+        connection.sendall(json.dumps(asdict(answer)).encode() + b"\n")
+    except BrokenPipeError:  # the caller was killed, for instance by the restart that it asked for
+        return
 
 
 def main(root_path: str) -> int:
@@ -131,8 +171,8 @@ def main(root_path: str) -> int:
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)  # inherited by all threads; the main one waits for them
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     host = Host(root)
-    server = _Server(host)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    for server in (_Server(host, SOCKET, _Call), _Server(host, BUS_SOCKET, _RunCall)):
+        threading.Thread(target=server.serve_forever, daemon=True).start()
     threading.Thread(target=_watch_power_line, daemon=True).start()
     host.boot()
     print("booted", flush=True)

@@ -16,8 +16,13 @@ def build_launcher(module: str, root: Path) -> str:
     It runs this process's Python, isolated (-I) from the caller's environment and without site-packages (-S), which
     halves the start-up time.
     """
-    code = _START.format(project=str(_PROJECT), module=module, root=str(root))
+    code = build_start(module, root)
     return f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -IS -c {shlex.quote(code)} "$@"\n'
+
+
+def build_start(module: str, root: Path) -> str:
+    """Build what Python is to run (-c) for that."""
+    return _START.format(project=str(_PROJECT), module=module, root=str(root))
 
 
 def write_launcher(path: Path, *, module: str, root: Path) -> None:

@@ -20,7 +20,9 @@ from calico_dcos.sim.standins.unit_file import KillMode, Restart, UnitFile
 RUN_DIRECTORY = "run/stand-in"
 UNIT_VARIABLE = "STAND_IN_UNIT"  # in the environment of a unit's processes: stands for their control group
 
-_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+UNIT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+# At their defaults, as systemd has them: a shell cannot trap what was ignored when it began, as SIGHUP is below nohup.
+SIGNALS_AT_START = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}
 _CLEAN_SIGNALS = frozenset({signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGPIPE})
 _EXEC_FAILED = 203  # systemd's status of a process that could not be executed
 
@@ -214,13 +216,12 @@ class Unit:
             ],
             setsid=True,
             setsigmask=[],
-            # As systemd does: a shell cannot trap what was ignored when it began, as SIGHUP is below nohup.
-            setsigdef=signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP},
+            setsigdef=SIGNALS_AT_START,
         )
 
     def _build_environment(self, invocation: str) -> dict[str, str]:
         environment = {
-            "PATH": _PATH,
+            "PATH": UNIT_PATH,
             "LANG": "C.UTF-8",
             "INVOCATION_ID": invocation,
             UNIT_VARIABLE: self.file.name,

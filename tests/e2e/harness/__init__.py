@@ -10,7 +10,8 @@ network, mounts and name service it changes nothing.
     site      the namespaces in which servers and hosts live
     host      one booted host
     servers   DNS with SRV records, etcd, files over HTTP
-    stand_ins what cannot be had here: calico/node, the CNI plugins, DC/OS' files
+    stand_ins what cannot be had here: the CNI plugins, DC/OS' files
+    calico_image the image calico/node, of parts of the hosts' root and the program that stands in
     by_hand   the installer run on a host without a scheduler
     cluster   a simulated Mesos master, agents as units of hosts, the scheduler's process
     sight     what tests read off a host

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from calico_dcos.sim.versions import Feature, MesosVersion
 from tests.e2e.harness import servers
 from tests.e2e.harness.command import CommandError, wait_until
 from tests.e2e.harness.host import Host, HostSpec, write_file
@@ -42,6 +43,11 @@ class AgentSpec:
         """The systemd unit that DC/OS runs such an agent as."""
         return "dcos-mesos-slave-public.service" if self.is_public else "dcos-mesos-slave.service"
 
+    @property
+    def has_pid_namespaces(self) -> bool:
+        """Whether its tasks have PID namespaces of their own, as from DC/OS 1.9 on."""
+        return MesosVersion(self.mesos_version).has(Feature.PID_NAMESPACES)
+
 
 def boot_agent(site: Site, image: Path, spec: AgentSpec) -> Host:
     """Boot a host of DC/OS that holds this program; its agent is not started."""
@@ -74,7 +80,7 @@ def _lay_out_agent(root: Path, spec: AgentSpec) -> None:
         *("--hostname", spec.host.address, "--ip", spec.host.address, "--port", "5051"),
         *("--work-dir", "/var/lib/mesos/slave", "--executor-environment", json.dumps(_EXECUTOR_ENVIRONMENT)),
         *("--resources", f"cpus:2;mem:2048;disk:10000;ports:[{_PUBLIC_PORTS if spec.is_public else _PRIVATE_PORTS}]"),
-        *("--isolation", "cgroups/cpu,cgroups/mem,network/cni"),
+        *("--isolation", f"cgroups/cpu,cgroups/mem,network/cni{',namespaces/pid' if spec.has_pid_namespaces else ''}"),
         *("--network-cni-config-dir", CNI_CONFIG_DIR, "--network-cni-plugins-dir", PLUGINS_DIR),
         *(["--attributes", "public_ip:true", "--default-role", "slave_public"] if spec.is_public else []),
     ]

@@ -26,13 +26,27 @@ class Cgroups(Enum):
     HYBRID = "cgroup v2 beside v1: every process of the unit is killed"
 
 
+class Iptables(Enum):
+    """Which tables `iptables`, and so Docker, writes to."""
+
+    LEGACY = "legacy"
+    NFT = "nft"
+
+
 @dataclass(frozen=True, slots=True)
 class HostSpec:
-    """What a host shall be."""
+    """What a host shall be.
+
+    Attributes:
+        iptables: legacy as on hosts of Calico 2's time, or that of nftables as from Debian 10 on.
+        has_spartan: it has an interface with the addresses that DC/OS gives to each agent.
+    """
 
     name: str
     address: str
     cgroups: Cgroups = Cgroups.LEGACY
+    iptables: Iptables = Iptables.LEGACY
+    has_spartan: bool = False
 
 
 class Host:
@@ -149,7 +163,12 @@ def lay_out_host(root: Path, spec: HostSpec) -> None:
     write_file(root, "/etc/resolv.conf", f"nameserver {ADDRESS}\n")
     write_file(root, "/etc/systemd/system/host-set-up.service", _SET_UP_UNIT)
     write_link(root, "/etc/systemd/system/multi-user.target.wants/host-set-up.service", "../host-set-up.service")
-    write_file(root, "/usr/local/sbin/host-set-up", _SET_UP.format(address=f"{spec.address}/{PREFIX_BITS}"), mode=0o755)
+    set_up = _SET_UP.format(address=f"{spec.address}/{PREFIX_BITS}") + (_SPARTAN if spec.has_spartan else "")
+    write_file(root, "/usr/local/sbin/host-set-up", set_up, mode=0o755)
+    for program in _ALTERNATIVES:  # what update-alternatives --set does
+        family, _, rest = program.partition("-")
+        target = "-".join(word for word in (family, spec.iptables.value, rest) if word)
+        write_link(root, f"/etc/alternatives/{program}", f"/usr/sbin/{target}")
     write_file(root, "/usr/local/sbin/runc-without-sys-resource", _RUNC, mode=0o755)
     (root / "usr/lib/modules").mkdir(parents=True)  # every host with a kernel of its own has it
     write_file(root, "/etc/docker/daemon.json", DAEMON_JSON, mode=0o640)
@@ -188,6 +207,15 @@ for hierarchy in /sys/fs/cgroup/*/; do
     mount -o remount,bind,rw "$hierarchy"
 done
 """
+
+SPARTAN = ("198.51.100.1", "198.51.100.2", "198.51.100.3")
+"""Addresses that every agent of DC/OS has."""
+
+# This kernel may lack links of type dummy, which DC/OS makes it of.
+_SPARTAN = "ip link add spartan type bridge\nip link set spartan up\n" + "".join(
+    f"ip address add {address}/32 dev spartan\n" for address in SPARTAN
+)
+_ALTERNATIVES = tuple(f"{family}{part}" for family in ("iptables", "ip6tables") for part in ("", "-save", "-restore"))
 
 # A machine without CAP_SYS_RESOURCE cannot give it to a privileged container, and runc then fails.
 _RUNC = """#!/bin/sh

@@ -39,16 +39,21 @@ RECIPE = Recipe(
         "curl",
         "iputils-ping",
         "strace",
+        "bird",  # bird and runit: for containers of calico/node, made of this image; on hosts they do not run
+        "runit",
     ),
     masked=(  # what would start by itself and write in the middle of a test
         "apt-daily.timer",
         "apt-daily-upgrade.timer",
+        "bird.service",
+        "bird6.service",
         "console-getty.service",
         "dpkg-db-backup.timer",
         "e2scrub_all.timer",
         "e2scrub_reap.service",
         "fstrim.timer",
         "getty@tty1.service",
+        "runit.service",
         "systemd-tmpfiles-clean.timer",
     ),
 )

@@ -5,6 +5,7 @@ the namespaces go with their last process: nothing outlives a test run, however 
 can be left then; the next site sweeps them away.
 """
 
+import errno
 import fcntl
 import os
 import shutil
@@ -131,8 +132,19 @@ def _remove_cgroup(cgroup: str) -> None:
 
 def _remove_directories(cgroup: Path) -> None:
     wait_until(lambda: _is_empty(cgroup), what=f"no process in {cgroup}", timeout_s=60)
+    # A process that has ended and is not buried yet is listed nowhere, and keeps its cgroup all the same.
+    wait_until(lambda: _try_to_remove(cgroup), what=f"{cgroup} can be removed", timeout_s=60)
+
+
+def _try_to_remove(cgroup: Path) -> bool:
     for directory, _, _ in os.walk(cgroup, topdown=False):
-        Path(directory).rmdir()
+        try:
+            Path(directory).rmdir()
+        except OSError as error:
+            if error.errno != errno.EBUSY:
+                raise
+            return False
+    return True
 
 
 def _is_empty(cgroup: Path) -> bool:

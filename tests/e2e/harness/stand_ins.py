@@ -1,4 +1,4 @@
-"""Stand-ins for what cannot be had here: the image calico/node, the CNI plugins, the files of DC/OS."""
+"""Stand-ins for what cannot be had here: the CNI plugins, the files of DC/OS; and an image for others' containers."""
 
 import gzip
 import hashlib
@@ -11,9 +11,7 @@ from pathlib import Path
 
 from tests.e2e.harness.host import Host, write_file, write_link
 
-CALICO_NODE_IMAGE = "calico/node:v1.0.0"
-CALICO_ENVIRONMENT = "/var/log/calico/environment"
-"""Where, on the host, the container of the stand-in notes the environment that it was started with."""
+IDLE_IMAGE = "somebody-elses:1"
 
 PLUGINS_DIR = "/opt/mesosphere/active/cni"
 CNI_CONFIG_DIR = "/opt/mesosphere/etc/dcos/network/cni"
@@ -21,10 +19,8 @@ FOREIGN_CNI_CONFIG = f"{CNI_CONFIG_DIR}/dummy.cni"
 
 _ETCD_RELEASE = "etcd-v3.4.23-linux-amd64"
 
-_START_CALICO_NODE = f"""#!/bin/sh
+_START_IDLE = """#!/bin/sh
 trap 'exit 0' TERM
-mkdir -p {Path(CALICO_ENVIRONMENT).parent}
-env > {CALICO_ENVIRONMENT}
 while :; do
     sleep 1000 &
     wait $!
@@ -80,15 +76,13 @@ def build_archive(files: Mapping[str, bytes], *, links: Mapping[str, str] | None
     return archive.getvalue()
 
 
-def import_calico_node(host: Host) -> None:
-    """Give the host the image that it would pull: a busybox that notes its environment and stays."""
-    busybox = Path("/bin/busybox").read_bytes()
-    tools = ("env", "mkdir", "sh", "sleep")
+def import_idle_image(host: Host) -> None:
+    """Give the host an image for a container of somebody else's: a busybox that stays."""
     archive = build_archive(
-        {"bin/busybox": busybox, "sbin/start": _START_CALICO_NODE.encode()},
-        links={f"bin/{tool}": "busybox" for tool in tools},
+        {"bin/busybox": Path("/bin/busybox").read_bytes(), "sbin/start": _START_IDLE.encode()},
+        links={f"bin/{tool}": "busybox" for tool in ("sh", "sleep")},
     )
-    host.run(["docker", "import", "--change", 'CMD ["/sbin/start"]', "-", CALICO_NODE_IMAGE], stdin=archive)
+    host.run(["docker", "import", "--change", 'CMD ["/sbin/start"]', "-", IDLE_IMAGE], stdin=archive)
 
 
 def lay_out_dcos(root: Path, *, dcos_version: str) -> None:

@@ -235,7 +235,7 @@ def build_facts(**values: Any) -> Facts:
     """A host on which everything is as wanted."""
     listener = Listener("127.0.0.1:2379", "etcd", "etcd 3.3.12")
     facts = Facts(
-        system=System("Debian", "4.9", "x86_64", "systemd", "v1", "b00t", 100.0),
+        system=System("Debian", "4.9", "x86_64", "systemd", "v1", "b00t", 100.0, sees_host_processes=True),
         clock=Clock(2000.0, 0),
         disks=[build_disk()],
         rp_filter=RpFilter(1, 1, {"0": 2}),

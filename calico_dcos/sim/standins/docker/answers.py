@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from calico_dcos.sim.standins.docker.containers import Container
+from calico_dcos.sim.standins.docker.mounts import list_mounts
 from calico_dcos.sim.standins.docker.settings import Settings, Version, get_api_version
 
 _HAS_SWARM_AND_LIVE_RESTORE = (1, 12)
@@ -84,6 +85,7 @@ def build_inspection(container: Container) -> Json:
             **host_config,
             "Binds": host_config.get("Binds"),
             "NetworkMode": host_config.get("NetworkMode") or "default",
+            "UsernsMode": host_config.get("UsernsMode") or "",
             "Privileged": host_config.get("Privileged") or False,
             "RestartPolicy": host_config.get("RestartPolicy") or {"Name": "no", "MaximumRetryCount": 0},
         },
@@ -97,7 +99,7 @@ def build_inspection(container: Container) -> Json:
             "Tty": config.get("Tty") or False,
         },
         "NetworkSettings": {"Networks": {}},
-        "Mounts": [],
+        "Mounts": [mount.render() for mount in list_mounts(config)],
     }
 
 
@@ -116,7 +118,7 @@ def build_summary(container: Container, now_s: float) -> Json:
         "State": container.status,
         "Status": _describe(container, now_s),
         "HostConfig": {"NetworkMode": (config.get("HostConfig") or {}).get("NetworkMode") or "default"},
-        "Mounts": [],
+        "Mounts": [mount.render() for mount in list_mounts(config)],
     }
 
 

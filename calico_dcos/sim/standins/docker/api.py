@@ -6,47 +6,20 @@ import secrets
 import struct
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from calico_dcos.sim.standins.deeds import record_deed
 from calico_dcos.sim.standins.docker import answers
+from calico_dcos.sim.standins.docker.calls import ApiError, Call, Reply
 from calico_dcos.sim.standins.docker.containers import Container, Containers
+from calico_dcos.sim.standins.docker.mounts import find_missing_source
+from calico_dcos.sim.standins.docker.networks import Networks
+from calico_dcos.sim.standins.docker.programs import find_log
 from calico_dcos.sim.standins.docker.settings import Settings, Version, get_api_version, parse_version
+from calico_dcos.sim.standins.docker.top import build_top
 from calico_dcos.sim.standins.options import HostOptions
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """A call: what the route found in the path, the query, and the body if it is JSON."""
-
-    arguments: tuple[str, ...]
-    query: Mapping[str, str]
-    body: dict[str, Any]
-
-    def is_set(self, name: str) -> bool:
-        """Whether a switch of the query is on."""
-        return self.query.get(name, "0").lower() in ("1", "true")
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """An answer; content other than bytes is sent as JSON, None as nothing."""
-
-    status: int
-    content: Any = None
-    content_type: str = "application/json"
-
-
-class ApiError(Exception):
-    """Docker's answer to a call that it cannot carry out."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.message = message
 
 
 @dataclass(slots=True)
@@ -64,6 +37,11 @@ class Api:
     def version(self) -> Version:
         """Major and minor version of the daemon."""
         return parse_version(self.options.docker_version)
+
+    @property
+    def networks(self) -> Networks:
+        """The networks, by way of the store that is in effect."""
+        return Networks(self.root, self.options, self.settings.network_store)
 
     def answer(self, method: str, path: str, call: Call) -> Reply:
         """Answer a call; `path` may begin with the version of the API."""
@@ -91,7 +69,8 @@ class Api:
         self._wait_if_hung()
         text, containers = self.options.docker_version, self.containers.list_all()
         info = answers.build_info(self.root.name, text, self.version, self.settings, containers, len(self.images))
-        return Reply(200, info)
+        plugins = {"Volume": ["local"], "Network": self.networks.list_drivers(), "Authorization": None}
+        return Reply(200, {**info, "Plugins": plugins})
 
     def list_containers(self, call: Call) -> Reply:
         """List the containers: those that run, or all."""
@@ -115,6 +94,7 @@ class Api:
         image = answers.complete_reference(call.body.get("Image", ""))
         if image not in self.images:
             raise ApiError(404, f"No such image: {image}")
+        self._check_host_config(call)
         container_id = secrets.token_hex(32)
         name = call.query.get("name", "").removeprefix("/") or f"nameless_{container_id[:8]}"
         if other := self.containers.find(name):
@@ -132,6 +112,7 @@ class Api:
         container = self._find(call)
         if container.status == "running":
             return Reply(304)
+        self._find_network(container)
         self.containers.start(container)
         return Reply(204)
 
@@ -162,9 +143,41 @@ class Api:
         return Reply(204)
 
     def get_logs(self, call: Call) -> Reply:
-        """Tell what a container has said, in the frames of a stream without a terminal."""
-        line = f"{self._find(call).config['Image']}: a stand-in, it says no more\n".encode()
-        return Reply(200, struct.pack(">BxxxL", 1, len(line)) + line, "application/vnd.docker.raw-stream")
+        """Tell what a container has said, line by line in the frames of a stream without a terminal."""
+        container = self._find(call)
+        try:
+            lines = find_log(self.root, container.id).read_bytes().splitlines(keepends=True)
+        except FileNotFoundError:
+            lines = []  # it never ran
+        tail = call.query.get("tail", "all")
+        kept = lines[-int(tail) :] if tail.isdecimal() and int(tail) else [] if tail == "0" else lines
+        frames = b"".join(struct.pack(">BxxxL", 1, len(line)) + line for line in kept)
+        return Reply(200, frames, "application/vnd.docker.raw-stream")
+
+    def list_processes(self, call: Call) -> Reply:
+        """List the processes of a container."""
+        return Reply(200, build_top(self._find(call), self.root, call.query.get("ps_args", "")))
+
+    def list_networks(self, _call: Call) -> Reply:
+        """List the networks."""
+        return Reply(200, self.networks.list_all())
+
+    def inspect_network(self, call: Call) -> Reply:
+        """Tell all about a network."""
+        return Reply(200, self.networks.find(call.arguments[0]))
+
+    def create_network(self, call: Call) -> Reply:
+        """Make a network."""
+        self._wait_if_hung()
+        network = self.networks.create(call.body)
+        record_deed(self.root, tool="docker", argv=(), effect=f"created network {network['Name']}")
+        return Reply(201, {"Id": network["Id"], "Warning": ""})
+
+    def remove_network(self, call: Call) -> Reply:
+        """Remove a network."""
+        self.networks.remove(call.arguments[0])
+        record_deed(self.root, tool="docker", argv=(), effect=f"removed network {call.arguments[0]}")
+        return Reply(204)
 
     def list_images(self, _call: Call) -> Reply:
         """List the images."""
@@ -196,6 +209,24 @@ class Api:
             raise ApiError(404, f"No such container: {call.arguments[0]}")
         return container
 
+    def _check_host_config(self, call: Call) -> None:
+        """Refuse what Docker refuses when a container is made."""
+        host_config = call.body.get("HostConfig") or {}
+        if self.settings.userns_remap and host_config.get("UsernsMode") != "host":
+            if host_config.get("Privileged"):
+                raise ApiError(400, _PRIVILEGED_IN_USERNS)
+            if host_config.get("NetworkMode") == "host":
+                raise ApiError(400, "cannot share the host's network namespace when user namespaces are enabled")
+        if source := find_missing_source(call.body, self.root):
+            what = f"bind source path does not exist: {source}"
+            raise ApiError(400, f'invalid mount config for type "bind": {what}')
+
+    def _find_network(self, container: Container) -> None:
+        """Make sure that the network of a container is known; ApiError if it is not."""
+        mode = (container.config.get("HostConfig") or {}).get("NetworkMode") or "default"
+        if mode != "default" and not mode.startswith("container:"):
+            self.networks.find(mode)
+
     def _strip_version(self, path: str) -> str:
         match = re.match(r"/v(\d+)\.(\d+)(?=/)", path)
         if match is None:
@@ -211,6 +242,10 @@ class Api:
             self._never.wait()
 
 
+_PRIVILEGED_IN_USERNS = (
+    "privileged mode is incompatible with user namespaces.  You must run the container in the host namespace when "
+    "running privileged mode"
+)
 _Route = tuple[str, re.Pattern[str], Callable[[Api, Call], Reply]]
 _NAME = "/containers/([^/]+)"
 _ROUTES: tuple[_Route, ...] = tuple(
@@ -228,7 +263,12 @@ _ROUTES: tuple[_Route, ...] = tuple(
         ("POST", f"{_NAME}/kill", Api.stop_container),
         ("POST", f"{_NAME}/restart", Api.restart_container),
         ("GET", f"{_NAME}/logs", Api.get_logs),
+        ("GET", f"{_NAME}/top", Api.list_processes),
         ("DELETE", _NAME, Api.remove_container),
+        ("GET", "/networks", Api.list_networks),
+        ("POST", "/networks/create", Api.create_network),
+        ("GET", "/networks/([^/]+)", Api.inspect_network),
+        ("DELETE", "/networks/([^/]+)", Api.remove_network),
         ("GET", "/images/json", Api.list_images),
         ("POST", "/images/create", Api.pull_image),
         ("GET", "/images/(.+)/json", Api.inspect_image),

@@ -1,7 +1,9 @@
 """The docker stand-in: the commands of Docker's command line that change or show containers and images."""
 
+import itertools
 import json
 import os
+import struct
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -10,7 +12,7 @@ from calico_dcos.sim.standins.docker.client import Client, DockerError, NotFound
 from calico_dcos.sim.standins.docker.run_options import UsageError, parse_run
 
 _RUN_FAILED = 125
-_FRAME_HEADER_BYTES = 8
+_FRAME = struct.Struct(">BxxxL")  # before what a container said, without a terminal: stream and length
 
 
 def main(root: str) -> int:
@@ -83,8 +85,49 @@ def inspect(client: Client, arguments: Sequence[str]) -> int:
 def show_logs(client: Client, arguments: Sequence[str]) -> int:
     """Carry out `docker logs`."""
     (name,) = _drop_options(arguments, with_value=("--tail", "-n", "--since"))
-    stream = client.call("GET", f"/containers/{name}/logs", {"stdout": "1", "stderr": "1"})
-    sys.stdout.write(stream[_FRAME_HEADER_BYTES:].decode())
+    tails = [after for before, after in itertools.pairwise(arguments) if before in ("--tail", "-n")]
+    query = {"stdout": "1", "stderr": "1", "tail": (tails or ["all"])[-1]}
+    stream = client.call("GET", f"/containers/{name}/logs", query)
+    while stream:
+        _, length = _FRAME.unpack_from(stream)
+        sys.stdout.write(stream[_FRAME.size : _FRAME.size + length].decode())
+        stream = stream[_FRAME.size + length :]
+    return 0
+
+
+def show_processes(client: Client, arguments: Sequence[str]) -> int:
+    """Carry out `docker top`."""
+    name, *ps_args = arguments
+    answer = client.get(f"/containers/{name}/top", {"ps_args": " ".join(ps_args)} if ps_args else None)
+    for row in (answer["Titles"], *answer["Processes"]):
+        print(*(f"{word:<19}" for word in row))
+    return 0
+
+
+def manage_networks(client: Client, arguments: Sequence[str]) -> int:
+    """Carry out `docker network create`, `ls`, `inspect` and `rm`."""
+    verb, *rest = arguments or ["help"]
+    words = _drop_options(rest, with_value=("--driver", "-d", "--ipam-driver", "--label"))
+    options = dict(itertools.pairwise(rest))  # an option and the word after it
+    match verb:
+        case "create":
+            driver = options.get("--driver") or options.get("-d") or "bridge"
+            ipam = {"Driver": options.get("--ipam-driver", "default"), "Config": []}
+            body = {"Name": words[0], "CheckDuplicate": True, "Driver": driver, "IPAM": ipam}
+            print(json.loads(client.call("POST", "/networks/create", None, body))["Id"])
+        case "ls":
+            print("NETWORK ID     NAME      DRIVER    SCOPE")
+            for network in client.get("/networks"):
+                print(network["Id"][:12], network["Name"], network["Driver"], network["Scope"], sep="   ")
+        case "inspect":
+            print(json.dumps([client.get(f"/networks/{name}") for name in words], indent=4))
+        case "rm":
+            for name in words:
+                client.call("DELETE", f"/networks/{name}")
+                print(name)
+        case _:
+            print("the stand-in of docker network has create, ls, inspect and rm", file=sys.stderr)
+            return 1
     return 0
 
 
@@ -131,6 +174,8 @@ _COMMANDS: dict[str, Callable[[Client, Sequence[str]], int]] = {
     "ps": list_containers,
     "inspect": inspect,
     "logs": show_logs,
+    "top": show_processes,
+    "network": manage_networks,
     "info": show_info,
     "version": show_version,
     "start": _build_act("POST", "/containers/{}/start", {}),

@@ -1,4 +1,4 @@
-"""The containers of the daemon: each is an idle process; they are remembered across restarts of the daemon."""
+"""The containers of the daemon: each is a process; they are remembered across restarts of the daemon."""
 
 import json
 import os
@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from calico_dcos.sim.standins.deeds import record_deed
+from calico_dcos.sim.standins.docker.mounts import make_sources
+from calico_dcos.sim.standins.docker.programs import build_program, find_log, make_files, remove_files
 from calico_dcos.sim.standins.process_tree import has_in_environment, send_signal
 
 _STORE = "var/lib/docker/stand-in.json"
 _MARK = "STAND_IN_CONTAINER"  # in the environment of a container's process, to know it by after a restart
-_IDLE = ("/bin/sleep", "2147483647")
 _LONGEST_DELAY_S = 60.0
 _KILLED = 137  # the exit code of a process that somebody else buried
 
@@ -117,6 +118,7 @@ class Containers:
             self._end(container, signal.SIGKILL)
             del self._by_id[container.id]
             self._save()
+            remove_files(self.root, container.id)
         self._record(f"removed container {container.name}")
 
     def shut_down(self) -> None:
@@ -129,13 +131,25 @@ class Containers:
                     self._record(f"stopped container {container.name} with the daemon")
 
     def _run(self, container: Container, *, effect: str) -> None:
-        environment = {_MARK: container.id}
-        null = (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDWR, 0)
-        copies = [(os.POSIX_SPAWN_DUP2, 0, 1), (os.POSIX_SPAWN_DUP2, 0, 2)]
-        pid = os.posix_spawn(_IDLE[0], _IDLE, environment, file_actions=[null, *copies], setsid=True, setsigmask=[])
-        self._update(container, status="running", pid=pid, started_s=time.time(), was_stopped=False)
+        make_sources(container.config, self.root)
+        make_files(self.root, container.id)
+        pid = self._spawn(container)
+        self._update(container, status="running", pid=pid, exit_code=0, started_s=time.time(), was_stopped=False)
         self._watch(self._by_id[container.id])
         self._record(effect)
+
+    def _spawn(self, container: Container) -> int:
+        program = build_program(container.id, container.config, self.root)
+        log = str(find_log(self.root, container.id))
+        actions = [
+            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_OPEN, 1, log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o640),
+            (os.POSIX_SPAWN_DUP2, 1, 2),
+        ]
+        environment = {**program.environment, _MARK: container.id}
+        return os.posix_spawn(
+            program.argv[0], program.argv, environment, file_actions=actions, setsid=True, setsigmask=[]
+        )
 
     def _end(self, container: Container, number: signal.Signals) -> None:
         is_running = container.status == "running"

@@ -15,7 +15,8 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from calico_dcos.sim.standins.docker.answers import complete_reference
-from calico_dcos.sim.standins.docker.api import Api, Call, Reply
+from calico_dcos.sim.standins.docker.api import Api
+from calico_dcos.sim.standins.docker.calls import Call, Reply
 from calico_dcos.sim.standins.docker.containers import Containers
 from calico_dcos.sim.standins.docker.settings import (
     CONFIG_FILE,
@@ -27,6 +28,7 @@ from calico_dcos.sim.standins.docker.settings import (
     parse_version,
     reload_settings,
 )
+from calico_dcos.sim.standins.iptables.docker import write_rules
 from calico_dcos.sim.standins.options import read_options
 
 SOCKET = "run/docker.sock"
@@ -103,6 +105,7 @@ def main(root_path: str) -> int:
         print(error, file=sys.stderr)
         return 1
     _log(lines)
+    write_rules(root, options.iptables)
     containers = Containers(root)
     containers.load(live_restore=settings.live_restore)
     # The images of containers; one that was pulled and not used yet is pulled again after a restart.

@@ -50,6 +50,7 @@ class Settings:
         cluster_store: what /info shows.
         network_store: what networks are kept in: the first store that was ever set, whatever /info shows.
         cluster_advertise: None if the key was never there; the empty string is a value.
+        userns_remap: whose user namespace containers run in; empty for the host's.
         is_discovery_dead: discovery has lost its heartbeat; the next change waits for it forever.
         hangs: it does.
     """
@@ -59,6 +60,7 @@ class Settings:
     cluster_advertise: str = ""
     live_restore: bool = False
     labels: tuple[str, ...] = ()
+    userns_remap: str = ""
     is_discovery_dead: bool = False
     hangs: bool = False
 
@@ -127,6 +129,7 @@ def build_settings(config: Mapping[str, Any], version: Version) -> tuple[Setting
         cluster_advertise=config.get("cluster-advertise", ""),
         live_restore=config.get("live-restore", False),
         labels=tuple(config.get("labels", ())),
+        userns_remap=config.get("userns-remap", ""),
     )
     return settings, [LogLine("warning", warning) for warning in warnings]
 
