@@ -24,10 +24,8 @@ def _find_unknown_modes(config: Config) -> list[str]:
     if not config.node_ipip or config.node_ipip in modes:
         return []
     able = [release.name for release in RELEASES.values() if config.node_ipip in release.ipip_modes]
-    return [
-        f"CALICO_DCOS_NODE_IPIP={config.node_ipip!r} is wrong: Calico {config.calico_release} knows only "
-        f"{' and '.join(modes)}; set calico-release to one of {', '.join(able)}"
-    ]
+    known = f"Calico {config.calico_release} knows only {' and '.join(modes)}"
+    return [f"CALICO_DCOS_NODE_IPIP={config.node_ipip!r} is wrong: {known}; set calico-release to {' or '.join(able)}"]
 
 
 def _find_found_variables(config: Config) -> list[str]:

@@ -20,7 +20,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs
 
+POOLS = "/v2/keys/calico/v1/ipam/v4/pool"
 PYENV = Path.home() / ".pyenv/versions"
 SYSTEMCTL = r'''#!{python}
 """systemctl of a stand-in host: it does to the state file what the real one's effect would be."""
@@ -387,7 +389,7 @@ def _create_container(state: Any, name: str, body: Any) -> tuple[int, str]:
     state["containers"][name] = {
         "Name": f"/{name}",
         "RestartCount": 0,
-        "Config": {key: body[key] for key in ("Image", "Env", "Labels")},
+        "Config": {"Hostname": "node-001", **{key: body[key] for key in ("Image", "Env", "Labels")}},
         "HostConfig": body["HostConfig"],
         "State": {"Running": False, "Restarting": False, "Status": "created", "Pid": 0, "StartedAt": ""},
     }
@@ -424,12 +426,21 @@ class _AgentHandler(_Handler):
 class _EtcdHandler(_Handler):
     def do_GET(self) -> None:
         answers = {"/version": {"etcdserver": "3.4.23", "etcdcluster": "3.4.0"}, "/health": {"health": "true"}}
+        if self.path.startswith(POOLS):
+            pools = [{"key": key, "value": text} for key, text in self.state["pools"].items()]
+            self.answer(200 if pools else 404, {"node": {"nodes": pools}} if pools else {"errorCode": 100})
+            return
         self.answer(200, answers.get(self.path, {}))
 
     def do_PUT(self) -> None:
-        state = self.state
-        self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        self.answer(state["etcd_v2_status"], {})
+        form = parse_qs(self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode())
+        if self.path.startswith(POOLS):
+            with changing_state(self.root) as state:
+                is_there = self.path in state["pools"]
+                state["pools"].setdefault(self.path, form["value"][0])
+            self.answer(412 if is_there else 201, {})
+            return
+        self.answer(self.state["etcd_v2_status"], {})
         with (self.root / "fake/etcd-puts").open("a") as file:
             file.write(self.path + "\n")
 
@@ -497,4 +508,5 @@ def _build_state() -> dict[str, Any]:
         "container_log": "boom\n",
         "stores_that_break_docker": [],
         "etcd_v2_status": 201,
+        "pools": {},
     }

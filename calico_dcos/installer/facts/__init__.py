@@ -15,9 +15,14 @@ from .disk import Disk, read_disks
 from .docker import Docker, Engine, read_docker
 from .etcd import Endpoint, Listener, read_endpoints, read_listener
 from .felix import Felix, read_felix
+from .identity import complete_node, complete_wanted
+from .kernel import Kernel, read_kernel
 from .mesos_agent import AgentState, MesosAgent, read_mesos_agent
 from .network import Port, RpFilter, read_port, read_rp_filter
+from .node import Node, prefer_adoptable, read_node
+from .pools import IpPool, read_pools
 from .system import Dcos, System, read_dcos, read_system
+from .theirs import Theirs, read_theirs
 
 WRITTEN_DIRS = (STATE_DIR, "/etc/docker")
 
@@ -32,6 +37,10 @@ Facts = NamedTuple(
         ("docker", Docker),
         ("mesos_agent", MesosAgent),
         ("cni", Cni),
+        ("node", Node),
+        ("theirs", Union[List[Theirs], Unknown]),
+        ("kernel", Kernel),
+        ("pools", Union[List[IpPool], Unknown]),
         ("calico_node", Union[Container, None, Unknown]),
         ("felix", Felix),
         ("etcd", List[Endpoint]),
@@ -45,12 +54,16 @@ Facts = NamedTuple(
 def read_facts(host: Host, wanted: Wanted) -> Facts:
     """Read all facts of this host; nothing on it is changed.
 
-    All at once: nearly all of the time is spent in waiting, and so a look takes as long as its slowest part.
+    All at once: nearly all of the time is spent in waiting, and so a look takes as long as its slowest part. Which
+    node this host is comes first, as what is wanted of it follows from that.
     """
+    node, theirs = read_nodes(host, wanted)
+    wanted = complete_wanted(wanted, node)
     with ThreadPoolExecutor(max_workers=8) as pool:
         docker = pool.submit(_read_docker, host, wanted)
         agent = pool.submit(_read_agent, host, wanted)
-        node = pool.submit(_read_node, host, wanted)
+        container = pool.submit(_read_node, host, wanted)
+        pools = pool.submit(read_pools, host, wanted.etcd_endpoints)
         etcd = pool.submit(read_endpoints, host, wanted.etcd_endpoints)
         listener = pool.submit(read_listener, host, wanted.etcd_proxy.listen)
         dcos = pool.submit(read_dcos, host)
@@ -65,13 +78,25 @@ def read_facts(host: Host, wanted: Wanted) -> Facts:
             docker=docker.result()[0],
             mesos_agent=agent.result()[0],
             cni=agent.result()[1],
-            calico_node=node.result()[0],
-            felix=node.result()[1],
+            node=node,
+            theirs=theirs,
+            kernel=read_kernel(host),
+            pools=pools.result(),
+            calico_node=container.result()[0],
+            felix=container.result()[1],
             etcd=etcd.result(),
             etcd_listener=listener.result(),
             etcd_port=port.result(),
             rollbacks=read_rollbacks(host),
         )
+
+
+def read_nodes(host: Host, wanted: Wanted) -> Tuple[Node, Union[List[Theirs], Unknown]]:
+    """Read which node this host is, and those of others; where one of these may be adopted, that is the node."""
+    node = read_node(host, wanted)
+    theirs = read_theirs(host, complete_node(wanted.calico_node, node))
+    adoptable = theirs if wanted.calico_node.may_adopt and isinstance(theirs, list) else []
+    return (prefer_adoptable(node, adoptable[0]) if len(adoptable) == 1 else node), theirs
 
 
 def _read_docker(host: Host, wanted: Wanted) -> Tuple[Docker, List[Disk]]:

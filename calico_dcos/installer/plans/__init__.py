@@ -3,16 +3,18 @@
 from typing import Dict, List
 
 from ..facts import Facts
+from ..facts.identity import complete_network
 from ..host import STATE_DIR
 from ..rollbacks import DOCKER, MESOS_AGENT
 from ..unknown import Unknown
 from ..wanted import Wanted
+from .calico_node import plan_calico_node, refuse_names, warn_of_node
 from .changes import STEPS, Action, Decision, could_not_look, refuse, warn
 from .cni import plan_cni
 from .conditions import guard, refuse_architecture, refuse_disk, refuse_rolled_back, refuse_without_v2
 from .docker_store import plan_docker_store, warn_of_pending_edits
 from .mesos_agent import await_busy_agent, plan_agent_restart
-from .services import plan_calico_node, plan_etcd_proxy, warn_of_node
+from .services import plan_etcd_proxy
 
 # etcd's archive and what comes out of it; two plugins, downloaded and in place; files of settings and their backups.
 ETCD_MB, PLUGINS_MB, FILE_MB = 80, 64, 1
@@ -32,7 +34,8 @@ def plan_changes(facts: Facts, wanted: Wanted) -> Dict[str, Decision]:
             "whether this DC/OS carries its own Calico: {}".format(facts.dcos.native_calico.reason)
         )
         return dict.fromkeys(STEPS, unknown)
-    cni = _guard_cni(plan_cni(facts.cni, facts.mesos_agent.state, wanted.cni), facts, wanted)
+    network = complete_network(wanted.cni, facts.node)
+    cni = _guard_cni(plan_cni(facts.cni, facts.mesos_agent.state, network), facts, wanted)
     return {
         "etcd-proxy": _guard_proxy(
             plan_etcd_proxy(facts.etcd_listener, facts.etcd_port, wanted.etcd_proxy), facts, wanted
@@ -43,9 +46,7 @@ def plan_changes(facts: Facts, wanted: Wanted) -> Dict[str, Decision]:
             plan_agent_restart(facts, wanted.cni, cni.changes),
             [refuse_rolled_back(facts.rollbacks, MESOS_AGENT, wanted)],
         ),
-        "calico-node": warn(
-            plan_calico_node(facts.calico_node, wanted.calico_node), warn_of_node(facts, wanted.calico_node)
-        ),
+        "calico-node": warn(plan_calico_node(facts, wanted), warn_of_node(facts, wanted.calico_node)),
     }
 
 
@@ -84,6 +85,7 @@ def _guard_cni(decision: Decision, facts: Facts, wanted: Wanted) -> Decision:
         [
             # The network that an agent did not start with must not come back before somebody has looked.
             refuse_rolled_back(facts.rollbacks, MESOS_AGENT, wanted),
+            refuse_names(facts.node, wanted),
             *architectures,
             refuse_disk(facts.disks, wanted.cni.plugins_dir, needs_room),
             refuse_disk(facts.disks, STATE_DIR, needs_room),

@@ -5,14 +5,21 @@ from enum import Enum
 from typing import Callable, NamedTuple, Optional, Union
 
 from ..docker_api import DockerAwayError, NoSuchObjectError
+from ..facts import read_nodes
 from ..facts.calico_node import Container, read_calico_node
+from ..facts.identity import complete_node
+from ..files import FileError
 from ..host import Host, ToolError
-from ..plans.services import describe_end, find_container_fault
+from ..host_settings import NotReadyError, prepare_kernel
+from ..plans.calico_node import describe_end, find_container_fault, refuse_address, refuse_theirs
+from ..plans.changes import describe_unproven
 from ..report import Reporter
 from ..steps.work import StepError
 from ..unknown import Unknown
-from ..wanted import CalicoNode, compute_settings_hash
+from ..wanted import CalicoNode, Wanted, compute_settings_hash
+from .adopt import adopt
 from .container import create_container, has_image, pull_image, read_log, remove_container, start_container
+from .pool import ensure_pool
 from .stop import StopSignal
 
 STEADY_POLLS = 3
@@ -47,7 +54,7 @@ def find_need(container: Seen, wanted: CalicoNode) -> Need:
         return Need.NOTHING
     if container is None:
         return Need.RUN
-    if container.settings_hash != compute_settings_hash(wanted.image, wanted.environment):
+    if container.settings_hash != compute_settings_hash(wanted):
         return Need.REPLACE
     if container.is_running or container.is_restarting:
         return Need.NOTHING
@@ -83,9 +90,14 @@ def count_trouble(trouble: Trouble, fault: str, now_s: float, poll_s: float) -> 
 class NodeSupervisor:
     """Keeps the container as wanted, and leaves it running when it ends itself."""
 
-    def __init__(self, host: Host, wanted: CalicoNode, reporter: Reporter, tell_healthy: Callable[[], None]) -> None:
+    def __init__(self, host: Host, wanted: Wanted, reporter: Reporter, tell_healthy: Callable[[], None]) -> None:
         self._host = host
-        self._wanted = wanted
+        self._all = wanted
+        # Without the node's own name and address, which are known once Docker answers: it may have the node already.
+        self._wanted = wanted.calico_node
+        self._is_identified = False
+        self._is_to_adopt = False
+        self._has_pool = not wanted.calico_node.pool.is_written_by_us
         self._reporter = reporter
         self._tell_healthy = tell_healthy
         self._watch = FIRST_WATCH
@@ -104,7 +116,8 @@ class NodeSupervisor:
                 return
 
     def _tick(self, now_s: float) -> None:
-        container = read_calico_node(self._host, self._wanted)
+        unknown = None if self._is_identified else self._identify()
+        container = unknown or read_calico_node(self._host, self._wanted)
         was_steady = self._watch.polls >= STEADY_POLLS
         self._watch = observe(self._watch, container, self._wanted, now_s)
         fault = find_fault(self._watch, container, self._wanted, now_s)
@@ -113,11 +126,49 @@ class NodeSupervisor:
         if isinstance(container, Unknown):
             self._tell("waits for Docker: {}".format(container.reason))
             return
+        self._has_pool = self._has_pool or self._ensure_pool()
         if self._watch.polls >= STEADY_POLLS and not was_steady:
             self._trouble = NO_TROUBLE
             self._tell("calico-node is up since {}".format(self._watch.started_at))
             self._tell_healthy()
-        self._meet(find_need(container, self._wanted), container, now_s)
+        need = Need.REPLACE if self._is_to_adopt else find_need(container, self._wanted)
+        self._meet(need, container, now_s)
+
+    def _identify(self) -> Optional[Unknown]:
+        """Find out which node this host is, and make its kernel ready; what is not known yet is returned."""
+        node, theirs = read_nodes(self._host, self._all)
+        if isinstance(theirs, Unknown):
+            return theirs
+        obstacle = refuse_theirs(node, theirs, self._wanted) or refuse_address(node)
+        if obstacle is not None:
+            raise StepError(describe_unproven(obstacle))
+        try:
+            prepare_kernel(self._host, self._reporter.progress)
+        except NotReadyError as error:
+            raise StepError(str(error)) from error
+        self._wanted = complete_node(self._wanted, node)
+        self._is_to_adopt = bool(theirs)
+        self._is_identified = True
+        return None
+
+    def _ensure_pool(self) -> bool:
+        return ensure_pool(self._host, self._wanted.pool, self._all.etcd_endpoints, self._tell)
+
+    def _make_room(self) -> None:
+        """See to it that no calico-node of somebody else's is there any more: one may have been started meanwhile.
+
+        Raises:
+            StepError: there is one, and it must not be replaced.
+        """
+        node, theirs = read_nodes(self._host, self._all)
+        if isinstance(theirs, Unknown):
+            raise DockerAwayError(theirs.reason)
+        obstacle = refuse_theirs(node, theirs, self._wanted)
+        if obstacle is not None:
+            raise StepError(describe_unproven(obstacle))
+        if theirs:
+            adopt(self._host, theirs[0], self._reporter.progress)
+        self._is_to_adopt = False
 
     def _meet(self, need: Need, container: Optional[Container], now_s: float) -> None:
         if need is Need.NOTHING:
@@ -126,10 +177,10 @@ class NodeSupervisor:
             return
         if now_s < self._trouble.retry_at_s:
             return
-        fault = find_container_fault(container, self._wanted)
+        fault = find_container_fault(container, self._wanted) or "it is somebody else's, and to be adopted"
         try:
             self._act(need, fault)
-        except (ToolError, DockerAwayError, NoSuchObjectError) as error:
+        except (ToolError, DockerAwayError, NoSuchObjectError, FileError) as error:
             # Docker may be about to restart: the next polls tell, and their limit ends this.
             self._trouble = count_trouble(self._trouble, str(error), time.monotonic(), self._wanted.poll_s)
             self._tell(str(error))
@@ -139,10 +190,11 @@ class NodeSupervisor:
             self._tell("starting calico-node: {}".format(fault))
             start_container(self._host)
             return
-        # The image first: until it is here, an old container does its work.
+        # The image first: until it is here, an old container does its work; a stranger's is none of ours to replace.
         if not has_image(self._host, self._wanted.image):
             self._tell("pulling {}".format(self._wanted.image))
             pull_image(self._host, self._wanted.image)
+        self._make_room()
         self._tell("running calico-node of {}: {}".format(self._wanted.image, fault))
         if need is Need.REPLACE:
             remove_container(self._host)

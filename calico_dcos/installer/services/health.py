@@ -8,8 +8,10 @@ from typing import Optional, TextIO, Union
 from ..facts.calico_node import Container, read_calico_node
 from ..facts.etcd import ask_etcd
 from ..facts.felix import HEALTH_PORT, ask_health
+from ..facts.identity import complete_as_it_is
+from ..facts.node import read_identity
 from ..host import Host
-from ..plans.services import find_container_fault
+from ..plans.calico_node import find_container_fault
 from ..unknown import Unknown
 from ..wanted import CalicoNode, EtcdProxy, Wanted
 from ..web import UnreachableError, split_address
@@ -23,8 +25,10 @@ def check_health(service: str, host: Host, wanted: Wanted, err: TextIO) -> int:
     if service == "etcd-proxy":
         fault = find_proxy_fault(host, wanted.etcd_proxy)
     else:
-        fault = find_node_fault(read_calico_node(host, wanted.calico_node), wanted.calico_node, time.time())
-        fault = fault or find_felix_fault(host, wanted.calico_node)
+        # Which node it is to be, its supervisor sees to: finding that out may take name servers.
+        own = complete_as_it_is(wanted.calico_node, read_identity(host))
+        fault = find_node_fault(read_calico_node(host, own), own, time.time())
+        fault = fault or find_felix_fault(host, own)
     if fault is None:
         return 0
     err.write("{} is not healthy: {}\n".format(service, fault))

@@ -9,7 +9,7 @@ from ..host import Host
 from ..inspection import read_inspection
 from ..lock import LockedError, hold_lock
 from ..outside import LOOK_LIMIT_S, Place
-from ..plans import find_native_calico, plan_changes
+from ..plans import plan_changes
 from ..report import Reporter
 from ..steps import EXIT_DONE, EXIT_FAILED, EXIT_REFUSED
 from ..steps.work import StepError
@@ -24,9 +24,7 @@ RETRY_S = 0.5
 
 
 def find_refusal(service: str, facts: Facts, wanted: Wanted) -> Optional[str]:
-    """Find why a service must not be run here; a Docker that is away is waited for."""
-    if service == "calico-node" and not find_native_calico(facts):
-        return None
+    """Find why a service must not be run here; what is not known yet, as with a Docker that is away, is waited for."""
     return plan_changes(facts, wanted)[service].refusal
 
 
@@ -111,4 +109,4 @@ def _run(service: str, host: Host, wanted: Wanted, reporter: Reporter, stop: Sto
     if service == "etcd-proxy":
         ProxySupervisor(host, wanted.etcd_proxy, reporter, tell_healthy).run(stop)
     else:
-        NodeSupervisor(host, wanted.calico_node, reporter, tell_healthy).run(stop)
+        NodeSupervisor(host, wanted, reporter, tell_healthy).run(stop)
