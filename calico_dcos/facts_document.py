@@ -36,9 +36,9 @@ What `installer.pyz inspect` reports, and what the page and `GET` of an agent sh
 alone. Whatever cannot be read is `{"unknown": "the reason"}` in its place; it is never guessed. Secrets are hidden: the
 user and password in a URL, and the value of whatever is named like a secret (`..._TOKEN`, `..._PASSWORD`, `..._KEY`).
 
-The report around the facts is `{"kind": "inspection", "took_s": ..., "facts": ..., "node": {"name": ..., "address": ...} or
-null, "changes": ..., "refusals": ..., "unknowns": ..., "faults": ..., "proofs": ..., "warnings": ...}`: the last six by
-step, as `installer.pyz apply STEP --dry-run` tells them.
+The report around the facts is `{"kind": "inspection", "took_s": ..., "facts": ..., "node": {"name": ..., "address":
+...} or null, "changes": ..., "refusals": ..., "unknowns": ..., "faults": ..., "proofs": ..., "warnings": ...}`: the
+last six by step, as `installer.pyz apply STEP --dry-run` tells them.
 
 This page is made from the program (`calico_dcos/facts_document.py`); a test sees that it is right.
 """
