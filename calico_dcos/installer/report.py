@@ -10,8 +10,10 @@ from .dry_run import build_change
 from .facts import Facts
 from .facts.bird import ESTABLISHED, Bird
 from .facts.calico_etcd import CalicoEtcd, EtcdNode
+from .facts.node import Node
 from .inspection import Inspection
 from .plans.changes import STEPS
+from .redaction import hide_secrets
 from .unknown import Unknown, to_json
 from .web import UnreachableError, call, open_connection
 
@@ -127,10 +129,15 @@ def build_inspection(inspection: Inspection, took_s: float) -> Dict[str, Any]:
         "took_s": round(took_s, 3),
         "facts": to_json(bound_facts(inspection.facts)),
         "changes": {step: [build_change(change) for change in plan[step].changes] for step in STEPS},
-        "refusals": {step: plan[step].refusal for step in STEPS if plan[step].refusal is not None},
-        "unknowns": {step: plan[step].unknown for step in STEPS if plan[step].unknown is not None},
-        "faults": {step: plan[step].fault for step in STEPS if plan[step].fault is not None},
-        "proofs": {step: plan[step].proof for step in STEPS if plan[step].proof is not None},
-        "node": None,
+        "refusals": {step: hide_secrets(plan[step].refusal or "") for step in STEPS if plan[step].refusal is not None},
+        "unknowns": {step: hide_secrets(plan[step].unknown or "") for step in STEPS if plan[step].unknown is not None},
+        "faults": {step: hide_secrets(plan[step].fault or "") for step in STEPS if plan[step].fault is not None},
+        "proofs": {step: hide_secrets(plan[step].proof or "") for step in STEPS if plan[step].proof is not None},
+        "node": build_node(inspection.facts.node),
         "warnings": {step: plan[step].warnings for step in STEPS if plan[step].warnings},
     }
+
+
+def build_node(node: Node) -> Optional[Dict[str, str]]:
+    """Build what Calico knows this host as; None where its address is not known."""
+    return {"name": node.name, "address": node.address} if isinstance(node.address, str) else None
