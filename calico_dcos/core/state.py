@@ -13,9 +13,10 @@ from typing import TypeVar
 from immutables import Map
 
 from .command import AuditEntry, Controls
+from .connectivity import Run
 from .events import BlockerAnswered, Progressed
 from .memory import Batch, Memory
-from .model import Agent, Maintenance, Node, Offer, StepName, Task
+from .model import Agent, Maintenance, Node, Offer, StepName, Task, TaskRef
 from .phase import advance
 from .standing import find_failure, find_next_step, is_repair, is_settled
 from .steps import Policy
@@ -78,6 +79,7 @@ class State:
         wants_offers: why offers that were declined are wanted now, empty if they are not.
         last_restart_at: when leave to restart something was last given to any agent.
         answer: what the one who is asked before each restart said last.
+        connectivity: the newest run of the connectivity test.
         deactivated: when to ask next that an agent which we deactivated is offered again, by agent key.
         changed: keys of agents that the store does not have as they are: not in a list, which would be copied for each.
         unsaved: what else the store does not have yet.
@@ -126,6 +128,7 @@ class State:
     wants_offers: str = ""
     last_restart_at: float = 0.0
     answer: BlockerAnswered | None = None
+    connectivity: Run | None = None
     deactivated: Map[str, float] = field(default_factory=Map)
     changed: Map[str, None] = field(default_factory=Map)
     unsaved: Batch = field(default_factory=Batch)
@@ -237,6 +240,13 @@ class State:
         unsaved = replace(self.unsaved, controls=controls)
         return replace(self, controls=controls, unsaved=unsaved, revision=self.revision + 1)
 
+    def with_run(self, run: Run | None) -> State:
+        """The state with the connectivity test as it is now, marked as unsaved."""
+        if run is None or run == self.connectivity:
+            return self
+        unsaved = replace(self.unsaved, connectivity=run)
+        return replace(self, connectivity=run, unsaved=unsaved, revision=self.revision + 1)
+
     def with_audit(self, entry: AuditEntry) -> State:
         """The state with one more line in its audit log; the line that is too old gives its place up."""
         unsaved = replace(self.unsaved, audit=(*self.unsaved.audit, entry))
@@ -266,6 +276,13 @@ class State:
         agent = self.agents[place[0]]
         task = agent.get_step(place[1]).task
         return None if task is None else (agent, place[1], task)
+
+    def find_ref(self, task_id: str) -> TaskRef | None:
+        """What Mesos needs to find a task of a step or of the connectivity test; None if it is neither."""
+        found = self.get_task(task_id)
+        if found is not None:
+            return TaskRef(task_id, found[2].agent_id)
+        return None if self.connectivity is None else self.connectivity.find_ref(task_id)
 
     def without_offers(self, offer_ids: Iterable[str]) -> State:
         """The state without these offers: they were answered, or taken back."""
@@ -297,6 +314,7 @@ def restore(policy: Policy, memory: Memory) -> State:
         secret=memory.secret,
         pins=Map(memory.pins),
         controls=memory.controls,
+        connectivity=memory.connectivity,
         audit=Map({entry.place: entry for entry in memory.audit}),
         audit_count=max((entry.number + 1 for entry in memory.audit), default=0),
     )
