@@ -3,7 +3,7 @@
 import json
 import os
 import time
-from typing import Any, Dict, Optional, TextIO
+from typing import Any, Dict, List, Optional, TextIO
 from urllib.parse import urlsplit
 
 from .dry_run import build_change
@@ -63,6 +63,18 @@ class Reporter:
         report = build_inspection(inspection, time.monotonic() - inspection.begun_at_s)
         self._print(json.dumps(report, indent=2, sort_keys=True))
         self._post(report)
+
+    def served(self, address: str) -> None:
+        """Tell where a container of the connectivity test is reached."""
+        self._print("serves at {}".format(address))
+        self._post({"kind": "served", "address": address})
+
+    def probed(self, results: List[Dict[str, Any]], *, is_last: bool) -> None:
+        """Tell how the actions of a connectivity test went, all of them so far."""
+        if results and not is_last:
+            newest = results[-1]
+            self._print("{test} {action}: {outcome}: {message}".format(**newest))
+        self._post({"kind": "probed", "results": results, "is_last": is_last})
 
     def _print(self, text: str) -> None:
         write_line(self._out, text)
