@@ -88,7 +88,7 @@ class MesosProbe:
 
     def _connect(self, timeout_s: float) -> Tcp:
         told = self._ask(
-            do="connect", address=self._mesos.server_address, source=self._mesos.client_address, timeout_s=timeout_s
+            do="connect", address=self._mesos.server_address, source=self._mesos.client_address, limit_s=timeout_s
         )
         return Tcp(**told)
 

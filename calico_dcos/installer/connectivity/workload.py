@@ -55,7 +55,8 @@ def _accept(act: Any, server: socket.socket, host: Host, order: WorkloadOrder) -
         try:
             with peer:
                 act(peer, address, host, order)
-        except (OSError, ValueError):
+        except (OSError, ValueError, KeyError, TypeError):
+            # A peer that is gone, or asks for nothing that makes sense: the next one may.
             continue
 
 
@@ -79,7 +80,7 @@ def answer(host: Host, order: WorkloadOrder, question: Dict[str, Any]) -> Dict[s
             return {"fault": str(error)}
     address, source = str(question.get("address")), str(question.get("source", ""))
     if word == "connect":
-        tcp = connect(host, address, order.port, source, order.id, float(question["timeout_s"]))
+        tcp = connect(host, address, order.port, source, order.id, float(question["limit_s"]))
         return dict(tcp._asdict())
     if word == "ping":
         length, count = int(question["length"]), int(question["count"])
