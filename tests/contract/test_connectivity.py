@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import time
@@ -12,7 +13,9 @@ from typing import Any
 
 import pytest
 import requests
+from click.testing import CliRunner, Result
 
+from calico_dcos.__main__ import main
 from calico_dcos.sim.cluster import Cluster
 from calico_dcos.sim.cluster_plan import AgentPlan
 from calico_dcos.sim.standins.network.faults import Fault, write_faults
@@ -132,6 +135,25 @@ def test_two_agents_reach_each_other_in_every_way(site: Site) -> None:
     site.wait_until_clean()
 
 
+def test_the_command_follows_a_run_and_ends_with_what_came_out(site: Site) -> None:
+    environment = {"CALICO_DCOS_URL": f"http://127.0.0.1:{site.scheduler.port}", "CALICO_DCOS_OPERATOR_TOKEN": TOKEN}
+
+    def call(*words: str) -> Result:
+        return CliRunner().invoke(main, ["connectivity-test", *words], env=environment)
+
+    done = call("--agents", "agent-1,agent-2")
+    assert done.exit_code == 0, done.output
+    assert done.output.splitlines()[0] == "the connectivity test begins on 2 agents: agent-1, agent-2"
+    assert done.output.splitlines()[-1] == "connectivity test: all 2 pairs of agents passed"
+    assert "agent-1 -> agent-2: mesos source: ok: agent-2 sees 127." in done.output
+    last = call("--last", "--json")
+    assert (last.exit_code, json.loads(last.output)["status"]) == (0, "passed")
+    assert call("--agents", "agent-1").exit_code == 2
+    site.spoil(Fault("masquerade"))
+    assert call("--agents", "agent-1,agent-2").exit_code == 1
+    assert call("--stop").output == "no connectivity test is running\n"
+
+
 def test_what_fails_is_told_with_its_cause_and_all_else_passes(site: Site) -> None:
     site.spoil(
         Fault("no-route", "agent-1", "agent-2"),
@@ -210,7 +232,7 @@ def test_one_run_at_a_time_and_only_for_who_has_the_token(site: Site) -> None:
     site.wait_until_clean()
 
 
-def find_tasks(site: Site, words: str) -> list[int]:
+def find_tasks(words: str) -> list[int]:
     """Find processes of the cluster by the end of their command line."""
     found = []
     for pid in list_descendants(os.getpid()):
@@ -225,16 +247,15 @@ def begin_and_await(site: Site, words: str, count: int) -> list[int]:
     """Begin a run in which nothing arrives, and wait until tasks of a kind are at work."""
     site.spoil(Fault("cut"))
     assert site.start("agent-1", "agent-2").status_code == 200
-    found: list[int] = wait_for(
-        lambda: tasks if len(tasks := find_tasks(site, words)) == count else None, site.scheduler.log
-    )
+    found: list[int] = wait_for(lambda: tasks if len(tasks := find_tasks(words)) == count else None, site.scheduler.log)
     return found
 
 
 @pytest.mark.parametrize("part", ["workload", "probe"])
 def test_a_task_that_is_killed_fails_its_pairs_with_a_word_and_leaves_nothing(site: Site, part: str) -> None:
     begin_and_await(site, "connectivity probe", 2)
-    for pid in find_tasks(site, f"connectivity {part}"):
+    wait_for(lambda: all(pair["results"] for pair in site.read_run()["pairs"]), site.scheduler.log)
+    for pid in find_tasks(f"connectivity {part}"):
         os.kill(pid, signal.SIGKILL)
     run = site.wait_for_end()
     assert run["status"] == "failed"

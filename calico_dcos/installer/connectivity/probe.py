@@ -18,6 +18,7 @@ EXIT_DONE = 0
 TCP_TIMEOUT_S = 3
 # Felix and BIRD are told of a new workload, and of a policy, within a moment; on a busy host within some.
 SETTLE_S = 15.0
+WORKLOAD_S = 30.0
 POLICY_S = 20.0
 POLICY_TCP_S = 1
 RETRY_S = 0.3
@@ -70,8 +71,19 @@ class MesosProbe:
     def _ask(self, timeout_s: float = 30, **question: Any) -> Dict[str, Any]:
         return ask(self._host, self._order.id, question, timeout_s)
 
+    def _ask_first(self) -> Dict[str, Any]:
+        """Ask for the first time: a workload that Mesos calls running may be about to listen."""
+        ends_at_s = time.monotonic() + WORKLOAD_S
+        while True:
+            try:
+                return self._ask(do="interfaces")
+            except WorkloadAwayError:
+                if time.monotonic() >= ends_at_s:
+                    raise
+            time.sleep(RETRY_S)
+
     def _look_at_address(self) -> bool:
-        told = self._ask(do="interfaces")
+        told = self._ask_first()
         if "fault" in told:
             self._results.not_tested(MESOS, ["address"], str(told["fault"]))
             return True
