@@ -9,6 +9,8 @@ import pytest
 from rich.console import Console
 
 from calico_dcos.cli.connectivity import Exit, choose_exit, draw_run, write_run
+from calico_dcos.core.connectivity import Outcome, Pair, Result, Run
+from calico_dcos.web.connectivity_metrics import build_run_gauges
 
 OK = {"test": "mesos", "action": "ping", "outcome": "passed", "message": "3 of 3 answered", "rtt_ms": 0.4, "mtu": None}
 MTU = {**OK, "action": "mtu", "message": "1480 bytes pass unfragmented", "rtt_ms": None, "mtu": 1480}
@@ -64,3 +66,24 @@ def test_the_exit_status_tells_how_it_came_out(status: str, code: Exit) -> None:
 def test_before_the_first_run_there_is_nothing_to_show() -> None:
     assert choose_exit(None) is Exit.NOT_POSSIBLE
     assert list(write_run(None)) == ["no connectivity test was run yet"]
+
+
+def test_metrics_tell_of_the_last_run_that_is_over() -> None:
+    ping = Result("mesos", "ping", Outcome.PASSED, "3 of 3 answered", rtt_ms=0.5)
+    pair = Pair("a1", "a2", results=(ping, Result("mesos", "mtu", Outcome.FAILED, "too long")), ended_at=9.0)
+    run = Run("1", 1.0, pairs=(pair,), ended_at=10.0)
+
+    samples = {
+        (sample.name, *sample.labels.values()): sample.value
+        for metric in build_run_gauges(run)
+        for sample in metric.samples
+    }
+    assert samples == {
+        ("calico_connectivity_passed",): 0,
+        ("calico_connectivity_ended_timestamp_seconds",): 10.0,
+        ("calico_connectivity_actions", "mesos", "mtu", "failed"): 1,
+        ("calico_connectivity_actions", "mesos", "ping", "passed"): 1,
+        ("calico_connectivity_failures",): 1,
+        ("calico_connectivity_rtt_seconds", "mesos", "a1", "a2"): 0.0005,
+    }
+    assert list(build_run_gauges(Run("2", 1.0, pairs=(pair,)))) == []

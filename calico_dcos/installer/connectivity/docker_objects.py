@@ -123,7 +123,10 @@ def remove_container(host: Host, name: str) -> None:
 
 def list_left_containers(host: Host, except_run: str = "") -> List[str]:
     """List the names of containers of any run but one; DockerAwayError if Docker does not say."""
-    found = read_json(host, "/containers/json?all=1")
+    try:
+        found = read_json(host, "/containers/json?all=1")
+    except NoSuchObjectError:
+        return []
     return [
         name
         for container in found
@@ -135,7 +138,10 @@ def list_left_containers(host: Host, except_run: str = "") -> List[str]:
 
 def list_left_networks(host: Host, except_run: str = "") -> List[str]:
     """List the names of networks of any run but one; DockerAwayError if Docker does not say."""
-    found = read_json(host, "/networks")
+    try:
+        found = read_json(host, "/networks")
+    except NoSuchObjectError:
+        return []  # Docker 1.8 has none
     names = [str(network.get("Name")) for network in found if isinstance(network, dict)]
     return [name for name in names if name.startswith(PREFIX) and name != PREFIX + except_run]
 
