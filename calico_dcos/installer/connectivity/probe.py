@@ -6,7 +6,7 @@ from typing import Any, Callable, Dict, Optional
 from ..host import Host
 from ..report import Reporter
 from ..wanted import Wanted
-from .control import WorkloadAwayError, ask
+from .control import WorkloadAwayError, ask, sweep
 from .docker_probe import probe_docker
 from .order import MesosOrder, ProbeOrder
 from .packets import OPEN, SILENT, Tcp
@@ -37,6 +37,8 @@ def probe(host: Host, wanted: Wanted, order: ProbeOrder, reporter: Reporter) -> 
     if order.docker is not None:
         probe_docker(host, wanted.calico_node.image, order, order.docker, results)
     results.finish()
+    # A workload that was killed leaves its socket.
+    sweep(host)
     return EXIT_DONE
 
 
