@@ -172,6 +172,7 @@ class Run:
         id: marks everything that it makes on hosts and in etcd.
         tests: what is tested, of TESTS.
         left_out: why a test is not part of it, by its name.
+        settings: fingerprint of the wanted configuration at its start.
         ended_at: None until all pairs are through; its tasks may still be about to end.
         end_reason: why it ended before its time, empty if it did not.
     """
@@ -186,6 +187,7 @@ class Run:
     pairs: tuple[Pair, ...] = ()
     ended_at: float | None = None
     end_reason: str = ""
+    settings: str = ""
 
     @property
     def is_over(self) -> bool:

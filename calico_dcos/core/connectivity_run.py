@@ -61,6 +61,7 @@ def obey_run_command(state: State, command: RunCommand, ticket: str, now: float)
         started_at=now,
         who=command.who,
         reason=command.reason,
+        settings=state.policy.settings,
         tests=tuple(test for test in TESTS if test not in left_out),
         left_out=left_out,
         stands=tuple(Stand(key, asked_since=now) for key in keys),

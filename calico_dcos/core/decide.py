@@ -11,6 +11,7 @@ from immutables import Map
 from .actions import Action, Deactivate, Decline, Kill, Launch, Reactivate, Reconcile, Revive
 from .connectivity import TrialKind
 from .connectivity_moves import end_trials, is_awaited, launch_trial
+from .connectivity_walk import find_test_gate
 from .controls import find_hold
 from .gates import can_drain, find_gate, find_maintenance
 from .model import Agent, Node, Offer, StepName, Task, TaskRef, TaskState
@@ -86,6 +87,8 @@ def find_obstacle(state: State, agent: Agent, move: Start | End, now: float) -> 
             return f"runs this scheduler, so it is walked last: {others} other agents are not complete"
         if len(state.slots) >= state.policy.max_concurrent_agents:
             return f"waits for a slot: held by {_name_some(state.slots.keys())}"
+        if (test := find_test_gate(state)) is not None:
+            return test
     may_restart = agent.restart_since is not None
     if move.restarts is not None and not may_restart and len(state.restarts) >= state.policy.max_concurrent_restarts:
         return f"waits for leave to restart {move.restarts}: {_name_some(state.restarts.keys())} has it"

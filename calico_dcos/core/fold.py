@@ -10,6 +10,7 @@ from .actions import Acknowledge, Exit, Reply
 from .command import Command, Verdict
 from .connectivity_run import advance_run, cut_short, obey_run_command
 from .connectivity_updates import fold_probed, fold_served
+from .connectivity_walk import watch_tests
 from .controls import obey
 from .events import (
     BlockerAnswered,
@@ -155,4 +156,4 @@ def _fold_ticked(state: State, now: float) -> State:
         state = state.with_advanced(state.agents[key], now)
     if state.connectivity is not None and not state.connectivity.is_over and state.is_subscribed:
         state = state.with_run(advance_run(state.connectivity, now))
-    return watch_canary(state, now)
+    return watch_canary(watch_tests(state, now), now)

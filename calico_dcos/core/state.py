@@ -79,6 +79,8 @@ class State:
         wants_offers: why offers that were declined are wanted now, empty if they are not.
         last_restart_at: when leave to restart something was last given to any agent.
         answer: what the one who is asked before each restart said last.
+        untested: keys of complete agents that are to be tested before the walk goes on.
+        tested: keys of complete agents of which the connectivity test passed under the settings of today.
         connectivity: the newest run of the connectivity test.
         deactivated: when to ask next that an agent which we deactivated is offered again, by agent key.
         changed: keys of agents that the store does not have as they are: not in a list, which would be copied for each.
@@ -128,6 +130,8 @@ class State:
     wants_offers: str = ""
     last_restart_at: float = 0.0
     answer: BlockerAnswered | None = None
+    untested: Map[str, None] = field(default_factory=Map)
+    tested: Map[str, None] = field(default_factory=Map)
     connectivity: Run | None = None
     deactivated: Map[str, float] = field(default_factory=Map)
     changed: Map[str, None] = field(default_factory=Map)
@@ -176,6 +180,8 @@ class State:
             halting=_discard(self.halting, key),
             released=_discard(self.released, key),
             unsettled=_discard(self.unsettled, key),
+            untested=_discard(self.untested, key),
+            tested=_discard(self.tested, key),
             complete_nodes=_discard(self.complete_nodes, key),
             repairs=_discard(self.repairs, key),
             offered_at=_discard(self.offered_at, key),
@@ -202,6 +208,7 @@ class State:
         is_lost = next_step is not None and is_repair(agent, next_step, self.policy)
         look = agent.get_step(StepName.INSPECT).task
         is_undone = known is not None and key not in self.unsettled and not is_settled(agent, self.policy)
+        is_complete, is_tested = is_settled(agent, self.policy), agent.tested_as == self.policy.settings
         return replace(
             self,
             agents=self.agents.set(key, agent),
@@ -225,6 +232,8 @@ class State:
             else self.unsettled.set(key, None),
             complete_nodes=_keep(self.complete_nodes, key, self._find_complete_node(agent)),
             inspecting=_keep(self.inspecting, key, look.id if look is not None and look.state.is_active else None),
+            untested=_mark(self.untested, key, is_in=self.policy.pace.tests and is_complete and not is_tested),
+            tested=_mark(self.tested, key, is_in=is_complete and is_tested),
             repairs=self.repairs.set(key, None) if is_lost else _discard(self.repairs, key),
             # An agent that had nothing to do may have declined its offers for an hour.
             wants_offers=self.wants_offers or (f"{key} is complete no more" if is_undone else ""),
@@ -338,6 +347,10 @@ def _index_tasks(
 
 def _keep(index: Map[str, Value], key: str, value: Value | None) -> Map[str, Value]:
     return _discard(index, key) if value is None else index.set(key, value)
+
+
+def _mark(index: Map[str, None], key: str, *, is_in: bool) -> Map[str, None]:
+    return index.set(key, None) if is_in else _discard(index, key)
 
 
 def _discard(index: Map[str, Value], key: str) -> Map[str, Value]:

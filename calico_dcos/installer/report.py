@@ -19,8 +19,8 @@ from .web import UnreachableError, call, open_connection
 
 TIMEOUT_S = 5
 FIRST_ERROR = 300
-# From here on it is the scheduler that is at fault, not the report.
-FIRST_TROUBLE = 500
+# What is wrong with a report stays wrong. A scheduler that has just started knows neither tokens nor tasks yet.
+MALFORMED = (400, 413)
 INSIST_S = 60
 # The scheduler takes 64 KiB; a container takes about 150 bytes.
 RUNNING_MAX = 100
@@ -106,7 +106,7 @@ class Reporter:
             return False
         if answer.status >= FIRST_ERROR:
             write_line(self._err, "report not taken: status {}".format(answer.status))
-        return answer.status < FIRST_TROUBLE
+        return answer.status < FIRST_ERROR or answer.status in MALFORMED
 
 
 def write_line(out: TextIO, text: str) -> None:
