@@ -100,7 +100,6 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
             tmp_path_factory.mktemp("scheduler"),
             OPERATOR_TOKEN=TOKEN,
             MAX_CONCURRENT_AGENTS="3",
-            DOCKER_ENABLE="false",
         )
         scheduler.start()
         try:

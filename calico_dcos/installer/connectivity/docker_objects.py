@@ -4,9 +4,8 @@ import time
 from typing import Any, Dict, List, Optional
 from urllib.parse import quote
 
-from ..docker_api import DockerAwayError, NoSuchObjectError, act, read_bytes, read_json
+from ..docker_api import DockerAwayError, NoSuchObjectError, act, parse_log, read_bytes, read_json
 from ..host import Host
-from ..services.container import parse_log
 
 PREFIX = "calico-dcos-connectivity-"
 LABEL = "calico-dcos.connectivity"

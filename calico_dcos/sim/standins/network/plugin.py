@@ -8,23 +8,13 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import signal
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+from calico_dcos.sim.standins.network.attachment import AttachError, Request, attach, detach
 from calico_dcos.sim.standins.network.etcd_keys import EtcdAwayError, call
-from calico_dcos.sim.standins.network.places import (
-    LOOPBACK_VARIABLE,
-    NAMESPACE_VARIABLE,
-    Place,
-    give_up_place,
-    read_place,
-    take_place,
-    write_place,
-)
-from calico_dcos.sim.standins.network.wire import build_command
+from calico_dcos.sim.standins.network.places import LOOPBACK_VARIABLE
 
 VERSION = "v1.5.5"
 _ETCD_AWAY = (
@@ -63,7 +53,14 @@ def _add(config: dict[str, Any]) -> str:
     network = config.get("args", {}).get("org.apache.mesos", {}).get("network_info", {})
     labels = {label["key"]: label["value"] for label in network.get("labels", {}).get("labels", [])}
     etcd, key = _find_etcd(config), _build_key(config, root, container)
-    address, behind = take_place(root, os.environ[LOOPBACK_VARIABLE], container)
+    request = Request(os.environ[LOOPBACK_VARIABLE], container, Path(os.environ["CNI_NETNS"]), labels, etcd, key)
+    try:
+        call(etcd, "GET", "/")
+        address = attach(root, request).address
+    except EtcdAwayError as error:
+        raise PluginError(_ETCD_AWAY.format(etcd)) from error
+    except AttachError as error:
+        raise PluginError(str(error)) from error
     endpoint = {
         "state": "active",
         "name": f"cali{container[:11]}",
@@ -71,44 +68,17 @@ def _add(config: dict[str, Any]) -> str:
         "ipv4_nets": [f"{address}/32"],
         "labels": labels,
     }
-    try:
-        call(etcd, "PUT", key, {"value": json.dumps(endpoint)})
-    except EtcdAwayError as error:
-        give_up_place(root, container)
-        raise PluginError(_ETCD_AWAY.format(etcd)) from error
-    place = Place(root.name, container, address, behind, labels, etcd, key)
-    # As long as the container lives, whatever becomes of the agent.
-    wire = subprocess.Popen(
-        build_command(root, place),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    assert wire.stdout is not None  # noqa: S101 - it is a pipe
-    if wire.stdout.readline() != b"up\n":
-        give_up_place(root, container)
-        raise PluginError(f"failed to create veth for {address}")
-    write_place(root, Place(**{**_as_dict(place), "wire": wire.pid}))
-    variables = {LOOPBACK_VARIABLE: behind, NAMESPACE_VARIABLE: os.environ["CNI_NETNS"], "address": address}
-    Path(os.environ["CNI_NETNS"]).write_text(json.dumps(variables), encoding="utf-8")
+    call(etcd, "PUT", key, {"value": json.dumps(endpoint)})
     return address
-
-
-def _as_dict(place: Place) -> dict[str, Any]:
-    return {name: getattr(place, name) for name in Place.__slots__}
 
 
 def _delete(config: dict[str, Any]) -> None:
     root, container = Path(os.environ["CALICO_DCOS_ROOT"]), os.environ["CNI_CONTAINERID"]
-    place = read_place(root, container)
+    place = detach(root, container)
     if place is None:
         raise PluginError(_MISSING.format(_name_node(config, root), container))
-    with contextlib.suppress(OSError):
-        os.kill(place.wire, signal.SIGKILL)
     with contextlib.suppress(EtcdAwayError):
         call(place.etcd, "DELETE", place.key)
-    give_up_place(root, container)
 
 
 def _find_etcd(config: dict[str, Any]) -> str:

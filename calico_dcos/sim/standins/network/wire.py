@@ -48,7 +48,7 @@ class End:
             if find_fault(self.directory, kind, host, self.root.name) is not None:
                 return kind
         has_policies = find_fault(self.directory, "no-policy", host, self.root.name) is None
-        return "policy" if has_policies and is_denied(self.etcd, self.labels) else None
+        return "policy" if self.labels and has_policies and is_denied(self.etcd, self.labels) else None
 
 
 def build_command(root: Path, place: Place) -> list[str]:
