@@ -14,9 +14,8 @@ from .routes import explain
 LIMIT_S = 40.0
 # For the time in which routes and rules settle, TCP is tried again and again.
 PROBE = (
-    "n=0; while [ $n -lt 5 ]; do "
-    'echo "tcp=$(nc -w 3 {address} {port} </dev/null 2>&1)"; '
-    "n=$((n+1)); sleep 1; done; "
+    "n=0; while [ $n -lt 7 ]; do t=$(nc -w 3 {address} {port} </dev/null 2>&1); "
+    'echo "tcp=$t"; [ "$t" = {run} ] && break; n=$((n+1)); sleep 1; done; '
     "ping -c 3 -W 2 {address}"
 )
 _TCP = re.compile(r"^tcp=(.*)$", re.MULTILINE)
@@ -29,7 +28,7 @@ def probe_docker(host: Host, image: str, order: ProbeOrder, docker_order: Docker
     """Run a container on this host that reaches for the server's, and tell what it saw."""
     name = "{}{}-probe".format(docker.PREFIX, order.id)
     server = docker_order.server_address
-    script = PROBE.format(address=server, port=order.port)
+    script = PROBE.format(address=server, port=order.port, run=order.id)
     try:
         address = docker.run_container(host, name, image, order.id, script)
         if not address:

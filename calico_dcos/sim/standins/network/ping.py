@@ -8,7 +8,7 @@ import socket
 import sys
 import time
 
-from calico_dcos.sim.standins.network.places import PING_PORT
+from calico_dcos.sim.standins.network.places import PING_PORT, read_namespace
 
 _HEADERS = 28
 _MTU = 1500
@@ -29,11 +29,13 @@ def main(_root: str) -> int:
     options = parser.parse_args()
     print(f"PING {options.address} ({options.address}) {options.size}({options.size + _HEADERS}) bytes of data.")
     is_whole = options.path_mtu == "do"
+    namespace = read_namespace()
+    source = options.source or (namespace["address"] if namespace else "")
     if is_whole and options.size + _HEADERS > _MTU:
         print(f"ping: local error: message too long, mtu={_MTU}", file=sys.stderr)
         times: list[float | None] = [None] * options.count
     else:
-        times = [_ping(options.address, options.source, options.size, is_whole=is_whole) for _ in range(options.count)]
+        times = [_ping(options.address, source, options.size, is_whole=is_whole) for _ in range(options.count)]
     return _sum_up(options.address, times)
 
 
