@@ -20,8 +20,10 @@ from calico_dcos.sim.cluster import Cluster
 from calico_dcos.sim.cluster_plan import AgentPlan
 from calico_dcos.sim.standins.network.faults import Fault, write_faults
 from calico_dcos.sim.standins.process_tree import list_descendants
-from tests.contract.scheduler_process import PATIENCE_S, SchedulerProcess, build_scheduler
+from tests.contract.scheduler_process import SchedulerProcess, build_scheduler
 
+# A walk and a run after it, on a machine that others use as well.
+PATIENCE_S = 400.0
 TOKEN = "open-sesame-0123456789"
 AGENTS = (
     AgentPlan(number=1, mesos_version="1.9.0", docker_version="20.10.24"),
@@ -109,7 +111,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         )
         scheduler.start()
         try:
-            scheduler.wait_until(lambda summary: summary["complete"] == 3)
+            wait_for(lambda: scheduler.read_summary().get("complete") == 3, scheduler.log)
             yield Site(cluster, scheduler)
         finally:
             scheduler.stop()

@@ -7,7 +7,7 @@ from ..docker_api import DockerAwayError, NoSuchObjectError
 from ..host import Host
 from . import docker_objects as docker
 from .order import DockerOrder, ProbeOrder
-from .packets import parse_ping
+from .ping import parse_ping
 from .results import DOCKER, Results
 from .routes import explain
 

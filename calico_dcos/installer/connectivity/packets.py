@@ -7,6 +7,8 @@ import time
 from typing import List, NamedTuple, Optional, Union
 
 from ..host import Host, ToolError
+from .icmp import ping_by_hand
+from .ping import Ping, parse_ping
 
 GREETING_MAX = 1000
 PING_HEADERS = 28  # of IPv4 and ICMP, which a packet's length counts and ping's size does not
@@ -16,11 +18,7 @@ OPEN, SILENT, REFUSED, WRONG = "open", "silent", "refused", "wrong"
 # state: OPEN; SILENT: no answer in time, as where packets are dropped; REFUSED: an answer that says no; WRONG: another
 # program answers. seen: our address as the peer saw it.
 Tcp = NamedTuple("Tcp", [("state", str), ("message", str), ("seen", str), ("rtt_ms", float)])
-Ping = NamedTuple("Ping", [("sent", int), ("received", int), ("rtt_ms", Optional[float]), ("message", str)])
 
-_COUNTS = re.compile(r"(\d+) packets transmitted, (\d+)(?: packets)? received")
-_ROUND_TRIP = re.compile(r"= [\d.]+/([\d.]+)/")
-_NO_WAY = re.compile(r"[^\n]*(?:unreachable|not permitted|prohibited|too long|Frag needed)[^\n]*", re.IGNORECASE)
 _INTERFACE = re.compile(r"^\d+: (\S+)\s+inet ([\d.]+)/")
 _MTU = re.compile(r"^\d+: ([^:@\s]+)[@:].* mtu (\d+) ")
 
@@ -80,6 +78,10 @@ def ping(host: Host, address: str, source: str, *, count: int, length: int, is_w
     Returns:
         What became of them; a text where this host cannot ping at all.
     """
+    try:
+        host.find_tool("ping")
+    except ToolError:
+        return ping_by_hand(host.dial(address), source, count=count, length=length, is_whole=is_whole)
     argv = ["ping", "-n", "-c", str(count), "-i", "0.3", "-W", str(PING_WAIT_S), "-s", str(length - PING_HEADERS)]
     argv += ["-M", "do"] if is_whole else []
     argv += ["-I", source] if source else []
@@ -88,20 +90,6 @@ def ping(host: Host, address: str, source: str, *, count: int, length: int, is_w
     except ToolError as error:
         return str(error)
     return parse_ping(done.output)
-
-
-def parse_ping(output: str) -> Union[Ping, str]:
-    """Read what ping prints: of iputils and of busybox; a text where it counts nothing."""
-    counts = _COUNTS.search(output)
-    said = _NO_WAY.search(output)
-    reason = "" if said is None else said.group().strip()
-    if counts is None:
-        return reason or " ".join(output.split())[-200:] or "ping says nothing"
-    sent, received = int(counts.group(1)), int(counts.group(2))
-    round_trip = _ROUND_TRIP.search(output)
-    lost = 100 if sent == 0 else round(100 * (sent - received) / sent)
-    message = "ping: {} % lost{}".format(lost, ", " + reason if reason and lost else "")
-    return Ping(sent, received, None if round_trip is None else float(round_trip.group(1)), message)
 
 
 def read_interfaces(host: Host) -> List[Interface]:

@@ -8,14 +8,10 @@ import pytest
 
 from calico_dcos.installer.connectivity.docker_objects import build_body, find_address
 from calico_dcos.installer.connectivity.docker_probe import parse_output
+from calico_dcos.installer.connectivity.icmp import build_request, compute_checksum, is_reply
 from calico_dcos.installer.connectivity.order import Label, parse_container, parse_probe, parse_workload
-from calico_dcos.installer.connectivity.packets import (
-    Ping,
-    build_greeting,
-    parse_greeting,
-    parse_interfaces,
-    parse_ping,
-)
+from calico_dcos.installer.connectivity.packets import build_greeting, parse_greeting, parse_interfaces
+from calico_dcos.installer.connectivity.ping import Ping, parse_ping
 from calico_dcos.installer.connectivity.policies import build_policy, name_policy, parse_endpoints
 from calico_dcos.installer.connectivity.routes import Route, parse_routes
 from calico_dcos.installer.wanted import WantedError
@@ -164,3 +160,14 @@ def test_orders_are_read_and_what_is_wrong_is_named() -> None:
     for wrong in ({"server_address": "../x"}, {"label": None}, {"client_address": ""}):
         with pytest.raises(WantedError, match=r"connectivity.mesos"):
             parse_probe(json.dumps({"connectivity": {**probe, "mesos": {**mesos, **wrong}}}))
+
+
+def test_an_echo_request_has_the_checksum_of_the_internet_and_its_reply_is_known() -> None:
+    request = build_request(0x1234, 1, 3)
+    assert (len(request), compute_checksum(request), request[0]) == (11, 0, 8)
+    header = bytes([0x45, *[0] * 19])
+    assert is_reply(header + b"\0" + request[1:], 0x1234, 1)
+    assert not is_reply(header + b"\0" + request[1:], 0x1234, 2)
+    assert not is_reply(header + request, 0x1234, 1)
+    for garbled in (b"", header, b"\x4f" + bytes(30)):
+        assert not is_reply(garbled, 0x1234, 1)
