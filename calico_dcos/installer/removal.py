@@ -16,6 +16,7 @@ from typing import List, NamedTuple, Optional
 
 from .adoption import KEPT_FILE, NOTE_FILE, Adopted, describe_way_back, read_adopted
 from .backups import Backup
+from .connectivity.leftovers import plan_sweep
 from .docker_api import DockerAwayError, NoSuchObjectError, read_container
 from .facts.calico_node import HASH_LABEL, NAME
 from .facts.docker import UNIT, is_installed, read_unit
@@ -82,7 +83,7 @@ def remove(host: Host, reporter: Reporter, *, is_forced: bool) -> int:
 
 def plan_removal(host: Host) -> Removal:
     """Plan what is removed, the last step first."""
-    stages = []  # type: List[Stage]
+    stages = _plan_leftovers(host)
     faults = []  # type: List[str]
     try:
         stages += _plan_container(host)
@@ -154,6 +155,12 @@ def _do(deeds: List[Deed], reporter: Reporter) -> List[str]:
             return ["{} (to be done: {})".format(error, deed.message)]
         reporter.progress(deed.message)
     return []
+
+
+def _plan_leftovers(host: Host) -> List[Stage]:
+    """Plan to remove what connectivity tests left that were killed."""
+    deeds = plan_sweep(host)
+    return [Stage(None, deeds)] if deeds else []
 
 
 def _plan_container(host: Host) -> List[Stage]:

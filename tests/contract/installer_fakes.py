@@ -398,6 +398,8 @@ class _DockerHandler(_Handler):
         elif self.path == "/containers/json":
             running = [c for c in state["containers"].values() if c["State"]["Running"]]
             self.answer(200, [*map(list_container, running), *state["containers_that_just_ended"]])
+        elif self.path == "/containers/json?all=1":
+            self.answer(200, [*map(list_container, state["containers"].values())])
         elif self.path == "/networks":
             self.answer(200, [{**network, "Containers": {}} for network in state["networks"]])
         elif self.path.startswith("/networks/"):
@@ -430,9 +432,13 @@ class _DockerHandler(_Handler):
 
     def do_DELETE(self) -> None:
         with changing_state(self.root) as state:
-            name = self.path.partition("?")[0].split("/")[2]
-            state["calls"].append(["docker", "rm", name])
-            is_there = state["containers"].pop(name, None) is not None
+            _, kind, name = self.path.partition("?")[0].split("/")
+            if kind == "networks":
+                left = [network for network in state["networks"] if network["Name"] != name]
+                is_there, state["networks"] = left != state["networks"], left
+            else:
+                state["calls"].append(["docker", "rm", name])
+                is_there = state["containers"].pop(name, None) is not None
         self.answer(204 if is_there else 404, None if is_there else {"message": f"No such container: {name}"})
 
 

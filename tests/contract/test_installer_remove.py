@@ -7,6 +7,7 @@ import os
 import stat
 import threading
 from pathlib import Path
+from typing import Any
 
 from calico_dcos.installer.host import Host
 from calico_dcos.installer.lock import CHANGES, hold_lock
@@ -24,7 +25,7 @@ def install(host: FakeHost) -> None:
     host.change_state(containers={"calico-node": build_container({LABEL: "x"})})
 
 
-def build_container(labels: dict[str, str]) -> object:
+def build_container(labels: dict[str, str]) -> dict[str, Any]:
     config = {"Image": "calico/node:v1.0.0", "Env": [], "Labels": labels}
     state = {"Running": True, "Restarting": False, "Status": "running", "Pid": 7, "StartedAt": "2026-01-01T00:00:00Z"}
     return {"Name": "/calico-node", "RestartCount": 0, "Config": config, "HostConfig": {}, "State": state}
@@ -55,6 +56,29 @@ def test_remove_leaves_the_host_as_it_was_found(host: FakeHost) -> None:
     assert read_tree(host.root) == before
     assert host.acts[-1] == ["docker", "rm", "calico-node"]
     assert list(host.state["containers"]) == ["web"]
+
+
+def test_what_a_killed_connectivity_test_left_goes_too_and_is_no_user_of_the_networks(host: FakeHost) -> None:
+    install(host)
+    name = "calico-dcos-connectivity-0123abcd"
+    left = {**build_container({}), "Name": f"/{name}-server"}
+    network = {
+        "Id": "n1",
+        "Name": name,
+        "Driver": "calico",
+        "Scope": "global",
+        "Containers": {"c": {"Name": left["Name"][1:]}},
+    }
+    containers = {**host.state["containers"], f"{name}-server": left}
+    host.change_state(containers=containers, networks=[*host.state["networks"], network])
+    (host.root / "run/calico-dcos/connectivity/0123abcd").mkdir(parents=True)
+    done = host.run("remove")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"removed container {name}-server" in done.stdout
+    assert f"removed network {name}" in done.stdout
+    assert list(host.state["containers"]) == ["web"]
+    assert name not in [one["Name"] for one in host.state["networks"]]
+    assert not (host.root / "run/calico-dcos").exists()
 
 
 def test_directories_that_were_made_for_a_file_go_with_it(host: FakeHost) -> None:

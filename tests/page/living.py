@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import uuid
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -10,6 +11,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from calico_dcos.core.command import Command, Verdict
+from calico_dcos.core.connectivity import RunCommand
+from calico_dcos.core.connectivity_run import obey_run_command
 from calico_dcos.core.controls import obey
 from calico_dcos.core.memory import Memory
 from calico_dcos.core.model import Agent, Change, Inspection, Note, Step, StepName, Task, TaskState
@@ -55,10 +58,13 @@ class Living:
         with self.lock:
             self.state = self.state.with_agent(agent).saved()
 
-    def obey(self, command: Command) -> Future[Verdict]:
+    def obey(self, command: Command | RunCommand) -> Future[Verdict]:
         """Carry an operator's command out, as the scheduler's loop does."""
         with self.lock:
-            state, verdict = obey(self.state, command, self.now)
+            if isinstance(command, Command):
+                state, verdict = obey(self.state, command, self.now)
+            else:
+                state, verdict = obey_run_command(self.state, command, uuid.uuid4().hex, self.now)
             self.state = state.saved()
             if self.cluster is not None:
                 self.cluster.state = self.state
