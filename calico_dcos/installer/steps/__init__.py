@@ -123,10 +123,11 @@ def _verify(decision: Decision) -> None:
 def _settle(step: str, host: Host, reporter: Reporter) -> None:
     """Note that the changes are verified; where that is not possible, the next run does."""
     try:
-        settle_step(host, step)
-        forget_rollback(host, step)
+        # The note that Docker was up goes first: as long as the step is open, a next run comes here again.
         if step == "docker-cluster-store":
             end_change(host)
+        settle_step(host, step)
+        forget_rollback(host, step)
     except FileError as error:
         reporter.progress("that this is verified cannot be noted: {}".format(error))
 
