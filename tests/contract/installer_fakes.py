@@ -25,6 +25,15 @@ from urllib.parse import parse_qs
 from calico_dcos.sim.dns import DnsServer, Target, Zone
 from tests.contract.calico_fakes import LEGACY, WELL, BirdHandler, answer_key, find_settings, list_processes
 
+IP_TOOL = r"""#!/bin/sh
+case "$*" in
+*route*) echo '10.77.0.1 dev eth0 src 10.77.0.11 uid 0 \    cache ' ;;
+*)
+    echo '1: lo    inet 127.0.0.1/8 scope host lo\       valid_lft forever'
+    echo '2: eth0    inet 10.77.0.11/24 brd 10.77.0.255 scope global eth0\       valid_lft forever'
+    ;;
+esac
+"""
 # Where the members of etcd are: on another loopback address than whatever listens for this host alone.
 MEMBER_ADDRESS = "127.0.0.2"
 POOLS = "/v2/keys/calico/v1/ipam/v4/pool"
@@ -147,6 +156,7 @@ class FakeHost:
         for name in ("calico", "calico-ipam"):
             self._write_program(f"downloads/{name}", PLUGIN + f"# {name}\n")
         self.save(_build_state())
+        self._write_node()
         self._write_tables()
         self._serve_unix("run/docker.sock", _DockerHandler)
         self._serve_unix("var/run/calico/bird.ctl", BirdHandler)
@@ -286,8 +296,6 @@ class FakeHost:
                     "FELIX_IGNORELOOSERPF": "true",
                     "FELIX_REPORTINGINTERVALSECS": "5",
                     "CALICO_LIBNETWORK_ENABLED": "true",
-                    "NODENAME": "h1",
-                    "IP": "10.77.0.11",
                 },
                 "poll_s": 0.1,
                 "felix_health": "report",
@@ -305,6 +313,11 @@ class FakeHost:
         """Set what both families of iptables list."""
         (self.root / "fake/legacy.rules").write_text(legacy)
         (self.root / "fake/nft.rules").write_text(nft)
+
+    def _write_node(self) -> None:
+        """Give the host a name, and an address beside its loopback."""
+        (self.root / "etc/hostname").write_text("h1\n")
+        self._write_program("usr/bin/ip", IP_TOOL)
 
     def _write_tables(self) -> None:
         self.set_tables(LEGACY, "")
