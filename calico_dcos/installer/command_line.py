@@ -60,6 +60,8 @@ def run(arguments: List[str], out: TextIO, err: TextIO) -> int:
     0: nothing is left to do, 1: failed, 2: wrong usage or wanted state, 3: refused, an operator must act.
     """
     options = parse_arguments(arguments)
+    # Whoever starts this program: what it makes has the same modes, and nobody else may write to it.
+    os.umask(0o022)
     if options.outside:
         from .outside import OrderError, take_order  # noqa: PLC0415
 

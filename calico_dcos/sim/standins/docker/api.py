@@ -15,10 +15,11 @@ from calico_dcos.sim.standins.docker import answers
 from calico_dcos.sim.standins.docker.attachments import build_settings
 from calico_dcos.sim.standins.docker.calls import ApiError, Call, Reply
 from calico_dcos.sim.standins.docker.containers import Container, Containers
+from calico_dcos.sim.standins.docker.known_keys import Version
 from calico_dcos.sim.standins.docker.mounts import find_missing_source
 from calico_dcos.sim.standins.docker.networks import Networks
 from calico_dcos.sim.standins.docker.programs import find_log
-from calico_dcos.sim.standins.docker.settings import Settings, Version, get_api_version, parse_version
+from calico_dcos.sim.standins.docker.settings import Settings, get_api_version, parse_version
 from calico_dcos.sim.standins.docker.top import build_top
 from calico_dcos.sim.standins.options import HostOptions
 
