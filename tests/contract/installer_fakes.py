@@ -401,6 +401,24 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
 
 class _DockerHandler(_Handler):
+    def list_all(self, state: Any) -> Any:
+        """What is asked for without naming one thing; None for other paths."""
+        containers = state["containers"].values()
+        match self.path:
+            case "/version" | "/info":
+                return state[self.path[1:]]
+            case "/containers/json":
+                running = [c for c in containers if c["State"]["Running"]]
+                return [*map(list_container, running), *state["containers_that_just_ended"]]
+            case "/containers/json?all=1":
+                return [*map(list_container, containers)]
+            case "/plugins":
+                return []
+            case "/networks":
+                return [{**network, "Containers": {}} for network in state["networks"]]
+            case _:
+                return None
+
     def do_GET(self) -> None:
         with (self.root / "fake/docker-calls").open("a") as file:
             file.write(f"GET {self.path}\n")
@@ -408,17 +426,8 @@ class _DockerHandler(_Handler):
         is_up = state["units"]["docker.service"]["ActiveState"] == "active"
         if not is_up and not state["docker_answers_anyway"]:
             self.answer(500, {"message": "dockerd is down"})
-        elif self.path in ("/version", "/info"):
-            self.answer(200, state[self.path[1:]])
-        elif self.path == "/containers/json":
-            running = [c for c in state["containers"].values() if c["State"]["Running"]]
-            self.answer(200, [*map(list_container, running), *state["containers_that_just_ended"]])
-        elif self.path == "/containers/json?all=1":
-            self.answer(200, [*map(list_container, state["containers"].values())])
-        elif self.path == "/plugins":
-            self.answer(200, [])
-        elif self.path == "/networks":
-            self.answer(200, [{**network, "Containers": {}} for network in state["networks"]])
+        elif (whole := self.list_all(state)) is not None:
+            self.answer(200, whole)
         elif self.path.startswith("/networks/"):
             found = [network for network in state["networks"] if network["Id"] == self.path.split("/")[2]]
             self.answer(200 if found else 404, found[0] if found else {"message": "No such network"})

@@ -459,5 +459,5 @@ def test_preflight_is_json_or_csv(site: Site) -> None:
     url = f"http://127.0.0.1:{site.server.port}/v1/preflight"
     answer = requests.get(url, params={"format": "csv"}, timeout=TIMEOUT_S)
     assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
-    assert answer.text.splitlines()[1] == "a1,,not inspected yet,,,"
+    assert answer.text.splitlines()[1] == "a1,,not inspected yet,,,,,"
     assert requests.get(url, params={"format": "pdf"}, timeout=TIMEOUT_S).status_code == 400

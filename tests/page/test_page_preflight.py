@@ -12,6 +12,7 @@ from selenium.webdriver import Chrome
 
 from calico_dcos.core.model import StepName
 from calico_dcos.core.pace import Pace
+from calico_dcos.core.steps import SERVICES
 from tests.page.browser import Page
 from tests.page.living import Living, build_living_walk, serve
 from tests.page.test_page_manners import judge_accessibility
@@ -28,6 +29,7 @@ def build_preflight_walk() -> Living:
     hosts = living.cluster.hosts
     hosts["S4"].refusals = {StepName.CNI: "/opt is read-only: make it writable"}
     hosts["S5"].todo.clear()
+    hosts["S5"].running = {f"{name.value} of an earlier run": name for name in SERVICES}
     living.step(12)
     return living
 
