@@ -23,7 +23,7 @@ from calico_dcos.web.inbox import Inbox
 from calico_dcos.web.operator import Hands
 from calico_dcos.web.server import WebServer
 from calico_dcos.web.walk import Photographer, Walk
-from tests.unit.walking import FakeCluster, FakeHost, build_host, build_policy
+from tests.unit.walking import STEPS, FakeCluster, FakeHost, build_host, build_policy
 
 TOKEN = "open-sesame"
 NOW = 1_700_000_000.0
@@ -138,7 +138,8 @@ def build_large_walk(agents: int) -> Living:
     """A large cluster in the middle of its walk: a tenth complete, one agent at work, all others wait for its slot."""
     policy = build_policy()
     todo = {"cni": (Change("writes calico.conf", "the network calico is missing", "new containers may use it"),)}
-    done = Inspection(at=NOW - 60, settings=policy.settings, facts=FACTS)
+    proofs = {name.value: f"{name.value} was seen" for name in STEPS}
+    done = Inspection(at=NOW - 60, settings=policy.settings, facts=FACTS, proofs=proofs)
     open_ = replace(done, changes=todo)
     known = [
         Agent(

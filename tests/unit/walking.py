@@ -60,6 +60,7 @@ class FakeHost:
         refusals: why the installer would refuse a step.
         unknowns: why the installer could not look at a step.
         faults: why a step is of no use although nothing is left to do.
+        kept: services that somebody else keeps running.
         trial_faults: why a task of the connectivity test fails there, by its kind.
         failures: actions of the connectivity test that fail from there, with what they say.
         trials: kinds of the connectivity test's tasks that run there, by task id.
@@ -75,6 +76,7 @@ class FakeHost:
     refusals: dict[StepName, str] = field(default_factory=dict)
     unknowns: dict[StepName, str] = field(default_factory=dict)
     faults: dict[StepName, str] = field(default_factory=dict)
+    kept: set[StepName] = field(default_factory=set)
     is_offering: bool = True
     is_deactivated: bool = False
     maintenance: Maintenance | None = None
@@ -85,7 +87,7 @@ class FakeHost:
 
     def inspect(self) -> Inspection:
         """What an installer would report of the host."""
-        idle = [name for name in SERVICES if name not in self.running.values()]
+        idle = [name for name in SERVICES if name not in {*self.running.values(), *self.kept}]
         todo = {**self.todo, **{name: Change(f"runs {name.value}", "it does not run", "none") for name in idle}}
         said = (self.refusals, self.unknowns, self.faults)
         todo = {name: change for name, change in todo.items() if not any(name in other for other in said)}
