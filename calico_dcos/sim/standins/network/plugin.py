@@ -37,7 +37,7 @@ def main(_root: str) -> int:
         print('{"cniVersion":"0.2.0"}')
         return 0
     try:
-        config = json.load(sys.stdin)
+        config = _read_config()
         if command == "DEL":
             _delete(config)
             return 0
@@ -46,6 +46,13 @@ def main(_root: str) -> int:
         print(json.dumps({"code": 100, "msg": str(error)}, indent=4))
         return 1
     return 0
+
+
+def _read_config() -> dict[str, Any]:
+    try:
+        return dict(json.load(sys.stdin))
+    except (ValueError, TypeError) as error:
+        raise PluginError(f"failed to load netconf: {error}") from error
 
 
 def _add(config: dict[str, Any]) -> str:
