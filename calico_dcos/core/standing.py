@@ -230,10 +230,11 @@ def find_doubt(agent: Agent, policy: Policy) -> Doubt | None:
 
 def _is_for_a_task(agent: Agent, name: StepName, finding: Finding, policy: Policy) -> bool:
     """Whether a task of the step is the answer to what was found."""
-    if not policy.by_name[name].is_service:
+    spec = policy.by_name[name]
+    if not spec.is_service:
         return finding is Finding.TO_DO
     task = agent.get_step(name).task
-    if task is not None and task.state.is_active:
+    if task is not None and task.state.is_active and task.settings == spec.settings:
         # It is at work, and until it is healthy nobody expects a proof.
         return task.healthy_since is None
     # A supervisor mends what it finds, and waits for what it cannot look at; but that does not begin a phase.

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from calico_dcos.core.command import Command, CommandName
 from calico_dcos.core.events import Commanded, Inspected
-from calico_dcos.core.model import Status, StepName
+from calico_dcos.core.model import Change, Status, StepName
+from calico_dcos.core.phase import End, choose_move
 from calico_dcos.core.plan import Badge, PhaseView, StepView, build_plan
 from tests.unit.walking import FakeCluster, FakeHost, build_host, build_policy
 
@@ -182,3 +185,23 @@ def test_a_host_is_told_which_nodes_it_has_to_reach() -> None:
     told = [sorted(node.name for node in launch.complete_nodes) for launch in launches]  # type: ignore[union-attr]
     assert [len(names) for names in told] == [0, 1, 2]
     assert {launch.reach for launch in launches} == {"master"}  # type: ignore[union-attr]
+
+
+def test_a_service_that_runs_with_old_settings_is_ended_and_not_only_looked_at_again() -> None:
+    host = build_host(0)
+    cluster = FakeCluster([host], build_policy())
+    cluster.run_until(cluster.is_complete)
+    agent = cluster.state.agents["agent0.test"]
+    old = cluster.state.policy
+    steps = tuple(replace(spec, settings="new") if spec.name is NODE else spec for spec in old.steps)
+    policy = replace(old, steps=steps)
+    assert agent.inspection is not None
+    proofs = {name: seen for name, seen in agent.inspection.proofs.items() if name != NODE.value}
+    differs = (Change("runs calico-node", "its settings differ", "none"),)
+    seen = replace(agent.inspection, settings=policy.settings, at=cluster.now, proofs=proofs)
+    looked = replace(agent, inspection=replace(seen, changes={NODE.value: differs}))
+
+    move = choose_move(looked, policy, cluster.now)
+
+    assert isinstance(move, End)
+    assert move.task_id == next(task_id for task_id, name in host.running.items() if name is NODE)
