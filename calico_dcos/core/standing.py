@@ -149,6 +149,10 @@ class Failure:
         """Whether the step must not be done on this host."""
         return self.finding is Finding.REFUSED
 
+    def describe(self) -> str:
+        """Say in one line what is wrong."""
+        return f"{self.step.value} {'refused' if self.is_refusal else 'failed'}: {self.reason}"
+
 
 def find_failure(agent: Agent, policy: Policy) -> Failure | None:
     """Why the phase is in ERROR: the host refuses a step, or one is out of attempts or stays at fault; None if not.

@@ -39,6 +39,7 @@ Delegate=yes
 STOP = """pkill -KILL -x dockerd || true
 systemctl stop docker.service docker.socket || true
 systemctl stop docker-latest.service 2>/dev/null || true
+systemctl reset-failed docker.service docker.socket || true
 rm -f /var/run/docker.pid"""
 # As Red Hat had it: what Docker says goes through a pipe to somebody else.
 WRAPPED = f"""[Service]
@@ -88,7 +89,6 @@ def bench(booted: Bench) -> Iterator[Bench]:
     booted.sh("docker ps -aq | xargs -r docker rm -f || true")
     booted.sh(f"{STOP}; rm -f {DROP_IN} {LATEST}; systemctl daemon-reload")
     booted.write(FILE, DAEMON_JSON)
-    booted.sh("systemctl reset-failed docker.service docker.socket || true")
     booted.sh(
         f"{STOP}; systemctl start docker.socket docker.service || {{ journalctl -u docker.service -n 20; false; }}"
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from calico_dcos.core.command import Command, CommandName
-from calico_dcos.core.events import Commanded, Inspected
+from calico_dcos.core.events import Commanded, Inspected, OffersReceived
 from calico_dcos.core.model import Change, Status, StepName
 from calico_dcos.core.phase import End, choose_move
 from calico_dcos.core.plan import Badge, PhaseView, StepView, build_plan
@@ -44,6 +44,20 @@ def test_a_refused_agent_takes_no_slot_and_stops_nobody() -> None:
     assert plan.errors == (f"agent0.test: docker-cluster-store refused: {SWARM}",)
     step = show_step(cluster, hosts[0], DOCKER)
     assert (step.status, step.badge, step.message) == (Status.ERROR, Badge.REFUSED, SWARM)
+
+
+def test_the_reason_stays_in_sight_while_the_host_is_looked_at_again() -> None:
+    host = build_host(0)
+    host.refusals[DOCKER] = SWARM
+    cluster = FakeCluster([host], build_policy())
+    cluster.run_until(lambda: build_plan(cluster.state, cluster.now).status is Status.ERROR)
+
+    cluster.feed(
+        Commanded(Command(CommandName.RETRY, "agent0.test"), "T1"), OffersReceived((cluster.build_offer(host),))
+    )
+
+    assert show_step(cluster, host, INSPECT).task_id
+    assert show(cluster, host).message == f"docker-cluster-store refused: {SWARM}"
 
 
 def test_a_step_that_is_refused_after_the_first_change_is_never_called_done() -> None:
