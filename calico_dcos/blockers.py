@@ -145,10 +145,10 @@ class Asker:
     def _ask_for_ever(self) -> None:
         while not self._stopping.is_set():
             if self._is_wanted():
-                asked_at = time.time()
+                asked_at = time.monotonic()
                 reason = ask(self._objectors)
                 self._tell(reason)
-                self._post(BlockerAnswered(asked_at, reason))
+                self._post(BlockerAnswered(reason, time.monotonic() - asked_at))
             self._stopping.wait(self._interval_s)
 
     def _tell(self, reason: str) -> None:

@@ -126,6 +126,17 @@ def make_task_id(step: StepName | TrialKind) -> str:
     return f"{step.value}.{uuid.uuid4()}"
 
 
+class SteadyClock:
+    """Seconds since the epoch: those of the start, counted on; nobody who sets the machine's clock moves it."""
+
+    def __init__(self) -> None:
+        self._ahead_s = time.time() - time.monotonic()
+
+    def __call__(self) -> float:
+        """Read it."""
+        return time.monotonic() + self._ahead_s
+
+
 class Scheduler:
     """Owns the state: the only place where it is replaced is this thread's loop."""
 
@@ -135,7 +146,8 @@ class Scheduler:
         policy: Policy,
         store: Store,
         queue: SimpleQueue[Event],
-        read_clock: Callable[[], float] = time.time,
+        read_clock: Callable[[], float] | None = None,
+        read_wall_clock: Callable[[], float] = time.time,
         observers: Sequence[Callable[[Turn], None]] = (),
     ) -> None:
         """Load what the store remembers.
@@ -144,13 +156,15 @@ class Scheduler:
             policy: how to walk.
             store: acquired already.
             queue: where events come from.
-            read_clock: seconds since the epoch.
+            read_clock: seconds since the epoch, which go by whatever is done to the clock of the machine.
+            read_wall_clock: seconds since the epoch as that clock shows them.
             observers: are told of each turn, in the loop's thread; they must not block.
         """
         self._observers = tuple(observers)
         self._store = store
         self._queue = queue
-        self._read_clock = read_clock
+        self.read_clock = read_clock or SteadyClock()
+        self._read_wall_clock = read_wall_clock
         self._ticked_at = 0.0
         self._exit_reason: str | None = None
         self._beat_at = time.monotonic()
@@ -193,7 +207,7 @@ class Scheduler:
         if memory.secret is None:
             self._store.save(Batch(secret=secrets.token_hex(32)))
             memory = self._store.load()
-        self.state = restore(self.state.policy, memory)
+        self.state = restore(self.state.policy, memory, self.read_clock())
         if self._trouble is not None:
             log.info("takes over: the store is free")
         self._trouble = None
@@ -261,15 +275,14 @@ class Scheduler:
                 events.append(self._queue.get_nowait())
         except Empty:
             pass
-        now = self._read_clock()
-        # Also when the clock was set back: time that stands still would keep every back-off waiting.
-        if not 0 <= now - self._ticked_at < TICK_S:
+        now = self.read_clock()
+        if now - self._ticked_at >= TICK_S:
             self._ticked_at = now
-            events.append(Ticked())
+            events.append(Ticked(self._read_wall_clock()))
         return events
 
     def _handle(self, events: list[Event]) -> list[Call]:
-        now = self._read_clock()
+        now = self.read_clock()
         self._beat_at = time.monotonic()
         before = state = self.state
         actions: list[Action] = []

@@ -10,7 +10,6 @@ import secrets
 import signal
 import socket
 import tempfile
-import time
 from contextlib import ExitStack
 from pathlib import Path
 from queue import SimpleQueue
@@ -93,7 +92,7 @@ def _run(config: Config, stack: ExitStack) -> str:
             read_snapshot=Photographer(
                 read_state=lambda: scheduler.state,
                 read_notice=lambda: scheduler.trouble,
-                read_clock=time.time,
+                read_clock=scheduler.read_clock,
             ),
             check_health=scheduler.describe_trouble,
             read_notice=lambda: scheduler.trouble,

@@ -17,7 +17,7 @@ class Launch:
 
     Attributes:
         may_restart: whether the task has leave to restart Docker or the Mesos agent.
-        retried_at: when an operator last wanted the agent's failed steps tried again, 0 for never.
+        retry_word: an operator's last word that the agent's failed steps are tried again.
         reach: the master's address, by which a host finds its own; empty if it is not known.
         complete_nodes: some nodes that are complete, for the host to see whether it reaches them.
     """
@@ -30,7 +30,7 @@ class Launch:
     may_restart: bool
     resources: tuple[Resource, ...]
     reason: str
-    retried_at: float = 0.0
+    retry_word: str = "0.000"
     reach: str = ""
     complete_nodes: tuple[Node, ...] = ()
 

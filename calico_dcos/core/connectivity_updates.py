@@ -21,7 +21,7 @@ def fold_trial_update(state: State, update: TaskUpdated, now: float) -> State | 
     trial = None if run is None else run.find_trial(update.task_id)
     if run is None or trial is None or (trial.state.is_ended and update.state.is_active):
         return None
-    state = replace(state.without_question(trial.id), heard_at=state.heard_at.set(trial.id, now))
+    state = replace(state.without_question(trial.id), heard=state.heard.set(trial.id, None))
     if trial.state.is_ended:
         return state
     seen = TaskState.GONE if update.state.is_in_doubt else update.state

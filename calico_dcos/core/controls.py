@@ -146,11 +146,11 @@ def _judge_retry(state: State, agent: Agent | None, step: StepName | None, now: 
 def _judge_look(state: State, agent: Agent | None, what: str, now: float) -> Verdict:
     """Look at hosts again where nothing is to be forgotten: what is complete and was undone by hand shows so."""
     known = state.agents.values() if agent is None else (agent,)
-    seen = tuple(one for one in known if one.inspection is not None and one.inspection.at > one.retried_at)
+    seen = tuple(one for one in known if one.inspection is not None and one.inspection.number >= one.retried)
     told = f"nothing{what} on {'the plan' if agent is None else agent.key} failed, backs off, or was skipped or forced"
     if not seen:
         return Verdict(Outcome.ALREADY, f"{told}, and it is looked at next anyway")
-    again = tuple(replace(one, retried_at=now) for one in seen)
+    again = tuple(_wants_retry(one, now) for one in seen)
     return Verdict(Outcome.ACCEPTED, f"{told}: looked at again: {_name_some(again)}", agents=again)
 
 
@@ -171,11 +171,17 @@ def _retry(state: State, agent: Agent, only: StepName | None, now: float) -> Age
     is_failed = failure is not None and only in {None, failure.step}
     if fresh is agent and not is_failed:
         return agent
-    fresh = replace(fresh, retried_at=now, release=None, open_looks=0, look_at=0.0)
+    fresh = replace(_wants_retry(fresh, now), release=None, open_looks=0, look_at=0.0)
     step_name = find_next_step(fresh, state.policy)
     if is_settled(fresh, state.policy) and step_name is not None and not is_repair(fresh, step_name, state.policy):
         return replace(fresh, settled_as="", settled_at=None)
     return fresh
+
+
+def _wants_retry(agent: Agent, now: float) -> Agent:
+    number = agent.number + 1
+    # Not the number alone: a host may note a word for longer than its agent is remembered here.
+    return replace(agent, number=number, retried=number, retry_word=f"{number}/{now:.3f}")
 
 
 Waive = Callable[[Step, StepSpec], Step]

@@ -145,7 +145,7 @@ def _follow(
                 return decision
             refuse_s = state.policy.refuse_brief_s if move.is_brief else state.policy.refuse_waiting_s
             return _decline(decision, offer, refuse_s, move.reason)
-        case Ask() if _is_older_than_doubt(state, held, move.task_id):
+        case Ask() if held.number < agent.number:
             # It says nothing of whether the agent is back: LOST would be taken for dead, and a second one be started.
             return _decline(decision, offer, state.policy.refuse_waiting_s, f"came before {move.task_id} was lost")
         case Ask():
@@ -156,11 +156,6 @@ def _follow(
             return _prepare_end(decision, agent, offer, move, now)
         case Start():
             return _start(decision, agent, offer, move, now, new_task_id)
-
-
-def _is_older_than_doubt(state: State, held: HeldOffer, task_id: str) -> bool:
-    found = state.get_task(task_id)
-    return found is not None and held.received_at <= found[2].since
 
 
 def _is_asked_after(state: State, agent: Agent, name: StepName) -> bool:
@@ -206,6 +201,7 @@ def _start(
         may_restart=start.restarts is not None,
         since=now,
         configuration=policy.settings,
+        number=agent.number + 1,
     )
     is_drained = start.restarts is not None and can_drain(state, agent)
     if is_drained:
@@ -218,7 +214,7 @@ def _start(
         agent_key=agent.key,
         step=start.step,
         may_restart=task.may_restart,
-        retried_at=agent.retried_at,
+        retry_word=agent.retry_word,
         reach=state.master.rpartition(":")[0].strip("[]"),
         complete_nodes=_choose_nodes(state, agent),
         resources=resources,
@@ -243,6 +239,8 @@ def _remember_launch(state: State, agent: Agent, start: Start, task: Task, now: 
         agent.with_step(start.step, replace(agent.get_step(start.step), task=task)),
         slot_since=now if start.needs_slot and agent.slot_since is None else agent.slot_since,
         restart_since=now if start.restarts is not None and agent.restart_since is None else agent.restart_since,
+        number=task.number,
+        changed=task.number if is_change else agent.changed,
         changed_at=now if is_change else agent.changed_at,
         restarted_at=now if start.restarts is not None else agent.restarted_at,
         release=None if start.needs_slot else agent.release,
@@ -301,7 +299,8 @@ def _ask(decision: Decision, now: float) -> Decision:
     if is_due:
         state = _ask_after_the_silent(state, now)
     if is_first or is_due:
-        return decision.then(replace(state, reconciled_at=now), Reconcile((), "finds tasks that nobody remembers"))
+        state = replace(state, reconciled_at=now, heard=Map())
+        return decision.then(state, Reconcile((), "finds tasks that nobody remembers"))
     return decision.then(state)
 
 
@@ -310,20 +309,16 @@ def _ask_after_the_silent(state: State, now: float) -> State:
 
     Mesos leaves out what it does not know: a task whose end got lost would be waited for for ever.
     """
-    trials = [] if state.connectivity is None else list(state.connectivity.list_trials())
-    known = {*state.tasks, *(trial.id for _, trial in trials)}
-    heard_at = Map({task_id: at for task_id, at in state.heard_at.items() if task_id in known})
     questions = state.questions
     for task_id, (key, name) in state.tasks.items():
         task = state.agents[key].get_step(name).task
-        is_silent = heard_at.get(task_id, 0.0) < (state.reconciled_at or 0.0)
-        if task is not None and task.state.is_active and is_silent and task_id not in questions:
+        is_silent = task_id not in state.heard and task_id not in questions
+        if task is not None and task.state.is_active and is_silent:
             questions = questions.set(task_id, Question(key, ask_at=now))
-    for key, trial in trials:
-        is_silent = heard_at.get(trial.id, 0.0) < (state.reconciled_at or 0.0)
-        if trial.state.is_active and is_silent and trial.id not in questions:
+    for key, trial in () if state.connectivity is None else state.connectivity.list_trials():
+        if trial.state.is_active and trial.id not in state.heard and trial.id not in questions:
             questions = questions.set(trial.id, Question(key, ask_at=now))
-    return replace(state, heard_at=heard_at, questions=questions)
+    return replace(state, questions=questions)
 
 
 def _kill_strangers(decision: Decision) -> Decision:

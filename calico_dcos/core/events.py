@@ -182,12 +182,12 @@ class BlockerAnswered:
     """The one who is asked before each restart answered, or could not be asked.
 
     Attributes:
-        asked_at: when the question was put.
         reason: why nothing may be restarted, empty if it may.
+        took_s: seconds from the question to the answer.
     """
 
-    asked_at: float
     reason: str = ""
+    took_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +199,13 @@ class Reactivated:
 
 @dataclass(frozen=True, slots=True)
 class Ticked:
-    """Time went by."""
+    """Time went by.
+
+    Attributes:
+        wall_at: what clocks on walls show, for windows; None where it is the time that everything else goes by.
+    """
+
+    wall_at: float | None = None
 
 
 Report = Inspected | Progressed | Failed | Downloaded | Served | Probed

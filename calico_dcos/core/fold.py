@@ -35,7 +35,7 @@ from .events import (
 from .gates import watch_canary
 from .model import TaskState
 from .sightings import fold_offers, fold_roster, with_dead_task
-from .state import Question, State
+from .state import BlockerAnswer, Question, State
 from .updates import fold_downloaded, fold_failed, fold_inspected, fold_progressed, fold_update
 
 Answer = Acknowledge | Exit | Reply
@@ -81,11 +81,12 @@ def fold(  # noqa: C901, PLR0912 - one case for each event
             state, verdict = _obey(state, event, now)
             return state, (Reply(event.ticket, verdict),)
         case BlockerAnswered():
-            return replace(state, answer=event), ()
+            return replace(state, answer=BlockerAnswer(now - event.took_s, event.reason)), ()
         case Reactivated():
             return _fold_reactivated(state, event.agent_key, now), ()
         case Ticked():
-            return _fold_ticked(state, now), ()
+            wall_at = now if event.wall_at is None else event.wall_at
+            return _fold_ticked(replace(state, wall_ahead_s=wall_at - now), now), ()
 
 
 def _obey(state: State, event: Commanded, now: float) -> tuple[State, Verdict]:

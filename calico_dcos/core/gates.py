@@ -45,9 +45,10 @@ def find_maintenance(state: State, agent: Agent, move: Start | End, now: float) 
     """
     maintenance = state.maintenance.get(agent.key)
     begins = move.restarts is not None or (move.needs_slot and agent.slot_since is None)
-    if maintenance is None or not begins or now < maintenance.start - MAINTENANCE_LEAD_S:
+    wall = now + state.wall_ahead_s
+    if maintenance is None or not begins or wall < maintenance.start - MAINTENANCE_LEAD_S:
         return None
-    if maintenance.end is not None and now >= maintenance.end:
+    if maintenance.end is not None and wall >= maintenance.end:
         return None
     start = _format_time(maintenance.start)
     end = "" if maintenance.end is None else f" to {_format_time(maintenance.end)}"
@@ -132,13 +133,14 @@ def can_drain(state: State, agent: Agent) -> bool:
 
 def _find_restart_gate(state: State, service: str, now: float) -> str | None:
     pace = state.policy.pace
-    if not is_open(pace, now):
-        opening = find_next_opening(pace, now)
+    wall = now + state.wall_ahead_s
+    if not is_open(pace, wall):
+        opening = find_next_opening(pace, wall)
         when = "" if opening is None else f": the next one opens {opening.strftime('%a %Y-%m-%d %H:%M')} {pace.zone}"
         return f"the restart of {service} waits for a window{when}"
     calm_until = state.last_restart_at + pace.restart_interval_s
     if now < calm_until:
-        until = datetime.fromtimestamp(calm_until, UTC).strftime("%H:%M:%S UTC")
+        until = datetime.fromtimestamp(calm_until + state.wall_ahead_s, UTC).strftime("%H:%M:%S UTC")
         return f"the restart of {service} waits until {until}: {pace.restart_interval_s:.0f} s between restarts"
     return _find_block(state, service, now) if pace.has_blocker else None
 

@@ -84,6 +84,7 @@ class Task:
     """One attempt at a step.
 
     Attributes:
+        number: of its launch, among what was launched and commanded on its agent.
         settings: fingerprint of the settings that it was launched with.
         configuration: fingerprint of the whole wanted configuration at its launch: what it sees on its host is judged
             by that, however long it runs.
@@ -104,6 +105,7 @@ class Task:
     reason: str = ""
     container_id: str = ""
     configuration: str = ""
+    number: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +189,8 @@ class Inspection:
     these, nothing is known.
 
     Attributes:
-        at: when it was received.
+        at: when the look began: for people, and for how old it is.
+        number: the newest launch on the agent that it answers; what was launched or commanded later, it did not see.
         settings: fingerprint of the settings that the changes were derived from.
         changes: per step name, what is still to do.
         refusals: per step name, why the step must not be done, with the remedy.
@@ -209,6 +212,7 @@ class Inspection:
     faults: Mapping[str, str] = field(default_factory=dict)
     proofs: Mapping[str, str] = field(default_factory=dict)
     node: Node | None = None
+    number: int = 0
 
     def find(self, step: StepName) -> Finding:
         """What was found out about a step; the worse counts where a report contradicts itself."""
@@ -262,12 +266,15 @@ class Agent:
         slot_since: when the agent took a slot, None while it holds none.
         settled_as: fingerprint of the settings under which the phase was last complete, empty before.
         restart_since: when a task of this agent was given leave to restart something, None once facts show the end.
-        changed_at: when a task that may change the host was last launched.
+        number: the newest that was given here: each launch and each command takes the next.
+        changed: the number of what may have changed the host last.
+        changed_at: when that was.
         restarted_at: when a task that was given leave to restart something was last launched.
         deactivated_since: when we had it deactivated for a restart, None where we did not, or took it back.
         pause: an operator's word that nothing new is to happen here.
         release: an operator's word that the walk goes on although this agent failed.
-        retried_at: when an operator last wanted failed steps tried again.
+        retried: the number of an operator's last word that failed steps are tried again, 0 for none.
+        retry_word: that word, as hosts note it.
         absent_since: since when the master has not known the agent, None while it does.
         open_looks: how many looks in a row found what only another look can settle.
         look_at: no further look for that before this time.
@@ -287,12 +294,15 @@ class Agent:
     settled_as: str = ""
     settled_at: float | None = None
     restart_since: float | None = None
+    number: int = 0
+    changed: int = 0
     changed_at: float = 0.0
     restarted_at: float = 0.0
     deactivated_since: float | None = None
     pause: Mark | None = None
     release: Mark | None = None
-    retried_at: float = 0.0
+    retried: int = 0
+    retry_word: str = "0.000"
     absent_since: float | None = None
     open_looks: int = 0
     look_at: float = 0.0

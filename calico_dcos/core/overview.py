@@ -29,6 +29,7 @@ OBSTACLE_MAX_AGE_S = 5.0
 _OWN = frozenset(
     {
         "revision",
+        "wall_ahead_s",
         "framework_id",
         "secret",
         "master",
@@ -41,7 +42,7 @@ _OWN = frozenset(
         "tasks",
         "offers",
         "questions",
-        "heard_at",
+        "heard",
         "absent",
         "strangers",
         "connectivity",

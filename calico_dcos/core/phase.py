@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from .model import Agent, Finding, Step, StepName, TaskState
+from .model import Agent, Finding, Inspection, Step, StepName, TaskState
 from .standing import (
     compute_stable_at,
     find_doubt,
@@ -29,10 +29,10 @@ def find_reason_to_inspect(agent: Agent, policy: Policy, now: float) -> str | No
         return "nothing is known of the host"
     if inspection.settings != policy.settings:
         return "the wanted configuration changed"
-    if inspection.at <= agent.retried_at:
+    if inspection.number < agent.retried:
         return "an operator wants it tried again"
     age_s = now - inspection.at
-    if any(_is_outcome_unknown(agent.get_step(name), inspection.at) for name in StepName):
+    if any(_is_outcome_unknown(agent.get_step(name), inspection) for name in StepName):
         return "a change ended without success: facts decide what it did"
     failure = find_failure(agent, policy)
     if failure is not None:
@@ -48,20 +48,20 @@ def find_reason_to_inspect(agent: Agent, policy: Policy, now: float) -> str | No
         return "what is known of the host is old" if is_at_rest else None
     # The last service's task looks at the host by itself once it is healthy: only a lost report makes us ask again.
     stable_at = compute_stable_at(agent, policy)
-    is_confirmed = inspection.at >= agent.changed_at and is_proven(agent, policy)
+    is_confirmed = inspection.number >= agent.changed and is_proven(agent, policy)
     if not is_confirmed and stable_at is not None and stable_at <= now:
         return "all steps are done: facts have to confirm it"
     return None
 
 
-def _is_outcome_unknown(step: Step, inspected_at: float) -> bool:
+def _is_outcome_unknown(step: Step, inspection: Inspection) -> bool:
     task = step.task
     return (
         task is not None
         and task.may_restart
         and task.state.is_ended
         and task.state is not TaskState.FINISHED
-        and inspected_at < task.since
+        and inspection.number <= task.number
     )
 
 

@@ -27,7 +27,7 @@ def fold_offers(state: State, offers: tuple[Offer, ...], now: float) -> State:
             agent = replace(agent, deactivated_since=None)
         state = replace(
             state.with_advanced(agent, now),
-            offers=state.offers.set(offer.id, HeldOffer(offer, now)),
+            offers=state.offers.set(offer.id, HeldOffer(offer, now, agent.number)),
             offered_at=state.offered_at.set(key, now),
         )
         state = _with_maintenance(state, key, offer)

@@ -9,15 +9,24 @@ from .steps import Policy, StepSpec
 
 
 def is_step_done(agent: Agent, name: StepName, policy: Policy) -> bool:
-    """Whether a step needs no task any more: a proof decides, and where no look is newer, the exit code."""
-    spec = policy.by_name[name]
+    """Whether a step needs no task any more: the table "Is this step done?" of docs/architecture.md, row by row."""
+    spec, task, inspection = policy.by_name[name], agent.get_step(name).task, agent.inspection
+    found = find(agent, name, policy)
     if name is StepName.INSPECT:
-        return find(agent, name, policy) is not None
+        return found is not None
     if not is_wanted(agent, spec):
         return True
+    if task is None:
+        return not spec.is_service and found is Finding.PROVEN
     if spec.is_service:
-        return _is_service_up(agent.get_step(name), spec.settings) and not is_contradicted(agent, name, policy)
-    return _is_change_done(agent, name, policy)
+        is_up = task.state is TaskState.RUNNING and task.healthy_since is not None and task.settings == spec.settings
+        return is_up and not is_contradicted(agent, name, policy)
+    if inspection is None or found is None or not task.state.is_ended:
+        return False
+    if found is Finding.PROVEN and inspection.number >= task.number:
+        return True
+    is_finished = task.state is TaskState.FINISHED and task.settings == spec.settings
+    return is_finished and inspection.number <= task.number
 
 
 def find(agent: Agent, name: StepName, policy: Policy) -> Finding | None:
@@ -42,38 +51,12 @@ def is_waived(step: Step, spec: StepSpec) -> bool:
     return step.skip is not None or (step.forced is not None and step.forced.settings == spec.settings)
 
 
-def _is_service_up(step: Step, settings: str) -> bool:
-    task = step.task
-    return (
-        task is not None
-        and task.state is TaskState.RUNNING
-        and task.healthy_since is not None
-        and task.settings == settings
-    )
-
-
 def is_contradicted(agent: Agent, name: StepName, policy: Policy) -> bool:
     """Whether a look found that a service which is at work does not serve its purpose, or could not look."""
     task, inspection = agent.get_step(name).task, agent.inspection
-    if task is None or not task.state.is_active or inspection is None or inspection.at < task.launched_at:
+    if task is None or not task.state.is_active or inspection is None or inspection.number < task.number:
         return False
     return find(agent, name, policy) not in {None, Finding.PROVEN}
-
-
-def _is_change_done(agent: Agent, name: StepName, policy: Policy) -> bool:
-    task = agent.get_step(name).task
-    inspection = agent.inspection
-    if inspection is None or inspection.settings != policy.settings:
-        return False
-    is_seen = inspection.find(name) is Finding.PROVEN
-    if task is None:
-        return is_seen
-    if not task.state.is_ended:
-        return False
-    if inspection.at >= task.launched_at and is_seen:
-        return True
-    is_newest_word = inspection.at <= task.since
-    return task.state is TaskState.FINISHED and task.settings == policy.by_name[name].settings and is_newest_word
 
 
 def find_next_step(agent: Agent, policy: Policy) -> StepName | None:

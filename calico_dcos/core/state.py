@@ -14,8 +14,8 @@ from immutables import Map
 
 from .command import AuditEntry, Controls
 from .connectivity import Run
-from .events import BlockerAnswered, Progressed
-from .memory import Batch, Memory
+from .events import Progressed
+from .memory import Batch, Memory, clamp
 from .model import Agent, Maintenance, Node, Offer, StepName, Task, TaskRef
 from .phase import advance
 from .standing import find_failure, find_next_step, is_repair, is_settled
@@ -26,10 +26,15 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True, slots=True)
 class HeldOffer:
-    """An offer that is not answered yet."""
+    """An offer that is not answered yet.
+
+    Attributes:
+        number: the newest that had been given on its agent when it came.
+    """
 
     offer: Offer
     received_at: float
+    number: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +51,14 @@ class Question:
     ask_at: float
     tries: int = 0
     is_after_offer: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class BlockerAnswer:
+    """What was said of restarts; `reason` is why there may be none, empty if there may."""
+
+    asked_at: float
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +79,7 @@ class State:
         inspecting: the task by which an agent is being inspected, by agent key.
         repairs: keys of agents of which a service that was complete is lost.
         questions: open questions to the master, by task id.
-        heard_at: when Mesos last said anything of a task, by task id.
+        heard: ids of the tasks of which Mesos said anything since all of them were last asked for.
         strangers: Mesos agent id by task id, of running tasks of this framework that nobody remembers.
         has_free_slot: whether a slot was given back since offers were last revived.
         offered_at: when an agent was last offered, by agent key.
@@ -85,6 +98,7 @@ class State:
         deactivated: when to ask next that an agent which we deactivated is offered again, by agent key.
         changed: keys of agents that the store does not have as they are: not in a list, which would be copied for each.
         unsaved: what else the store does not have yet.
+        wall_ahead_s: how much what clocks on walls show is ahead of the time that everything else goes by.
         is_subscribed: whether the master has taken us in.
         subscribed_at: when that was.
         reconciled_at: when all tasks that the master knows were last asked for, None until every question since the
@@ -96,6 +110,7 @@ class State:
     framework_id: str | None = None
     secret: str | None = None
     master: str = ""
+    wall_ahead_s: float = 0.0
     is_subscribed: bool = False
     subscribed_at: float = 0.0
     reconciled_at: float | None = None
@@ -116,7 +131,7 @@ class State:
     inspecting: Map[str, str] = field(default_factory=Map)
     repairs: Map[str, None] = field(default_factory=Map)
     questions: Map[str, Question] = field(default_factory=Map)
-    heard_at: Map[str, float] = field(default_factory=Map)
+    heard: Map[str, None] = field(default_factory=Map)
     strangers: Map[str, str] = field(default_factory=Map)
     progress: Map[str, Progressed] = field(default_factory=Map)
     offered_at: Map[str, float] = field(default_factory=Map)
@@ -129,7 +144,7 @@ class State:
     audit_count: int = 0
     wants_offers: str = ""
     last_restart_at: float = 0.0
-    answer: BlockerAnswered | None = None
+    answer: BlockerAnswer | None = None
     untested: Map[str, None] = field(default_factory=Map)
     tested: Map[str, None] = field(default_factory=Map)
     connectivity: Run | None = None
@@ -315,8 +330,9 @@ class State:
         return len(self.halting) > self.policy.max_failed_agents
 
 
-def restore(policy: Policy, memory: Memory) -> State:
+def restore(policy: Policy, memory: Memory, now: float) -> State:
     """Build the state that a scheduler starts with from what its store remembers."""
+    memory = clamp(memory, policy, now)
     state = State(
         policy=policy,
         framework_id=memory.framework_id,

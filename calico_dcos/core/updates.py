@@ -25,7 +25,7 @@ def fold_update(state: State, update: TaskUpdated, now: float) -> State:
     agent, name, task = found
     question = state.questions.get(update.task_id)
     state = state.without_question(update.task_id)
-    state = replace(state, heard_at=state.heard_at.set(update.task_id, now))
+    state = replace(state, heard=state.heard.set(update.task_id, None))
     if task.state.is_ended:
         return state
     new_state = update.state
@@ -43,6 +43,8 @@ def fold_update(state: State, update: TaskUpdated, now: float) -> State:
         ended = _end_task(state, agent, name, seen, update, now)
         return _forget_progress(state, task.id).with_advanced(ended, now)
     if new_state.is_in_doubt and not task.state.is_in_doubt:
+        # An offer from before says nothing of whether the agent is back.
+        agent = replace(agent, number=agent.number + 1)
         agent = agent.with_note(now, f"{name.value} is {new_state.value}: {update.message}")
     return state.with_advanced(_with_task(agent, name, seen), now)
 
@@ -75,7 +77,8 @@ def _end_task(state: State, agent: Agent, name: StepName, task: Task, update: Ta
     spec = state.policy.by_name[name]
     agent = _with_task(agent, name, task)
     if spec.is_service and not spec.is_enabled:
-        return replace(agent, changed_at=now).with_note(now, f"{name.value} ended: it is switched off")
+        agent = replace(agent, number=agent.number + 1, changed=agent.number + 1, changed_at=now)
+        return agent.with_note(now, f"{name.value} ended: it is switched off")
     if spec.is_service and task.settings != spec.settings:
         return agent.with_note(now, f"{name.value} ended to make room for new settings")
     if task.state is TaskState.GONE_BY_OPERATOR and agent.absent_since is None:
@@ -86,8 +89,8 @@ def _end_task(state: State, agent: Agent, name: StepName, task: Task, update: Ta
     if spec.is_service and agent.restart_since is not None and update.reason == _EXECUTOR_TERMINATED:
         return agent.with_note(now, f"{name.value} ended with the restart of its agent, and will be started again")
     if task.state is TaskState.FINISHED and not spec.is_service:
-        inspected_at = 0.0 if agent.inspection is None else agent.inspection.at
-        if name is not StepName.INSPECT or inspected_at >= task.launched_at:
+        is_told = agent.inspection is not None and agent.inspection.number >= task.number
+        if name is not StepName.INSPECT or is_told:
             return agent.with_note(now, f"{name.value} finished")
         return _fail(state, agent, name, "its report never arrived: can the agent reach the scheduler's address?", now)
     if task.state is TaskState.FINISHED:
@@ -115,11 +118,15 @@ def fold_inspected(state: State, event: Inspected, now: float) -> State:
     if found is None:
         return state
     agent, name, task = found
-    # What was seen is as old as the start of the look, not as its report; but no older than the task that looked.
-    at = max(now - event.took_s, task.launched_at)
-    if agent.inspection is not None and agent.inspection.at > at:
+    if task.agent_id != agent.agent_id:
         return state
-    inspection = replace(event.inspection, at=at, settings=task.configuration)
+    at = now - event.took_s
+    known = agent.inspection
+    # What an older launch sees counts if it looked later; it then saw as much as the look that is known.
+    if known is not None and task.number <= known.number and at < known.at:
+        return state
+    number = task.number if known is None else max(task.number, known.number)
+    inspection = replace(event.inspection, at=at, number=number, settings=task.configuration)
     if inspection.settings == state.policy.settings or not _is_of_today(state, agent.inspection):
         agent = _forget_undone(state, replace(agent, inspection=inspection), inspection, now)
     is_proven = inspection.find(name) is Finding.PROVEN
@@ -147,7 +154,7 @@ def _forget_undone(state: State, agent: Agent, inspection: Inspection, now: floa
         task = step.task
         if state.policy.by_name[name].is_service or not changes or task is None:
             continue
-        if task.state is not TaskState.FINISHED or inspection.at <= task.since:
+        if task.state is not TaskState.FINISHED or inspection.number <= task.number:
             continue
         agent = agent.with_step(name, replace(step, task=None))
         if not is_settled(agent, state.policy):

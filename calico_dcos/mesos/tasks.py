@@ -139,7 +139,7 @@ def _build_health_check(launch: Launch, template: TaskTemplate, master_version: 
 def _build_wanted(launch: Launch, template: TaskTemplate) -> str:
     ours = {
         "may_restart": launch.may_restart,
-        "retry": f"{launch.retried_at:.3f}",
+        "retry": launch.retry_word,
         "reach": launch.reach,
         "complete_nodes": [{"name": node.name, "address": node.address} for node in launch.complete_nodes],
     }

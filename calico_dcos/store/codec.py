@@ -13,7 +13,9 @@ from calico_dcos.core.command import AuditEntry, Controls
 from calico_dcos.core.connectivity import Run
 from calico_dcos.core.model import Agent, Step, StepName
 
-VERSION = 1
+from .upgrades import upgrade_agent
+
+VERSION = 2
 """The version of the format: raised when an older release could not make sense of what this one writes."""
 
 _Value = TypeVar("_Value")
@@ -50,9 +52,15 @@ def decode(record: bytes, expected: type[_Value]) -> _Value:
     if not isinstance(document, dict) or not isinstance(document.get("version"), int) or "value" not in document:
         raise DecodeError("it is not a record of calico-dcos")
     if document["version"] > VERSION:
-        raise DecodeError(f"it has version {document['version']}, this release reads up to {VERSION}")
+        newer = f"a newer release wrote it, in format {document['version']}; this one reads up to {VERSION}"
+        raise DecodeError(f"{newer}: run that release, which alone knows how the agents are")
+    value = document["value"]
     try:
-        return _CONVERTER.structure(document["value"], expected)
+        if expected is Agent and document["version"] == 1:
+            value = upgrade_agent(value)
+        return _CONVERTER.structure(value, expected)
+    except (AttributeError, KeyError) as error:
+        raise DecodeError(f"it is no agent of format 1: {error!r}") from error
     except (ClassValidationError, ValueError, TypeError) as error:
         raise DecodeError("; ".join(transform_error(error, path="value"))) from error
 

@@ -58,7 +58,7 @@ def measure_update_cost(agent_count: int) -> float:
     """Seconds per status update in a complete cluster of this size, folded and decided on."""
     policy = build_policy()
     agents = tuple(build_complete_agent(number, policy) for number in range(agent_count))
-    state, _ = fold(restore(policy, Memory(framework_id="F1", agents=agents)), Subscribed("F1", "master"), 3.0)
+    state, _ = fold(restore(policy, Memory(framework_id="F1", agents=agents), 3.0), Subscribed("F1", "master"), 3.0)
     state = replace(state, questions=Map(), reconciled_at=3.0, revived_at=3.0)
     started_at = time.perf_counter()
     for number in range(UPDATES):
@@ -73,7 +73,8 @@ def measure_update_cost(agent_count: int) -> float:
 def measure_plan_cost(agent_count: int) -> float:
     """Seconds to show the plan of a complete cluster of this size."""
     policy = build_policy()
-    state = restore(policy, Memory(agents=tuple(build_complete_agent(number, policy) for number in range(agent_count))))
+    agents = tuple(build_complete_agent(number, policy) for number in range(agent_count))
+    state = restore(policy, Memory(agents=agents), 4.0)
     started_at = time.perf_counter()
     build_plan(state, 4.0)
     return time.perf_counter() - started_at

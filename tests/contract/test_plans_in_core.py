@@ -43,7 +43,7 @@ def inspect(report: bytes) -> State:
     """A walk of one agent that was looked at, and told so."""
     task = Task("inspect.1", "S1", NOW - 2, POLICY.settings, TaskState.RUNNING, configuration=POLICY.settings)
     agent = Agent("a1", "S1", "a1", steps={StepName.INSPECT: Step(task=task)})
-    state = replace(restore(POLICY, Memory("F1", "s", (agent,))), is_subscribed=True)
+    state = replace(restore(POLICY, Memory("F1", "s", (agent,)), NOW), is_subscribed=True)
     event = parse_report("inspect.1", report)
     assert isinstance(event, Inspected)
     state, _ = fold(state, event, NOW)

@@ -115,7 +115,7 @@ def begin(lines: list[dict[str, Any]], service: str) -> Retelling:
         settled_as=POLICY.settings,
         settled_at=BEGIN,
     )
-    return Retelling(restore(POLICY, Memory("F1", "s", (agent,))), task.id, agent.key)
+    return Retelling(restore(POLICY, Memory("F1", "s", (agent,)), BEGIN), task.id, agent.key)
 
 
 def translate(line: dict[str, Any]) -> Iterator[Event]:

@@ -192,7 +192,7 @@ def build_offer(offer_id: str) -> Offer:
 
 def test_what_became_of_offers_is_told_with_the_reason(site: Site) -> None:
     offers = tuple(build_offer(f"O{number}") for number in range(150))
-    state = restore(build_policy(), Memory())
+    state = restore(build_policy(), Memory(), 0.0)
     launch = Launch("O0", "cni-1", "S1", "agent1", StepName.CNI, may_restart=False, resources=(), reason="its turn")
     declines = [Decline((offer.id,), 5.0, "agent1: complete") for offer in offers[1:]]
     site.scene.offers.observe(Turn(7.0, (OffersReceived(offers),), (*declines, launch), state, state))

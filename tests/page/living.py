@@ -159,7 +159,7 @@ def build_large_walk(agents: int) -> Living:
         )
         for number in range(agents)
     ]
-    state = restore(policy, Memory(framework_id="F1", agents=tuple(known)))
+    state = restore(policy, Memory(framework_id="F1", agents=tuple(known)), NOW)
     return Living(None, replace(state, is_subscribed=True, master="10.0.0.2:5050"))
 
 

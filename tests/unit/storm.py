@@ -39,12 +39,15 @@ class Storm:
 
     Attributes:
         inbox: what is on its way to the scheduler.
+        ahead_s: how much the clock of the scheduler is ahead.
         effects_left: how many more writes and calls the scheduler makes before it is killed; None for no end.
         story: everything that happened, for people.
     """
 
     def __init__(self, *, hosts: int, policy: Policy, restarting: frozenset[StepName]) -> None:
-        self.now = 1000.0
+        self.now = 100_000.0
+        self.ahead_s = 0.0
+        self._has_jumped = False
         self.story: list[str] = []
         self.inbox: list[Event] = []
         self.effects_left: int | None = None
@@ -58,11 +61,24 @@ class Storm:
         self._answered: set[str] = set()
         self._forgotten_tasks: set[str] = set()
         self.hosts = [self._build_host(number, restarting) for number in range(hosts)]
-        self.state: State = restore(policy, self._memory)
+        self.state: State = restore(policy, self._memory, self.clock)
         self.tell(f"a cluster of {hosts} hosts; restarts are needed by {sorted(step.value for step in restarting)}")
         self.subscribe()
 
+    @property
+    def clock(self) -> float:
+        """What the scheduler's clock shows; it may be set forth and back."""
+        return self.now + self.ahead_s
+
     # What can happen
+
+    def set_clock(self, ahead_s: float, *, is_failover: bool) -> None:
+        """Set the clock of the scheduler, or start another scheduler on a host with another clock."""
+        self.tell(f"the clock shows {ahead_s - self.ahead_s:+.0f} s")
+        self.ahead_s = ahead_s
+        self._has_jumped = not is_failover
+        if is_failover:
+            self.crash()
 
     def tick(self, seconds: float = 1.0) -> None:
         """Let time pass: offers go out, and what is due falls due."""
@@ -103,7 +119,7 @@ class Storm:
         self.effects_left = None
         self.lost_calls = 0
         self._memory = replace(self._memory, agents=tuple(self._stored.values()))
-        self.state = restore(self._policy, self._memory)
+        self.state = restore(self._policy, self._memory, self.clock)
         self.subscribe()
 
     def change_options(self, *, services: bool, network: bool, proxy: bool) -> None:
@@ -224,6 +240,9 @@ class Storm:
         self.tell("failures end")
         self.effects_left = None
         self.lost_calls = 0
+        if self._has_jumped:
+            # The clock of decisions jumps from one start to the next only: else it must not do harm, but may delay.
+            self.crash()
         for host in self.hosts:
             self.bring_back(host)
             host.blind, host.useless = set(), set()
@@ -254,7 +273,7 @@ class Storm:
         there = [host for host in self.hosts if not host.is_gone]
         is_settled = len(self.state.agents) == len(there) and not self.state.unsettled and not self.state.repairs
         lives_on = any(task.id in self._forgotten_tasks for host in there for task in host.get_live())
-        return is_settled and not lives_on and build_plan(self.state, self.now).status is Status.COMPLETE
+        return is_settled and not lives_on and build_plan(self.state, self.clock).status is Status.COMPLETE
 
     def check_end(self) -> None:
         """Check what holds of a cluster that is complete."""
@@ -295,8 +314,8 @@ class Storm:
             self.tell(f"-> {describe(event)}")
         before = self.state
         try:
-            state, answers = fold(before, event, self.now)
-            decision = decide(state, self.now, lambda step: f"{step.value}.{next(self._numbers)}")
+            state, answers = fold(before, event, self.clock)
+            decision = decide(state, self.clock, lambda step: f"{step.value}.{next(self._numbers)}")
         except Exception as error:
             error.add_note("\n".join(self.story))
             raise
@@ -349,8 +368,8 @@ class Storm:
                 host = next(host for host in self.hosts if host.name == agent.hostname)
                 todo = host.find_todo(policy)
                 self.check(not todo, f"{key} is called complete, but has to do {sorted(map(str, todo))}")
-                self.check(agent.inspection and agent.inspection.at >= agent.changed_at, f"{key} is not verified")
-            phase = build_phase(state, agent, self.now)
+                self.check(agent.inspection and agent.inspection.number >= agent.changed, f"{key} is not verified")
+            phase = build_phase(state, agent, self.clock)
             self.check(phase.status is not Status.COMPLETE or is_proven(agent, policy), f"{key} lacks a proof")
 
     def _is_wanted(self, state: State, task_id: str) -> bool:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from calico_dcos.core.model import Agent, Change, Inspection, Note, Step, StepName, Task, TaskState
-from calico_dcos.store.codec import DecodeError, Pin, decode, encode
+from calico_dcos.store.codec import VERSION, DecodeError, Pin, decode, encode
 from calico_dcos.store.staging import COMMITTED, STAGED, Limit, finish, overlay, split, write
 
 _texts = st.text(max_size=20)
@@ -84,13 +84,50 @@ def test_a_pin_and_a_text_come_back_as_they_were(url: str, sha256: str) -> None:
     assert decode(encode(url), str) == url
 
 
-def build_record(**changes: Any) -> bytes:
+def build_record(version: int = VERSION, **changes: Any) -> bytes:
     value = {"key": "h", "agent_id": "S1", "hostname": "h", **changes}
-    return json.dumps({"version": 1, "value": {name: one for name, one in value.items() if one is not ...}}).encode()
+    written = {name: one for name, one in value.items() if one is not ...}
+    return json.dumps({"version": version, "value": written}).encode()
 
 
 def test_what_an_older_release_did_not_write_takes_its_default() -> None:
     assert decode(build_record(), Agent) == Agent(key="h", agent_id="S1", hostname="h")
+
+
+_moments = st.integers(1, 12).map(float)
+_old_launches = st.dictionaries(st.sampled_from([name.value for name in StepName]), _moments, max_size=5)
+
+
+@given(_old_launches, _moments, _moments, st.just(0.0) | _moments)
+def test_an_agent_that_was_ordered_by_time_is_in_the_same_order_by_number(
+    launches: dict[str, float], seen_at: float, ended_at: float, retried_at: float
+) -> None:
+    steps = {
+        name: {"task": {"id": name, "agent_id": "S1", "launched_at": at, "settings": "s"}}
+        for name, at in launches.items()
+    }
+    changed_at = max([*(at for name, at in launches.items() if name != "inspect"), ended_at])
+    record = build_record(
+        1,
+        steps=steps,
+        inspection={"at": seen_at, "settings": "s"},
+        changed_at=changed_at,
+        retried_at=retried_at,
+    )
+
+    agent = decode(record, Agent)
+
+    assert agent.inspection is not None
+    for name, launched_at in launches.items():
+        task = agent.get_step(StepName(name)).task
+        assert task is not None
+        assert 0 < task.number <= agent.number
+        assert (agent.inspection.number >= task.number) == (seen_at >= launched_at)
+    assert (agent.inspection.number < agent.retried) == (retried_at > 0 and seen_at <= retried_at)
+    assert (agent.inspection.number >= agent.changed) == (seen_at >= changed_at)
+    assert agent.retry_word == f"{retried_at:.3f}"
+    assert decode(encode(agent), Agent) == agent
+    assert b'"version":2' in encode(agent)
 
 
 def test_what_another_release_added_is_dropped() -> None:
@@ -109,7 +146,9 @@ def test_what_another_release_added_is_dropped() -> None:
         (b"[]", "not a record of calico-dcos"),
         (b"{}", "not a record of calico-dcos"),
         (b'{"version": "1", "value": {}}', "not a record of calico-dcos"),
-        (b'{"version": 2, "value": {}}', "it has version 2, this release reads up to 1"),
+        (b'{"version": 3, "value": {}}', "a newer release wrote it, in format 3; this one reads up to 2: run that"),
+        (build_record(1, steps=[]), "no agent of format 1"),
+        (build_record(1, steps={"cni": {"task": {}}}), "no agent of format 1: KeyError('launched_at')"),
         (build_record(key=...), "value.key"),
         (build_record(hostname=None), "value.hostname"),
         (build_record(port="5051"), "value.port"),

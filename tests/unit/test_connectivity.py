@@ -253,7 +253,7 @@ def test_a_run_goes_on_after_the_scheduler_was_killed_at_any_moment(steps: int) 
         agents=tuple(cluster.state.agents.values()),
         connectivity=cluster.state.connectivity,
     )
-    cluster.state = restore(cluster.state.policy, memory)
+    cluster.state = restore(cluster.state.policy, memory, cluster.now)
     cluster._perform(cluster.feed(Subscribed("F1", "master:5050")))
     cluster.run_until(lambda: get_run(cluster).is_over)
     cluster.step(30)
@@ -267,7 +267,7 @@ def test_tasks_of_a_run_that_is_not_remembered_are_killed() -> None:
     command(cluster, StartRun())
     cluster.run_until(lambda: all(host.trials for host in cluster.hosts.values()))
     agents = tuple(cluster.state.agents.values())
-    cluster.state = restore(cluster.state.policy, Memory(framework_id="F1", secret="s", agents=agents))
+    cluster.state = restore(cluster.state.policy, Memory(framework_id="F1", secret="s", agents=agents), cluster.now)
     cluster._perform(cluster.feed(Subscribed("F1", "master:5050")))
     cluster.run_until(lambda: not any(host.trials for host in cluster.hosts.values()))
     assert cluster.is_complete()

@@ -37,7 +37,7 @@ def restart(cluster: FakeCluster) -> None:
         state.controls,
         tuple(state.audit.values()),
     )
-    cluster.state = restore(state.policy, memory)
+    cluster.state = restore(state.policy, memory, cluster.now)
 
 
 def has_failed(cluster: FakeCluster) -> bool:

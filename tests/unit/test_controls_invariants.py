@@ -44,7 +44,7 @@ class Commandable(Watched):
         state = self.state
         agents, audit = tuple(state.agents.values()), tuple(state.audit.values())
         memory = Memory(state.framework_id, state.secret, agents, state.pins, state.controls, audit)
-        self.state: State = restore(state.policy, memory)
+        self.state: State = restore(state.policy, memory, self.now)
         assert (self.state.controls, self.state.audit, self.state.audit_count) == (
             state.controls,
             state.audit,

@@ -80,7 +80,7 @@ class Watched(FakeCluster):
     def crash(self) -> None:
         """Start again from what is stored; the master then takes the new process in."""
         memory = Memory(self.state.framework_id, self.state.secret, tuple(self.state.agents.values()), self.state.pins)
-        self.state: State = restore(self.state.policy, memory)
+        self.state: State = restore(self.state.policy, memory, self.now)
         self.reconnect()
 
     def reconnect(self) -> None:
@@ -140,4 +140,4 @@ def test_walk_keeps_its_promises_and_completes_once_failures_end(
             assert host.launched.count(step) <= 1 + failed, f"{step} twice for one change"
     for agent in cluster.state.agents.values():
         assert agent.inspection is not None
-        assert agent.inspection.at >= agent.changed_at, "complete without facts newer than the last change"
+        assert agent.inspection.number >= agent.changed, "complete without facts newer than the last change"

@@ -182,12 +182,12 @@ def test_restart_waits_for_a_fresh_answer_and_obeys_it() -> None:
         return get_messages(cluster)[0]
 
     assert "waits for the blocker's answer" in wait(20)
-    cluster.feed(BlockerAnswered(cluster.now, "alert DiskFull fires"))
+    cluster.feed(BlockerAnswered("alert DiskFull fires"))
     assert "the restart of docker is blocked: alert DiskFull fires" in wait(10)
-    cluster.feed(BlockerAnswered(cluster.now - 31.0))
+    cluster.feed(BlockerAnswered(took_s=31.0))
     assert "s old" in wait(10)
 
-    cluster.feed(BlockerAnswered(cluster.now))
+    cluster.feed(BlockerAnswered())
     cluster.run_until(lambda: StepName.DOCKER_CLUSTER_STORE in host.launched, max_steps=20)
 
 
@@ -195,12 +195,12 @@ def test_answer_counts_for_one_restart_only() -> None:
     hosts = [build_host(number, restarts=DOCKER) for number in range(2)]
     cluster = build_paced(hosts, Pace(has_blocker=True, answer_max_age_s=10_000.0))
     cluster.step()
-    cluster.feed(BlockerAnswered(cluster.now))
+    cluster.feed(BlockerAnswered())
     for _ in range(100):
         cluster.step()
     restarted = [host for host in hosts if StepName.DOCKER_CLUSTER_STORE in host.launched]
     assert len(restarted) == 1
-    cluster.feed(BlockerAnswered(cluster.now))
+    cluster.feed(BlockerAnswered())
     cluster.run_until(cluster.is_complete)
 
 
@@ -307,9 +307,7 @@ def restart(cluster: FakeCluster, hosts: list[FakeHost]) -> FakeCluster:
     """The same cluster with a scheduler that starts from what is stored."""
     state = cluster.state
     memory = Memory("F1", "s", tuple(state.agents.values()), controls=state.controls)
-    after = FakeCluster(hosts, state.policy, memory)
-    after.now = cluster.now
-    return after
+    return FakeCluster(hosts, state.policy, memory, cluster.now)
 
 
 def test_a_restart_of_the_scheduler_does_not_start_the_wait_anew() -> None:

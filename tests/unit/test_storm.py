@@ -87,6 +87,10 @@ class Weather(RuleBasedStateMachine):
     def options_change(self, *, services: bool, network: bool, proxy: bool) -> None:
         self.storm.change_options(services=services, network=network, proxy=proxy)
 
+    @rule(ahead_s=st.sampled_from([0, 30, -30, 300, -300, 3600, -3600, 1e8]), is_failover=st.booleans())
+    def clock_is_set(self, ahead_s: float, *, is_failover: bool) -> None:
+        self.storm.set_clock(ahead_s, is_failover=is_failover)
+
     @rule(calls=st.integers(1, 3))
     def calls_are_lost(self, calls: int) -> None:
         self.storm.lost_calls = calls

@@ -319,11 +319,11 @@ def test_what_is_configured_travels_in_the_environment_and_never_in_the_shell_li
 
 
 def test_an_operators_retry_tells_the_installer_that_what_was_rolled_back_may_be_tried_again() -> None:
-    launch = replace(build_launch(StepName.CNI), retried_at=1795858238.9648)
+    launch = replace(build_launch(StepName.CNI), retry_word="7/1795858238.965")
 
     command = build_task_info(launch, TEMPLATE)["command"]
 
-    assert json.loads(read_environment(command)["CALICO_DCOS_WANTED"])["retry"] == "1795858238.965"
+    assert json.loads(read_environment(command)["CALICO_DCOS_WANTED"])["retry"] == "7/1795858238.965"
 
 
 def test_leave_to_restart_is_that_of_the_launch() -> None:

@@ -177,7 +177,7 @@ def test_a_snapshot_of_the_state_has_a_phase_for_each_agent() -> None:
         steps=tuple(StepSpec(name, settings=f"{name.value}:1", cpus=0.1, mem_mb=32.0) for name in StepName),
         max_concurrent_agents=3,
     )
-    state = restore(policy, Memory(framework_id="f1", agents=(agent("a2"), agent("a1"))))
+    state = restore(policy, Memory(framework_id="f1", agents=(agent("a2"), agent("a1"))), 1000.0)
     taken = take_snapshot(state, now=100.0)
     assert [shown.name for shown in taken.plan.phases] == ["a1", "a2"]
     assert (taken.framework_id, taken.is_connected, taken.max_concurrent_agents) == ("f1", False, 3)

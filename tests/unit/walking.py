@@ -118,10 +118,11 @@ def build_host(number: int, *, restarts: tuple[StepName, ...] = ()) -> FakeHost:
 class FakeCluster:
     """Drives fold and decide with events that follow from the actions."""
 
-    def __init__(self, hosts: list[FakeHost], policy: Policy, memory: Memory | None = None) -> None:
+    def __init__(self, hosts: list[FakeHost], policy: Policy, memory: Memory | None = None, now: float = 1e3) -> None:
         self.hosts = {host.agent_id: host for host in hosts}
-        self.now = 1000.0
-        self.state: State = restore(policy, memory or Memory(framework_id="F1", secret="s"))
+        self.now = now
+        self.wall_ahead_s = 0.0
+        self.state: State = restore(policy, memory or Memory(framework_id="F1", secret="s"), self.now)
         self.actions: list[Action] = []
         self.answered: list[str] = []
         self.offered: list[str] = []
@@ -151,7 +152,7 @@ class FakeCluster:
     def step(self, seconds: float = 1.0) -> None:
         """Let time pass, offer what may be offered, and perform what is decided."""
         self.now += seconds
-        self._perform(self.feed(Ticked()))
+        self._perform(self.feed(Ticked(self.now + self.wall_ahead_s)))
         for host in self.hosts.values():
             if host.is_offering and not host.is_deactivated:
                 self._perform(self.feed(OffersReceived((self.build_offer(host),))))
