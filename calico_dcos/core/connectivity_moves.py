@@ -20,7 +20,7 @@ from .connectivity import (
     TrialKind,
 )
 from .connectivity_run import is_due, list_ready_tests
-from .model import Offer, StepName, TaskRef, TaskState
+from .model import Backoff, Offer, StepName, TaskRef, TaskState
 from .resources import Shortfall, take
 from .state import Question, State
 
@@ -127,7 +127,7 @@ def launch_trial(
     if isinstance(resources, Shortfall):
         return state.with_run(run.with_stand(replace(stand, shortfall=resources.text))), None
     trial = Trial(new_task_id(wish.kind), offer.agent_id, launched_at=now, since=now)
-    question = Question(agent_key, ask_at=now + state.policy.answer_timeout_s)
+    question = Question(agent_key, Backoff(until=now + state.policy.answer_timeout_s))
     state = replace(
         state.with_run(_remember(run, stand, wish.kind, trial, now)).without_offers([offer.id]),
         questions=state.questions.set(trial.id, question),
@@ -166,7 +166,7 @@ def end_trials(state: State, now: float) -> tuple[State, tuple[Kill, ...]]:
     for trial, reason in _list_needless(run, now):
         if trial.state.is_ended or trial.state is TaskState.KILLING or trial.id in questions:
             continue
-        questions = questions.set(trial.id, Question("", ask_at=now + state.policy.answer_timeout_s))
+        questions = questions.set(trial.id, Question("", Backoff(until=now + state.policy.answer_timeout_s)))
         kills.append(Kill(TaskRef(trial.id, trial.agent_id), reason))
     return (replace(state, questions=questions), tuple(kills)) if kills else (state, ())
 

@@ -16,7 +16,7 @@ from typing import assert_never
 
 from .command import AuditEntry, Command, CommandName, Outcome, Verdict
 from .gates import is_canary_complete, pass_canary
-from .model import Agent, Mark, Step, StepName
+from .model import UNTRIED, Agent, Mark, Step, StepName
 from .phase import End, Start, advance
 from .standing import find_failure, find_next_step, is_repair, is_settled, is_step_done, is_waived
 from .state import State
@@ -164,14 +164,14 @@ def _retry(state: State, agent: Agent, only: StepName | None, now: float) -> Age
     fresh = agent
     for name in StepName if only is None else (only,):
         step = agent.get_step(name)
-        if step.attempts or step.retry_at > now or step.forced is not None or step.skip is not None:
-            step = replace(step, attempts=0, retry_at=0.0, reason="", forced=None, skip=None)
+        if step.backoff.tries or step.backoff.until > now or step.forced is not None or step.skip is not None:
+            step = replace(step, backoff=UNTRIED, forced=None, skip=None)
             fresh = fresh.with_step(name, step)
     failure = find_failure(agent, state.policy)
     is_failed = failure is not None and only in {None, failure.step}
     if fresh is agent and not is_failed:
         return agent
-    fresh = replace(_wants_retry(fresh, now), release=None, open_looks=0, look_at=0.0)
+    fresh = replace(_wants_retry(fresh, now), release=None, looks=UNTRIED)
     step_name = find_next_step(fresh, state.policy)
     if is_settled(fresh, state.policy) and step_name is not None and not is_repair(fresh, step_name, state.policy):
         return replace(fresh, settled_as="", settled_at=None)

@@ -14,7 +14,7 @@ from .connectivity_moves import end_trials, is_awaited, launch_trial
 from .connectivity_walk import find_test_gate
 from .controls import find_hold
 from .gates import can_drain, find_gate, find_maintenance
-from .model import Agent, Node, Offer, StepName, Task, TaskRef, TaskState
+from .model import UNTRIED, Agent, Backoff, Node, Offer, StepName, Task, TaskRef, TaskState
 from .phase import Ask, End, Move, Rest, Start, Wait, advance, choose_move
 from .resources import Shortfall, take
 from .state import HeldOffer, Question, State
@@ -149,7 +149,7 @@ def _follow(
             # It says nothing of whether the agent is back: LOST would be taken for dead, and a second one be started.
             return _decline(decision, offer, state.policy.refuse_waiting_s, f"came before {move.task_id} was lost")
         case Ask():
-            question = Question(agent.key, ask_at=now, is_after_offer=True)
+            question = Question(agent.key, Backoff(until=now), is_after_offer=True)
             asked = replace(state, questions=state.questions.set(move.task_id, question))
             return _decline(Decision(asked, decision.actions), offer, state.policy.refuse_waiting_s, move.reason)
         case End():
@@ -245,7 +245,7 @@ def _remember_launch(state: State, agent: Agent, start: Start, task: Task, now: 
         restarted_at=now if start.restarts is not None else agent.restarted_at,
         release=None if start.needs_slot else agent.release,
     ).with_note(now, f"{start.step.value} starts as {task.id}: {start.reason}")
-    question = Question(agent.key, ask_at=now + state.policy.answer_timeout_s)
+    question = Question(agent.key, Backoff(until=now + state.policy.answer_timeout_s))
     state = replace(state.with_agent(agent), questions=state.questions.set(task.id, question))
     if agent.key in state.shortfalls:
         state = replace(state, shortfalls=state.shortfalls.delete(agent.key))
@@ -274,7 +274,7 @@ def _end_unwanted(decision: Decision, agent: Agent, now: float) -> Decision:
     if found is None or found[2].state is TaskState.KILLING:
         return decision
     # Asked after if no update tells of its end: a call may get lost.
-    question = Question(agent.key, ask_at=now + state.policy.answer_timeout_s)
+    question = Question(agent.key, Backoff(until=now + state.policy.answer_timeout_s))
     state = replace(state, questions=state.questions.set(move.task_id, question))
     return decision.then(state, Kill(TaskRef(move.task_id, found[2].agent_id), move.reason))
 
@@ -287,9 +287,9 @@ def _ask(decision: Decision, now: float) -> Decision:
         ref = state.find_ref(task_id)
         if ref is None:
             state = state.without_question(task_id)
-        elif question.ask_at <= now:
-            pause_s = min(policy.max_answer_timeout_s, policy.answer_timeout_s * 2.0 ** min(question.tries, 16))
-            asked = replace(question, ask_at=now + pause_s, tries=question.tries + 1)
+        elif question.backoff.until <= now:
+            backoff = question.backoff.grow(now, policy.answer_timeout_s, policy.max_answer_timeout_s)
+            asked = replace(question, backoff=backoff)
             state = replace(state, questions=state.questions.set(task_id, asked))
             refs.append(ref)
     if refs:
@@ -314,10 +314,10 @@ def _ask_after_the_silent(state: State, now: float) -> State:
         task = state.agents[key].get_step(name).task
         is_silent = task_id not in state.heard and task_id not in questions
         if task is not None and task.state.is_active and is_silent:
-            questions = questions.set(task_id, Question(key, ask_at=now))
+            questions = questions.set(task_id, Question(key, Backoff(until=now)))
     for key, trial in () if state.connectivity is None else state.connectivity.list_trials():
         if trial.state.is_active and trial.id not in state.heard and trial.id not in questions:
-            questions = questions.set(trial.id, Question(key, ask_at=now))
+            questions = questions.set(trial.id, Question(key, Backoff(until=now)))
     return replace(state, questions=questions)
 
 
@@ -335,11 +335,13 @@ def _kill_strangers(decision: Decision) -> Decision:
 def _reactivate(decision: Decision, now: float) -> Decision:
     """Take deactivations of ours back once nothing restarts any more, again and again until the master confirms it."""
     state = decision.state
-    for key, ask_at in state.deactivated.items():
+    policy = state.policy
+    for key, backoff in state.deactivated.items():
         agent = state.agents[key]
-        if agent.is_restarting or ask_at > now:
+        if agent.is_restarting or backoff.until > now:
             continue
-        asked = state.deactivated.set(key, now + state.policy.answer_timeout_s)
+        again = backoff.grow(now, policy.answer_timeout_s, policy.max_answer_timeout_s)
+        asked = state.deactivated.set(key, again)
         state = replace(state, deactivated=asked)
         decision = decision.then(state, Reactivate(agent.agent_id, key, "its restart is over"))
     return decision
@@ -347,25 +349,31 @@ def _reactivate(decision: Decision, now: float) -> Decision:
 
 def _revive(decision: Decision, now: float) -> Decision:
     state = decision.state
-    reason = _find_reason_to_revive(state, now)
-    if reason is None or now - state.revived_at < state.policy.revive_s:
+    if now - state.revived_at < state.policy.revive_s:
         return decision
+    reason, key = _find_reason_to_revive(state, now)
+    if not reason:
+        return decision
+    if key:
+        policy = state.policy
+        backoff = state.revives.get(key, UNTRIED).grow(now, policy.revive_s, policy.max_backoff_s, reason)
+        state = replace(state, revives=state.revives.set(key, backoff))
     return decision.then(replace(state, revived_at=now, has_free_slot=False, wants_offers=""), Revive(reason))
 
 
-def _find_reason_to_revive(state: State, now: float) -> str | None:
-    """Why offers that were declined are wanted before their time is over; None if they are not."""
+def _find_reason_to_revive(state: State, now: float) -> tuple[str, str]:
+    """Why offers that were declined are wanted before their time is over, and by which agent if by one; "" if not."""
     if state.wants_offers:
-        return state.wants_offers
+        return state.wants_offers, ""
     if state.has_free_slot and state.unsettled and not state.is_stopped:
-        return "a slot is free"
+        return "a slot is free", ""
     for key in (*state.slots, *state.repairs):
-        if key in state.absent:
+        if key in state.absent or state.revives.get(key, UNTRIED).until > now:
             continue
         if now - state.offered_at.get(key, 0.0) < 2 * state.policy.refuse_waiting_s:
             continue
         move = choose_move(state.agents[key], state.policy, now)
         agent = state.agents[key]
         if isinstance(move, Ask) or (isinstance(move, Start) and find_obstacle(state, agent, move, now) is None):
-            return f"{key} needs an offer: {move.reason}"
-    return None
+            return f"{key} needs an offer: {move.reason}", key
+    return "", ""

@@ -33,7 +33,7 @@ from .events import (
     Ticked,
 )
 from .gates import watch_canary
-from .model import TaskState
+from .model import Backoff, TaskState
 from .sightings import fold_offers, fold_roster, with_dead_task
 from .state import BlockerAnswer, Question, State
 from .updates import fold_downloaded, fold_failed, fold_inspected, fold_progressed, fold_update
@@ -108,10 +108,10 @@ def _fold_subscribed(state: State, event: Subscribed, now: float) -> State:
     for task_id, (key, name) in state.tasks.items():
         known = state.agents[key].get_step(name).task
         if known is not None and not known.state.is_ended:
-            questions = questions.set(task_id, Question(key, ask_at=now))
+            questions = questions.set(task_id, Question(key, Backoff(until=now)))
     for key, trial in () if state.connectivity is None else state.connectivity.list_trials():
         if not trial.state.is_ended:
-            questions = questions.set(trial.id, Question(key, ask_at=now))
+            questions = questions.set(trial.id, Question(key, Backoff(until=now)))
     return replace(
         state,
         master=event.master,

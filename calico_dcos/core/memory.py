@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from .command import AuditEntry, Controls
 from .connectivity import Run
-from .model import Agent, Step
+from .model import Agent, Backoff, Step
 from .steps import Policy
 
 
@@ -65,11 +65,14 @@ def clamp(memory: Memory, policy: Policy, now: float) -> Memory:
     def past(at: float | None) -> float | None:
         return None if at is None else min(at, now)
 
+    def clamp_backoff(backoff: Backoff) -> Backoff:
+        return replace(backoff, until=min(backoff.until, now + policy.max_backoff_s))
+
     def clamp_step(step: Step) -> Step:
         task = step.task
         if task is not None:
             task = replace(task, since=min(task.since, now), healthy_since=past(task.healthy_since))
-        return replace(step, task=task, retry_at=min(step.retry_at, now + policy.max_backoff_s))
+        return replace(step, task=task, backoff=clamp_backoff(step.backoff))
 
     def clamp_agent(agent: Agent) -> Agent:
         look = agent.inspection
@@ -79,7 +82,7 @@ def clamp(memory: Memory, policy: Policy, now: float) -> Memory:
             inspection=None if look is None else replace(look, at=min(look.at, now)),
             restarted_at=min(agent.restarted_at, now),
             absent_since=past(agent.absent_since),
-            look_at=min(agent.look_at, now + policy.max_backoff_s),
+            looks=clamp_backoff(agent.looks),
         )
 
     controls = replace(memory.controls, canary_since=past(memory.controls.canary_since))

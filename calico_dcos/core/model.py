@@ -123,13 +123,38 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True)
+class Backoff:
+    """How long something that did not work out is let be, whatever it is: each time twice as long, up to a bound.
+
+    Attributes:
+        tries: how often in a row it did not work out.
+        until: not again before.
+        reason: why not the last time, empty if there is no more to say.
+    """
+
+    tries: int = 0
+    until: float = 0.0
+    reason: str = ""
+
+    def grow(self, now: float, first_s: float, longest_s: float, reason: str = "") -> Backoff:
+        """Let it be once more, for first_s at the first time and never for more than longest_s."""
+        pause_s = min(longest_s, first_s * 2.0 ** min(self.tries, 32))
+        return Backoff(self.tries + 1, now + pause_s, reason)
+
+    def describe(self, now: float) -> str:
+        """Say for how long it is let be, and after how many tries."""
+        return f"again in {max(0.0, self.until - now):.0f} s after {self.tries} {'try' if self.tries == 1 else 'tries'}"
+
+
+UNTRIED = Backoff()
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
     """What is remembered of a step on one agent.
 
     Attributes:
-        attempts: failed attempts since the step was last complete.
-        retry_at: no launch before this time.
-        reason: why the last attempt failed, empty if none did.
+        backoff: of failed attempts since the step was last complete, with the reason of the last one.
         completed_as: fingerprint of the settings under which it was last complete: starting a service again under
             the same settings is repair, not change.
         forced: an operator's word that it counts as complete under the settings that the word names.
@@ -137,9 +162,7 @@ class Step:
     """
 
     task: Task | None = None
-    attempts: int = 0
-    retry_at: float = 0.0
-    reason: str = ""
+    backoff: Backoff = UNTRIED
     completed_as: str = ""
     forced: Mark | None = None
     skip: Mark | None = None
@@ -276,8 +299,7 @@ class Agent:
         retried: the number of an operator's last word that failed steps are tried again, 0 for none.
         retry_word: that word, as hosts note it.
         absent_since: since when the master has not known the agent, None while it does.
-        open_looks: how many looks in a row found what only another look can settle.
-        look_at: no further look for that before this time.
+        looks: back-off of looks that found what only another look can settle.
         tested_as: fingerprint of the settings under which the connectivity test last passed there, empty before.
     """
 
@@ -304,8 +326,7 @@ class Agent:
     retried: int = 0
     retry_word: str = "0.000"
     absent_since: float | None = None
-    open_looks: int = 0
-    look_at: float = 0.0
+    looks: Backoff = UNTRIED
     tested_as: str = ""
     first_seen_at: float = 0.0
     history: tuple[Note, ...] = ()

@@ -15,8 +15,8 @@ from typing import Any
 from immutables import Map
 
 from .decide import find_obstacle
-from .model import Agent, StepName
-from .phase import End, Move, Start, Wait
+from .model import Agent
+from .phase import Ask, End, Move, Start, Wait
 from .plan import PhaseView, PlanView, describe_plan_hold, look_at, show_phase, sum_up_plan
 from .state import State
 
@@ -59,6 +59,7 @@ _OWN = frozenset(
         "answer",
         "controls",
         "deactivated",
+        "revives",
         "changed",
         "unsaved",
     },
@@ -137,12 +138,12 @@ def _sort_keys(before: Overview, agents: Map[str, Agent]) -> list[str]:
 
 
 def _get_own(state: State, agent: Agent) -> tuple[Any, ...]:
-    # Progress is told of tasks that run; few agents have any.
-    progress: tuple[Any, ...] = ()
-    if state.progress:
-        tasks = (agent.get_step(name).task for name in StepName)
-        progress = tuple(state.progress.get(task.id) for task in tasks if task is not None and task.state.is_active)
-    return (agent.key in state.shortfalls, *(part for part in progress if part is not None))
+    # Progress is told of tasks that run, and questions are open of few.
+    told: list[Any] = [agent.key in state.shortfalls, state.revives.get(agent.key)]
+    if state.progress or state.questions:
+        ids = [step.task.id for step in agent.steps.values() if step.task is not None and not step.task.state.is_ended]
+        told += [part for one in (state.progress, state.questions) for id_ in ids if (part := one.get(id_)) is not None]
+    return tuple(told)
 
 
 def _build_entry(state: State, agent: Agent, now: float) -> Entry:
@@ -163,9 +164,9 @@ def _find_end(state: State, agent: Agent, move: Move, obstacle: str | None, now:
     """When time alone makes the agent's phase look different."""
     policy = state.policy
     counts_seconds = (isinstance(move, Wait) and move.until is not None) or (
-        isinstance(move, Start | End) and obstacle is None
+        isinstance(move, Start | End | Ask) and obstacle is None
     )
-    if counts_seconds or any(step.retry_at > now for step in agent.steps.values()):
+    if counts_seconds or any(step.backoff.until > now for step in agent.steps.values()):
         return now + TICK_S
     if agent.inspection is None:
         return inf

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from .model import Agent, Finding, Inspection, Step, StepName, TaskState
+from .model import UNTRIED, Agent, Finding, Inspection, Step, StepName, TaskState
 from .standing import (
     compute_stable_at,
     find_doubt,
@@ -40,7 +40,7 @@ def find_reason_to_inspect(agent: Agent, policy: Policy, now: float) -> str | No
         return "an operator may have mended the host" if age_s > wait_s else None
     doubt = find_doubt(agent, policy)
     if doubt is not None:
-        return doubt.describe() if agent.look_at <= now else None
+        return doubt.describe() if agent.looks.until <= now else None
     if is_settled(agent, policy):
         return "the verify interval is over" if age_s > policy.verify_interval_s else None
     if find_next_step(agent, policy) is not None:
@@ -80,7 +80,7 @@ def _complete_steps(agent: Agent, policy: Policy) -> Agent:
         step = agent.get_step(spec.name)
         if spec.name is StepName.INSPECT or spec.is_service or not is_step_done(agent, spec.name, policy):
             continue
-        done = replace(step, attempts=0, retry_at=0.0, reason="")
+        done = replace(step, backoff=UNTRIED)
         if done != step:
             agent = agent.with_step(spec.name, done)
     return agent
@@ -106,17 +106,16 @@ def _settle_if_complete(agent: Agent, policy: Policy, now: float) -> Agent:
     settled = replace(settled, release=None)
     for spec in policy.steps:
         if spec.is_service and is_wanted(agent, spec):
-            done = replace(agent.get_step(spec.name), attempts=0, retry_at=0.0, reason="", completed_as=spec.settings)
+            done = replace(agent.get_step(spec.name), backoff=UNTRIED, completed_as=spec.settings)
             settled = settled.with_step(spec.name, done)
     return settled.with_note(now, "complete: proven by facts, healthy for the stability period")
 
 
 def count_look(agent: Agent, policy: Policy, now: float) -> Agent:
     """Count a look that left something open: each one in a row doubles the wait for the next."""
-    if find_doubt(agent, policy) is None:
-        return replace(agent, open_looks=0, look_at=0.0) if agent.open_looks else agent
-    looks = agent.open_looks + 1
-    return replace(agent, open_looks=looks, look_at=now + policy.compute_backoff_s(looks))
+    doubt = find_doubt(agent, policy)
+    looks = UNTRIED if doubt is None else policy.back_off(agent.looks, now, doubt.describe())
+    return agent if looks == agent.looks else replace(agent, looks=looks)
 
 
 def _unsettle_if_undone(agent: Agent, policy: Policy, now: float) -> Agent:
@@ -238,13 +237,13 @@ def _find_wait(agent: Agent, policy: Policy) -> Wait | None:
     if failure is not None:
         return Wait(failure.describe())
     doubt = find_doubt(agent, policy)
-    return None if doubt is None else Wait(f"{doubt.describe()}; looks again", agent.look_at)
+    return None if doubt is None else Wait(f"{doubt.describe()}; looks again", agent.looks.until)
 
 
 def _choose_inspection(agent: Agent, reason: str, now: float) -> Move:
     # Looking does no harm, so it goes on even where the phase is in ERROR: the operator may have mended the cause.
     step = agent.get_step(StepName.INSPECT)
-    if step.retry_at > now:
+    if step.backoff.until > now:
         return _back_off(step)
     return Start(StepName.INSPECT, reason)
 
@@ -256,7 +255,7 @@ def _choose_start(agent: Agent, name: StepName, policy: Policy, now: float) -> M
         if step.task.settings == spec.settings:
             return Wait(f"{name.value} is starting", is_brief=True)
         return End(step.task.id, f"{name.value} runs with settings that are wanted no more")
-    if step.retry_at > now:
+    if step.backoff.until > now:
         return _back_off(step)
     if is_repair(agent, name, policy):
         return Start(name, "it was complete and is lost")
@@ -267,4 +266,5 @@ def _choose_start(agent: Agent, name: StepName, policy: Policy, now: float) -> M
 
 
 def _back_off(step: Step) -> Wait:
-    return Wait(f"backs off after {step.attempts} failed attempts: {step.reason}", step.retry_at)
+    backoff = step.backoff
+    return Wait(f"backs off after {backoff.tries} failed attempts: {backoff.reason}", backoff.until)

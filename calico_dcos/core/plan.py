@@ -9,7 +9,7 @@ from .controls import describe_mark, describe_waiver
 from .decide import find_obstacle
 from .gates import PREFLIGHT, find_canary_gate, is_canary_complete
 from .model import Agent, Finding, Mark, Status, Step, StepName, TaskState
-from .phase import End, Move, Start, Wait, choose_move, find_reason_to_inspect
+from .phase import Ask, End, Move, Start, Wait, choose_move, find_reason_to_inspect
 from .standing import (
     Doubt,
     Failure,
@@ -170,10 +170,16 @@ def _explain(look: Look) -> str:
         return told if agent.release is None else f"{told} (slot {describe_mark('released', agent.release)})"
     if isinstance(move, Wait) and move.until is not None and move.until > look.now:
         return f"{move.reason} ({move.until - look.now:.0f} s to go)"
-    if not isinstance(move, Start | End):
-        return move.reason
-    if look.obstacle is not None or isinstance(move, End):
+    if isinstance(move, Ask) and (asked := state.questions.get(move.task_id)) is not None:
+        return f"{move.reason} ({asked.backoff.describe(look.now)})"
+    if not isinstance(move, Start):
         return look.obstacle or move.reason
+    return look.obstacle or _explain_start(look, move)
+
+
+def _explain_start(look: Look, move: Start) -> str:
+    """Say what an agent waits for of which the turn has come."""
+    state, agent = look.state, look.agent
     if not state.is_subscribed:
         return f"{move.step.value} waits for the Mesos master"
     if agent.key in state.shortfalls:
@@ -181,7 +187,9 @@ def _explain(look: Look) -> str:
         return f"no offer with {wanted} for {_describe_time(look.now - since)}"
     offered_at = state.offered_at.get(agent.key, agent.first_seen_at)
     if look.now - offered_at > 2 * state.policy.refuse_waiting_s:
-        return f"{move.step.value} waits for an offer: none for {_describe_time(look.now - offered_at)}"
+        asked = state.revives.get(agent.key)
+        told = "" if asked is None else f"; all are asked for {asked.describe(look.now)}"
+        return f"{move.step.value} waits for an offer: none for {_describe_time(look.now - offered_at)}{told}"
     return f"{move.step.value} is next: {move.reason}"
 
 
@@ -229,7 +237,7 @@ def _build_step(look: Look, name: StepName) -> StepView:
         message=message,
         badge=badge,
         task_id="" if step.task is None else step.task.id,
-        attempts=step.attempts,
+        attempts=step.backoff.tries,
         since=None if step.task is None else step.task.since,
         done_bytes=None if progress is None else progress.done_bytes,
         total_bytes=None if progress is None else progress.total_bytes,
@@ -246,7 +254,7 @@ def _judge_step(look: Look, name: StepName, step: Step) -> tuple[Status, str, Ba
     if look.failure is not None and look.failure.step is name:
         return Status.ERROR, look.failure.reason, _BADGES.get(look.failure.finding, Badge.NONE)
     if look.doubt is not None and look.doubt.step is name:
-        left_s = max(0.0, look.agent.look_at - look.now)
+        left_s = max(0.0, look.agent.looks.until - look.now)
         return Status.DELAYED, f"{look.doubt.describe()} (looks again in {left_s:.0f} s)", _BADGES[look.doubt.finding]
     return (*_judge_wanted(look, name, step), Badge.NONE)
 
@@ -265,8 +273,8 @@ def _judge_wanted(look: Look, name: StepName, step: Step) -> tuple[Status, str]:
         progress = look.state.progress.get(step.task.id)
         is_up = step.task.state in (TaskState.RUNNING, TaskState.KILLING)
         return (Status.STARTED if is_up else Status.STARTING), "" if progress is None else progress.message
-    if step.retry_at > look.now:
-        return Status.DELAYED, f"{step.reason} (again in {step.retry_at - look.now:.0f} s)"
+    if step.backoff.until > look.now:
+        return Status.DELAYED, f"{step.backoff.reason} (again in {step.backoff.until - look.now:.0f} s)"
     if look.current is name and look.obstacle is not None:
         return Status.WAITING, look.obstacle
     return Status.PENDING, ""

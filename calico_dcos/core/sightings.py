@@ -29,6 +29,7 @@ def fold_offers(state: State, offers: tuple[Offer, ...], now: float) -> State:
             state.with_advanced(agent, now),
             offers=state.offers.set(offer.id, HeldOffer(offer, now, agent.number)),
             offered_at=state.offered_at.set(key, now),
+            revives=state.revives.delete(key) if key in state.revives else state.revives,
         )
         state = _with_maintenance(state, key, offer)
     return state

@@ -147,16 +147,16 @@ def find_failure(agent: Agent, policy: Policy) -> Failure | None:
         return refusal
     for name in StepName:
         step = agent.get_step(name)
-        if step.attempts < policy.max_attempts:
+        if step.backoff.tries < policy.max_attempts:
             continue
         if name is StepName.INSPECT:
             is_exempt = is_settled(agent, policy)
         else:
             is_exempt = is_step_done(agent, name, policy) or is_repair(agent, name, policy)
         if not is_exempt:
-            return Failure(name, step.reason)
+            return Failure(name, step.backoff.reason)
     doubt = find_doubt(agent, policy)
-    if doubt is not None and doubt.finding is Finding.AT_FAULT and agent.open_looks >= policy.max_attempts:
+    if doubt is not None and doubt.finding is Finding.AT_FAULT and agent.looks.tries >= policy.max_attempts:
         return Failure(doubt.step, doubt.reason, Finding.AT_FAULT)
     return None
 

@@ -16,7 +16,7 @@ from .command import AuditEntry, Controls
 from .connectivity import Run
 from .events import Progressed
 from .memory import Batch, Memory, clamp
-from .model import Agent, Maintenance, Node, Offer, StepName, Task, TaskRef
+from .model import UNTRIED, Agent, Backoff, Maintenance, Node, Offer, StepName, Task, TaskRef
 from .phase import advance
 from .standing import find_failure, find_next_step, is_repair, is_settled
 from .steps import Policy
@@ -42,14 +42,12 @@ class Question:
     """A task whose state the master has to tell us.
 
     Attributes:
-        ask_at: when to ask, or to ask again.
-        tries: how often it was asked.
+        backoff: of asking.
         is_after_offer: whether the task's agent was offered since the task was lost sight of, so that LOST means dead.
     """
 
     agent_key: str
-    ask_at: float
-    tries: int = 0
+    backoff: Backoff
     is_after_offer: bool = False
 
 
@@ -95,7 +93,8 @@ class State:
         untested: keys of complete agents that are to be tested before the walk goes on.
         tested: keys of complete agents of which the connectivity test passed under the settings of today.
         connectivity: the newest run of the connectivity test.
-        deactivated: when to ask next that an agent which we deactivated is offered again, by agent key.
+        deactivated: back-off of asking that an agent which we deactivated is offered again, by agent key.
+        revives: back-off of asking for all offers on account of an agent that gets none, by agent key.
         changed: keys of agents that the store does not have as they are: not in a list, which would be copied for each.
         unsaved: what else the store does not have yet.
         wall_ahead_s: how much what clocks on walls show is ahead of the time that everything else goes by.
@@ -148,7 +147,8 @@ class State:
     untested: Map[str, None] = field(default_factory=Map)
     tested: Map[str, None] = field(default_factory=Map)
     connectivity: Run | None = None
-    deactivated: Map[str, float] = field(default_factory=Map)
+    deactivated: Map[str, Backoff] = field(default_factory=Map)
+    revives: Map[str, Backoff] = field(default_factory=Map)
     changed: Map[str, None] = field(default_factory=Map)
     unsaved: Batch = field(default_factory=Batch)
 
@@ -204,6 +204,7 @@ class State:
             twins=_discard(self.twins, key),
             shortfalls=_discard(self.shortfalls, key),
             deactivated=_discard(self.deactivated, key),
+            revives=_discard(self.revives, key),
             keys_by_id=_discard(self.keys_by_id, agent.agent_id),
             tasks=tasks,
             questions=questions,
@@ -238,7 +239,7 @@ class State:
             deactivated=_keep(
                 self.deactivated,
                 key,
-                None if agent.deactivated_since is None else self.deactivated.get(key, 0.0),
+                None if agent.deactivated_since is None else self.deactivated.get(key, UNTRIED),
             ),
             last_restart_at=max(self.last_restart_at, agent.restarted_at),
             released=_discard(self.released, key) if agent.release is None else self.released.set(key, None),

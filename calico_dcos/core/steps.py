@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from .model import StepName
+from .model import Backoff, StepName
 from .pace import Pace
 
 SERVICES = frozenset({StepName.ETCD_PROXY, StepName.CALICO_NODE})
@@ -97,6 +97,6 @@ class Policy:
         """
         return min(self.max_refuse_waiting_s, max(self.refuse_waiting_s, waiting * 0.02))
 
-    def compute_backoff_s(self, attempts: int) -> float:
-        """How long to wait after this many failed attempts (one or more): doubling, capped."""
-        return min(self.max_backoff_s, self.backoff_s * 2.0 ** (min(attempts, 32) - 1))
+    def back_off(self, backoff: Backoff, now: float, reason: str) -> Backoff:
+        """Let a host be after one more failure there."""
+        return backoff.grow(now, self.backoff_s, self.max_backoff_s, reason)

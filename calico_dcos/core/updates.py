@@ -6,14 +6,14 @@ from dataclasses import replace
 
 from .connectivity_updates import fold_trial_failed, fold_trial_update
 from .events import Downloaded, Failed, Inspected, Progressed, TaskUpdated
-from .model import Agent, Finding, Inspection, StepName, Task, TaskState
+from .model import UNTRIED, Agent, Backoff, Finding, Inspection, StepName, Task, TaskState
 from .phase import count_look
 from .standing import is_settled
 from .state import State
 
 _EXECUTOR_TERMINATED = "REASON_EXECUTOR_TERMINATED"
 # Ends in which the task's command was never at fault.
-_BLAMELESS = frozenset({TaskState.GONE, TaskState.GONE_BY_OPERATOR, TaskState.DROPPED})
+_BLAMELESS = frozenset({TaskState.GONE, TaskState.GONE_BY_OPERATOR})
 
 
 def fold_update(state: State, update: TaskUpdated, now: float) -> State:
@@ -106,10 +106,8 @@ def _fail(state: State, agent: Agent, name: StepName, reason: str, now: float) -
     step = agent.get_step(name)
     healthy_since = None if step.task is None else step.task.healthy_since
     was_stable = healthy_since is not None and now - healthy_since >= policy.stability_s
-    attempts = 0 if was_stable else step.attempts + 1
-    retry_at = now if was_stable else now + policy.compute_backoff_s(attempts)
-    failed = replace(step, attempts=attempts, retry_at=retry_at, reason=reason)
-    return agent.with_step(name, failed).with_note(now, f"{name.value} failed: {reason}")
+    backoff = Backoff(0, now, reason) if was_stable else policy.back_off(step.backoff, now, reason)
+    return agent.with_step(name, replace(step, backoff=backoff)).with_note(now, f"{name.value} failed: {reason}")
 
 
 def fold_inspected(state: State, event: Inspected, now: float) -> State:
@@ -143,7 +141,7 @@ def _is_of_today(state: State, inspection: Inspection | None) -> bool:
 
 def _reset_inspect(agent: Agent) -> Agent:
     step = agent.get_step(StepName.INSPECT)
-    return agent.with_step(StepName.INSPECT, replace(step, attempts=0, retry_at=0.0, reason=""))
+    return agent.with_step(StepName.INSPECT, replace(step, backoff=UNTRIED))
 
 
 def _forget_undone(state: State, agent: Agent, inspection: Inspection, now: float) -> Agent:

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
 from calico_dcos.core.actions import Call, Deactivate, Decline, Reactivate
-from calico_dcos.core.events import Disconnected, Event, OfferRescinded, OffersReceived, Rejected, Subscribed
-from calico_dcos.core.model import Offer
+from calico_dcos.core.events import (
+    Disconnected,
+    Event,
+    OfferRescinded,
+    OffersReceived,
+    Rejected,
+    Subscribed,
+    TaskUpdated,
+)
+from calico_dcos.core.model import Offer, TaskState
 
 from .calls import build_call
 from .cordons import Cordons
@@ -58,6 +66,7 @@ class MesosDriver:
             build_framework=self._build_framework,
             on_message=self._take_message,
             on_end=lambda: post(Disconnected()),
+            on_refusal=self._take_refusal,
             login=login,
             timing=timing or Timing(),
         )
@@ -124,6 +133,13 @@ class MesosDriver:
                 log.info("Agent or executor failed: %.300s", message.get("failure"))
             case unknown:
                 log.debug("Ignores a message of type %.60s", unknown)
+
+    def _take_refusal(self, accept: Mapping[str, Any], words: str) -> None:
+        """Tell of the end of tasks that never began: of a call that it refuses, the master says nothing later."""
+        for operation in accept["accept"]["operations"]:
+            for task in operation["launch"]["task_infos"]:
+                task_id, agent_id = task["task_id"]["value"], task["agent_id"]["value"]
+                self._post(TaskUpdated(task_id, agent_id, TaskState.ERROR, f"Mesos refused the launch: {words}"))
 
     def _take_offers(self, offers: list[Any]) -> None:
         """Post those that can be read, and give the others back: what nobody answers is nobody's any more."""

@@ -62,16 +62,18 @@ class Subscription(pymesos.MesosSchedulerDriver):  # type: ignore[misc]  # pymes
         build_framework: makes FrameworkInfo from the master's version and the framework's id.
         on_message: takes each event of the master as it came, but heartbeats; in pymesos' thread.
         on_end: hears that a subscription ended.
+        on_refusal: hears of each ACCEPT that the master refused, with its words.
         login: for a Mesos that authenticates.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it tells of has many parts
         self,
         *,
         master: str,
         build_framework: Callable[[str, str | None], dict[str, Any]],
         on_message: Callable[[dict[str, Any]], None],
         on_end: Callable[[], None],
+        on_refusal: Callable[[Mapping[str, Any], str], None],
         login: Login | None = None,
         timing: Timing,
     ) -> None:
@@ -89,6 +91,7 @@ class Subscription(pymesos.MesosSchedulerDriver):  # type: ignore[misc]  # pymes
         self._build_framework = build_framework
         self._on_message = on_message
         self._on_end = on_end
+        self._on_refusal = on_refusal
         self._timing = timing
         self._stopping = threading.Event()
         self._hurry = threading.Event()
@@ -246,6 +249,7 @@ class Subscription(pymesos.MesosSchedulerDriver):  # type: ignore[misc]  # pymes
             self._end_connection()
         elif body["type"] == "ACCEPT":
             self._give_back(body)
+            self._on_refusal(body, f"{status} {reason}")
         return False
 
     # Its own

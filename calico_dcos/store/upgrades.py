@@ -16,7 +16,7 @@ def upgrade_agent(agent: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         KeyError, TypeError, AttributeError: it is no such agent.
     """
-    steps = {name: dict(step) for name, step in agent.get("steps", {}).items()}
+    steps = {name: _upgrade_step(step) for name, step in agent.get("steps", {}).items()}
     launches = [(step["task"]["launched_at"], name) for name, step in steps.items() if step.get("task") is not None]
     numbers = {name: number for number, (_, name) in enumerate(sorted(launches), 1)}
     for name, number in numbers.items():
@@ -40,5 +40,11 @@ def upgrade_agent(agent: Mapping[str, Any]) -> dict[str, Any]:
         "number": newest,
         "changed": changed,
         "retried": retried,
+        "looks": {"tries": agent.get("open_looks", 0), "until": agent.get("look_at", 0.0)},
         "retry_word": f"{agent.get('retried_at', 0.0):.3f}",
     }
+
+
+def _upgrade_step(step: Mapping[str, Any]) -> dict[str, Any]:
+    names = {"tries": "attempts", "until": "retry_at", "reason": "reason"}
+    return {**step, "backoff": {name: step[old] for name, old in names.items() if old in step}}

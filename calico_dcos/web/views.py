@@ -200,8 +200,8 @@ def _build_step(step: StepView) -> Json:
 
 def _build_attempt(step: Step) -> Json:
     return {
-        "reason": step.reason,
-        "retry_at": step.retry_at or None,
+        "reason": step.backoff.reason,
+        "retry_at": step.backoff.until or None,
         "task": None if step.task is None else _build_task(step.task),
     }
 

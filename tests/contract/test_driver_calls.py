@@ -9,7 +9,7 @@ import pytest
 
 from calico_dcos.core.actions import Acknowledge, Call, Decline, Kill, Launch, Reconcile, Revive
 from calico_dcos.core.events import OffersReceived, TaskUpdated
-from calico_dcos.core.model import Resource, ResourceKind, StepName, TaskRef
+from calico_dcos.core.model import Resource, ResourceKind, StepName, TaskRef, TaskState
 from tests.contract.driver_harness import run_driver, run_subscribed_driver
 from tests.contract.scripted_master import Answer, ScriptedMaster, serve_master
 
@@ -105,7 +105,11 @@ def test_an_offer_whose_launch_is_refused_is_given_back(
         assert [call["type"] for call in master.calls] == ["ACCEPT", "DECLINE"]
         assert master.calls[1]["decline"] == {"offer_ids": [{"value": "o-1"}], "filters": {"refuse_seconds": 30.0}}
         assert len(master.streams) == 1
+        refused = harness.wait_for_event(TaskUpdated)
     assert f"refused ACCEPT: {status} Failed to parse the launch for reasons" in caplog.text
+    # Mesos says nothing more of what it refused.
+    assert (refused.task_id, refused.agent_id, refused.state, refused.uuid) == ("cni.1", "S1", TaskState.ERROR, "")
+    assert refused.message.startswith(f"Mesos refused the launch: {status} Failed to parse the launch for reasons")
 
 
 def test_an_update_is_acknowledged_by_nobody_but_the_scheduler(master: ScriptedMaster) -> None:

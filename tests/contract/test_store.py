@@ -17,7 +17,7 @@ import pytest
 
 from calico_dcos.core.command import AUDIT_LENGTH, AuditEntry, Controls
 from calico_dcos.core.memory import Batch, Memory
-from calico_dcos.core.model import Agent, Change, Inspection, Mark, Note, Step, StepName, Task, TaskState
+from calico_dcos.core.model import Agent, Backoff, Change, Inspection, Mark, Note, Step, StepName, Task, TaskState
 from calico_dcos.scheduler import Store, StoreError, StoreHeldError
 from tests.contract.real_etcd import RealEtcd, start_etcd
 from tests.contract.real_zookeeper import RealZooKeeper, start_zookeeper
@@ -320,7 +320,7 @@ def build_full_agent() -> Agent:
         refusals={"docker-cluster-store": "swarm: leave it"},
         facts={"docker": {"version": "1.13.1", "live": None, "flags": ["-H", 1, 2.5, True]}, "name": "hôst \x00"},
     )
-    step = Step(task=task, attempts=2, retry_at=9.5, reason="it broke", completed_as="abc")
+    step = Step(task=task, backoff=Backoff(2, 9.5, "it broke"), completed_as="abc")
     return Agent(
         key="10.0.0.1:5061",
         agent_id="S1",

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from calico_dcos.core.model import Agent, Change, Inspection, Note, Step, StepName, Task, TaskState
+from calico_dcos.core.model import Agent, Backoff, Change, Inspection, Note, Step, StepName, Task, TaskState
 from calico_dcos.store.codec import VERSION, DecodeError, Pin, decode, encode
 from calico_dcos.store.staging import COMMITTED, STAGED, Limit, finish, overlay, split, write
 
@@ -35,9 +35,7 @@ _tasks = st.builds(
 _steps = st.builds(
     Step,
     task=st.none() | _tasks,
-    attempts=st.integers(0, 100),
-    retry_at=_times,
-    reason=_texts,
+    backoff=st.builds(Backoff, st.integers(0, 100), _times, _texts),
     completed_as=_texts,
 )
 _changes = st.builds(
@@ -130,12 +128,21 @@ def test_an_agent_that_was_ordered_by_time_is_in_the_same_order_by_number(
     assert b'"version":2' in encode(agent)
 
 
+def test_waits_of_an_older_release_go_on() -> None:
+    step = {"attempts": 3, "retry_at": 7.0, "reason": "no disk", "completed_as": "s"}
+
+    agent = decode(build_record(1, steps={"cni": step}, open_looks=2, look_at=9.0), Agent)
+
+    assert agent.get_step(StepName.CNI) == Step(backoff=Backoff(3, 7.0, "no disk"), completed_as="s")
+    assert agent.looks == Backoff(2, 9.0)
+
+
 def test_what_another_release_added_is_dropped() -> None:
-    steps = {"inspect": {"attempts": 1, "colour": "red"}, "libnetwork": {"attempts": 2}}
+    steps = {"inspect": {"backoff": {"tries": 1}, "colour": "red"}, "libnetwork": {"backoff": {}}}
 
     agent = decode(build_record(colour="red", steps=steps), Agent)
 
-    assert agent.steps == {StepName.INSPECT: Step(attempts=1)}
+    assert agent.steps == {StepName.INSPECT: Step(backoff=Backoff(1))}
 
 
 @pytest.mark.parametrize(

@@ -105,7 +105,7 @@ def test_service_that_is_switched_off_ends_once_the_others_go_without_it_one_age
         assert agent.settled_at is not None
         assert agent.inspection.at >= proxy.since
         assert agent.settled_at >= proxy.since + policy.stability_s
-        assert agent.get_step(PROXY).attempts == 0
+        assert agent.get_step(PROXY).backoff.tries == 0
 
 
 def build_switched_off() -> tuple[FakeCluster, FakeHost, str]:

@@ -417,10 +417,10 @@ def test_own_deactivation_is_remembered_and_taken_back_until_it_is_confirmed() -
     ended = TaskUpdated(launch.task_id, host.agent_id, TaskState.FINISHED, uuid="dXVpZA==")
     asked = [act for act in after.feed(ended) if isinstance(act, Reactivate)]
     assert len(asked) == 1
-    for _ in range(25):
+    for _ in range(35):
         after.now += 1
         asked += [act for act in after.feed(Ticked()) if isinstance(act, Reactivate)]
-    assert len(asked) == 3, "asked again every ten seconds"
+    assert len(asked) == 3, "asked again, after ten seconds and after twenty more"
 
     after.feed(Reactivated(key))
     assert after.state.agents[key].deactivated_since is None

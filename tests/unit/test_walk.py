@@ -190,7 +190,7 @@ def test_reported_reason_wins_over_what_mesos_says() -> None:
         TaskUpdated(task_id, "S1", TaskState.FAILED, message="Command exited with status 1"),
     )
 
-    assert cluster.state.agents["agent1.test"].get_step(StepName.INSPECT).reason == "no space left on /var"
+    assert cluster.state.agents["agent1.test"].get_step(StepName.INSPECT).backoff.reason == "no space left on /var"
 
 
 def test_scheduler_that_starts_again_goes_on_where_it_was() -> None:

@@ -10,7 +10,7 @@ import pytest
 from immutables import Map
 
 from calico_dcos.core.memory import Memory
-from calico_dcos.core.model import Agent, Change, Inspection, Note, Status, Step, StepName, Task, TaskState
+from calico_dcos.core.model import Agent, Backoff, Change, Inspection, Note, Status, Step, StepName, Task, TaskState
 from calico_dcos.core.plan import PhaseView, PlanView, StepView
 from calico_dcos.core.state import restore
 from calico_dcos.core.steps import Policy, StepSpec
@@ -117,7 +117,11 @@ def test_the_detail_tells_facts_changes_refusals_history_and_attempts() -> None:
             warnings={"cni": ("old.conf configures network calico too",)},
         ),
         history=(Note(80.0, "first seen"),),
-        steps={StepName.CNI: Step(Task("cni-1", "a1-S1", 60.0, "s", TaskState.RUNNING), attempts=2, reason="no disk")},
+        steps={
+            StepName.CNI: Step(
+                Task("cni-1", "a1-S1", 60.0, "s", TaskState.RUNNING), backoff=Backoff(2, reason="no disk")
+            )
+        },
     )
     detail = build_detail(known, phase("a1", Status.IN_PROGRESS, WORKING))
     assert detail["facts"] == {"docker": {"version": "20.10"}}
