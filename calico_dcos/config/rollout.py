@@ -71,5 +71,6 @@ class RolloutSettings:
         24 * 3600.0,
         f"{SECTION}.forget-agents-after",
         "Seconds after which an agent leaves the plan that is no longer registered with the Mesos master. One that "
-        "holds a slot never does by itself.",
+        "holds a slot, has an operator's word on it, or tasks of which nobody knows that they ended, never does by "
+        "itself.",
     )

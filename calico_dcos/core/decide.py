@@ -9,6 +9,7 @@ from itertools import islice
 from immutables import Map
 
 from .actions import Action, Deactivate, Decline, Kill, Launch, Reactivate, Reconcile, Revive
+from .adoption import label, settle_strangers
 from .connectivity import TrialKind
 from .connectivity_moves import end_trials, is_awaited, launch_trial
 from .connectivity_walk import find_test_gate
@@ -56,7 +57,8 @@ def decide(state: State, now: float, new_task_id: NewTaskId) -> Decision:
     ended, kills = end_trials(decision.state, now)
     decision = decision.then(ended, *kills)
     decision = _ask(decision, now)
-    decision = _kill_strangers(decision)
+    settled, kills = settle_strangers(decision.state, now)
+    decision = decision.then(settled, *kills)
     decision = _reactivate(decision, now)
     decision = _revive(decision, now)
     return replace(decision, state=_note_walk(decision.state, now))
@@ -194,7 +196,7 @@ def _start(
         return _decline(Decision(state, decision.actions), offer, policy.refuse_waiting_s, f"no {resources.text}")
     settings = policy.settings if start.step is StepName.INSPECT else spec.settings
     task = Task(
-        id=new_task_id(start.step),
+        id=label(new_task_id(start.step), spec, policy),
         agent_id=offer.agent_id,
         launched_at=now,
         settings=settings,
@@ -319,17 +321,6 @@ def _ask_after_the_silent(state: State, now: float) -> State:
         if trial.state.is_active and trial.id not in state.heard and trial.id not in questions:
             questions = questions.set(trial.id, Question(key, Backoff(until=now)))
     return replace(state, questions=questions)
-
-
-def _kill_strangers(decision: Decision) -> Decision:
-    state = decision.state
-    if state.reconciled_at is None or not state.strangers:
-        return decision
-    kills = tuple(
-        Kill(TaskRef(task_id, agent_id), "runs for this framework, but no step remembers it")
-        for task_id, agent_id in state.strangers.items()
-    )
-    return decision.then(replace(state, strangers=Map()), *kills)
 
 
 def _reactivate(decision: Decision, now: float) -> Decision:

@@ -10,6 +10,7 @@ from .decide import find_obstacle
 from .gates import PREFLIGHT, find_canary_gate, is_canary_complete
 from .model import Agent, Finding, Mark, Status, Step, StepName, TaskState
 from .phase import Ask, End, Move, Start, Wait, choose_move, find_reason_to_inspect
+from .sightings import list_ties
 from .standing import (
     Doubt,
     Failure,
@@ -195,8 +196,9 @@ def _explain_start(look: Look, move: Start) -> str:
 
 def _describe_absence(look: Look, since: float) -> str:
     told = f"not registered with the Mesos master for {_describe_time(look.now - since)}"
-    if look.agent.slot_since is not None:
-        return f"{told}; keeps its slot until it is back, or an operator forgets it"
+    ties = list_ties(look.agent)
+    if ties:
+        return f"{told}; stays in the plan until it is back, or an operator forgets it: {', '.join(ties)}"
     return f"{told}; leaves the plan after {_describe_time(look.state.policy.forget_after_s)}"
 
 

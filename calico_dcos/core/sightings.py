@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from .events import RosterAgent, RosterRead
-from .model import Agent, Offer, Step, TaskState, build_agent_key
+from .model import Agent, Offer, Step, StepName, TaskState, build_agent_key
 from .state import HeldOffer, State
 from .twins import with_twins
 
@@ -103,7 +103,7 @@ def _count_absence(state: State, event: RosterRead, now: float) -> State:
 
 
 def _is_to_be_forgotten(state: State, agent: Agent, now: float) -> bool:
-    if agent.absent_since is None or agent.slot_since is not None:
+    if agent.absent_since is None or list_ties(agent):
         return False
     return now - agent.absent_since >= state.policy.forget_after_s
 
@@ -112,3 +112,12 @@ def _see(agent: Agent, now: float) -> Agent:
     if agent.absent_since is None:
         return agent
     return replace(agent, absent_since=None).with_note(now, "is registered with the Mesos master again")
+
+
+def list_ties(agent: Agent) -> list[str]:
+    """Why an agent that left must not be forgotten by itself; empty if nothing would be lost with it."""
+    marks = [agent.pause, agent.release, *(mark for step in agent.steps.values() for mark in (step.skip, step.forced))]
+    alive = [name.value for name in StepName if (task := agent.get_step(name).task) and not task.state.is_ended]
+    ties = ["it holds a slot"] if agent.slot_since is not None else []
+    ties += ["an operator's word is on it"] if any(mark is not None for mark in marks) else []
+    return ties + ([f"nobody knows that {', '.join(alive)} ended there"] if alive else [])

@@ -27,7 +27,7 @@ from calico_dcos.core.plan import build_phase, build_plan
 from calico_dcos.core.standing import is_proven, is_settled
 from calico_dcos.core.state import State, restore
 from calico_dcos.core.steps import SERVICES, Policy
-from tests.unit.storm_hosts import Host
+from tests.unit.storm_hosts import HEALTHY, Host
 from tests.unit.walking import ONE_SHOTS
 
 CALM_S = 900
@@ -231,6 +231,12 @@ class Storm:
             if host.is_gone and host.name in self.state.absent:
                 self.feed(Commanded(Command(CommandName.FORGET, host.name), "T"))
 
+    def forget(self, host: Host) -> None:
+        """Let an operator forget an agent that is away, and may come back with all that runs there."""
+        if host.name in self.state.absent:
+            self.tell(f"an operator forgets {host.name}")
+            self.feed(Commanded(Command(CommandName.FORGET, host.name), "T"))
+
     def calm_down(self) -> None:
         """End all failures, and wait until everything is complete.
 
@@ -272,7 +278,11 @@ class Storm:
         """Whether every agent is settled, and the plan says so."""
         there = [host for host in self.hosts if not host.is_gone]
         is_settled = len(self.state.agents) == len(there) and not self.state.unsettled and not self.state.repairs
-        lives_on = any(task.id in self._forgotten_tasks for host in there for task in host.get_live())
+        lives_on = any(
+            task.id in self._forgotten_tasks and self.state.get_task(task.id) is None
+            for host in there
+            for task in host.get_live()
+        )
         return is_settled and not lives_on and build_plan(self.state, self.clock).status is Status.COMPLETE
 
     def check_end(self) -> None:
@@ -482,10 +492,12 @@ class Storm:
             elif asked.is_unreachable:
                 self._answer(ref, TaskState.UNREACHABLE)
             elif asked.is_registered and asked.is_up:
-                self._answer(ref, asked.tasks[ref.task_id].state if ref.task_id in asked.tasks else TaskState.GONE)
+                known = asked.tasks.get(ref.task_id)
+                is_up = known is not None and known.step in SERVICES and known.stage >= HEALTHY and not known.is_over
+                self._answer(ref, TaskState.GONE if known is None else known.state, is_healthy=True if is_up else None)
 
-    def _answer(self, ref: TaskRef, state: TaskState) -> None:
-        self.inbox.append(TaskUpdated(ref.task_id, ref.agent_id, state, is_reconciliation=True))
+    def _answer(self, ref: TaskRef, state: TaskState, *, is_healthy: bool | None = None) -> None:
+        self.inbox.append(TaskUpdated(ref.task_id, ref.agent_id, state, is_reconciliation=True, is_healthy=is_healthy))
 
     def _void_offers(self, host: Host) -> None:
         self._outstanding = {offer: agent for offer, agent in self._outstanding.items() if agent != host.agent_id}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from calico_dcos.core.actions import Kill, Revive
 from calico_dcos.core.command import Command, CommandName, Outcome
 from calico_dcos.core.controls import judge
@@ -44,6 +46,13 @@ def leave(cluster: FakeCluster, gone: FakeHost) -> None:
     cluster.feed(read_roster(*(host for host in cluster.hosts.values() if host is not gone)))
 
 
+def end_tasks(cluster: FakeCluster, gone: FakeHost) -> None:
+    """Let everybody know that nothing runs on a host any more."""
+    for task_id in list(gone.running):
+        del gone.running[task_id]
+        cluster.feed(TaskUpdated(task_id, gone.agent_id, TaskState.GONE))
+
+
 def forget_by_time(cluster: FakeCluster, gone: FakeHost) -> None:
     cluster.now += FORGET_S
     cluster.feed(read_roster(*(host for host in cluster.hosts.values() if host is not gone)))
@@ -75,6 +84,7 @@ def test_agent_that_left_says_so_and_leaves_the_plan_after_its_time() -> None:
     leave(cluster, hosts[1])
 
     told = "not registered with the Mesos master for 0 s; leaves the plan after 10 min"
+    end_tasks(cluster, hosts[1])
     assert explain(cluster.state, hosts[1], cluster.now) == told
     forget_by_time(cluster, hosts[1])
     assert list(cluster.state.agents) == [hosts[0].hostname]
@@ -197,9 +207,10 @@ def test_agent_that_holds_a_slot_is_forgotten_by_an_operator_only() -> None:
     cluster, hosts, dead = build_cut_short()
     leave(cluster, dead)
     forget_by_time(cluster, dead)
-    assert explain(cluster.state, dead, cluster.now).endswith(
-        "keeps its slot until it is back, or an operator forgets it"
+    told = (
+        "stays in the plan until it is back, or an operator forgets it: it holds a slot, nobody knows that etcd-proxy"
     )
+    assert told in explain(cluster.state, dead, cluster.now)
 
     command = Command(CommandName.FORGET, dead.hostname, who="ann", reason="the machine burnt")
     cluster.feed(Commanded(command, "T"))
@@ -221,30 +232,98 @@ def test_agent_that_is_there_is_not_forgotten() -> None:
     assert judge(cluster.state, Command(CommandName.FORGET), cluster.now).message == "forget is for one agent: name it"
 
 
-def test_forgotten_agent_that_returns_is_met_anew_and_what_still_runs_there_is_ended() -> None:
+def forget_by_hand(cluster: FakeCluster, gone: FakeHost) -> None:
+    leave(cluster, gone)
+    cluster.feed(Commanded(Command(CommandName.FORGET, gone.hostname), "T"))
+    assert gone.hostname not in cluster.state.agents
+
+
+def test_forgotten_agent_that_returns_is_met_anew_and_its_services_are_adopted() -> None:
     cluster, hosts = build_walked(2)
     back = hosts[1]
+    forget_by_hand(cluster, back)
+    before, running = list(back.launched), dict(back.running)
+    back.is_offering = True
+    cluster.actions.clear()
+
+    # They are heard of before their agent is.
+    for task_id in list(back.running):
+        cluster._perform(cluster.feed(TaskUpdated(task_id, back.agent_id, TaskState.RUNNING, uuid="dQ==")))
+    cluster.run_until(cluster.is_complete)
+
+    assert not [action for action in cluster.actions if isinstance(action, Kill)]
+    assert back.launched[len(before) :] == [StepName.INSPECT]
+    assert back.running == running
+    agent = cluster.state.agents[back.hostname]
+    assert {task_id for step in agent.steps.values() if step.task for task_id in [step.task.id]} >= set(running)
+
+
+def test_adopted_service_with_settings_that_are_wanted_no_more_is_ended_in_a_slot() -> None:
+    cluster, hosts = build_walked(2)
+    back = hosts[1]
+    forget_by_hand(cluster, back)
+    back.running = {f"{name.value}.of-an-older-release": name for name in back.running.values()}
+    back.is_offering = True
+    cluster.actions.clear()
+    for task_id in list(back.running):
+        cluster._perform(cluster.feed(TaskUpdated(task_id, back.agent_id, TaskState.RUNNING, uuid="dQ==")))
+
+    cluster.run_until(lambda: any(isinstance(action, Kill) for action in cluster.actions))
+    assert list(cluster.state.slots) == [back.hostname]
+
+    cluster.run_until(cluster.is_complete)
+
+
+def test_second_task_of_one_service_is_ended() -> None:
+    cluster, hosts = build_walked(1)
+
+    actions = cluster.feed(TaskUpdated("calico-node.second.ab-cd", hosts[0].agent_id, TaskState.RUNNING, uuid="dQ=="))
+
+    assert [action.task.task_id for action in actions if isinstance(action, Kill)] == ["calico-node.second.ab-cd"]
+
+
+@pytest.mark.parametrize("word", [CommandName.SKIP, CommandName.PAUSE])
+def test_agent_with_an_operators_word_on_it_keeps_it_however_long_it_is_away(word: CommandName) -> None:
+    cluster, hosts = build_walked(2)
+    back = hosts[1]
+    step = StepName.DOCKER_CLUSTER_STORE if word is CommandName.SKIP else None
+    command = Command(word, back.hostname, step, who="ann", reason="never touch Docker here")
+    cluster.feed(Commanded(command, "T"))
+    leave(cluster, back)
+    end_tasks(cluster, back)
+
+    forget_by_time(cluster, back)
+
+    assert "an operator's word is on it" in explain(cluster.state, back, cluster.now)
+    agent = cluster.state.agents[back.hostname]
+    mark = agent.pause if step is None else agent.get_step(step).skip
+    assert mark is not None
+    assert mark.reason == "never touch Docker here"
+
+
+def test_agent_of_which_nobody_knows_that_its_tasks_ended_is_not_forgotten_and_nothing_of_it_is_killed() -> None:
+    cluster, hosts = build_walked(2)
+    back = hosts[1]
+    for task_id in back.running:
+        cluster.feed(TaskUpdated(task_id, back.agent_id, TaskState.UNREACHABLE))
     leave(cluster, back)
     forget_by_time(cluster, back)
-    before = list(back.launched)
+    assert "nobody knows that etcd-proxy, calico-node ended there" in explain(cluster.state, back, cluster.now)
+    launched = list(back.launched)
+    cluster.actions.clear()
+
     back.is_offering = True
+    cluster.run_until(lambda: not cluster.state.absent and cluster.is_complete())
 
-    actions = [
-        action
-        for task_id in list(back.running)
-        for action in cluster.feed(TaskUpdated(task_id, back.agent_id, TaskState.RUNNING, uuid="dQ=="))
-    ]
-    cluster._perform(actions)
-
-    assert len([action for action in actions if isinstance(action, Kill)]) == 2
-    cluster.run_until(cluster.is_complete)
-    assert back.launched[len(before) :] == [StepName.INSPECT, StepName.ETCD_PROXY, StepName.CALICO_NODE]
+    assert not [action for action in cluster.actions if isinstance(action, Kill)]
+    assert StepName.DOCKER_CLUSTER_STORE not in back.launched[len(launched) :]
 
 
 def test_overview_drops_the_phase_of_a_forgotten_agent() -> None:
     cluster, hosts = build_walked(2)
     before = refresh_overview(Overview(), cluster.state, cluster.now)
     leave(cluster, hosts[1])
+    end_tasks(cluster, hosts[1])
     between = refresh_overview(before, cluster.state, cluster.now)
     assert between.plan.phases[1].message.startswith("not registered")
     forget_by_time(cluster, hosts[1])

@@ -142,6 +142,11 @@ class Weather(RuleBasedStateMachine):
         self.storm.make_useless(self.get_host(number), steps)
 
     @rule(number=NUMBERS)
+    def agent_that_is_away_is_forgotten(self, number: int) -> None:
+        self.storm.read_roster()
+        self.storm.forget(self.get_host(number))
+
+    @rule(number=NUMBERS)
     def agent_repeats_its_updates(self, number: int) -> None:
         self.get_host(number).send_again()
 

@@ -223,7 +223,8 @@ class FakeCluster:
         for ref in action.tasks:
             host = self.hosts[ref.agent_id]
             state = TaskState.RUNNING if ref.task_id in {*host.running, *host.trials} else TaskState.GONE
-            self.update(ref.task_id, host, state, is_reconciliation=True)
+            is_healthy = True if ref.task_id in host.running else None
+            self.update(ref.task_id, host, state, is_reconciliation=True, is_healthy=is_healthy)
 
     def _run(self, launch: Launch) -> None:
         host = self.hosts[launch.agent_id]
