@@ -87,6 +87,8 @@ def write_status(listing: Json) -> Iterator[str]:
     for agent in summary["active"]:
         current = find_current(agent)
         yield f"now: {agent['key']}: {'' if current is None else current['name'] + ': '}{agent['message']}"
+    if summary.get("next"):
+        yield f"next: {', '.join(summary['next'])}"
     for waiting in summary["reasons"]:
         yield f"waiting: {waiting['agents']} because: {waiting['reason']}"
     for error in summary["errors"]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .framework import SECTION as FRAMEWORK_SECTION
-from .kinds import Number, Whole
+from .kinds import Choice, Number, Text, Whole
 from .settings import setting
 
 SECTION = "Rollout"
@@ -34,6 +34,19 @@ class RolloutSettings:
         0,
         f"{SECTION}.max-failed-agents",
         "More failed agents than this stop the walk.",
+    )
+    first_agents: str = setting(
+        Text(),
+        "",
+        f"{SECTION}.first-agents",
+        "Host names of the agents that are walked before all others, in this order, separated by commas: the canaries. "
+        "After them come the others by name.",
+    )
+    walk_order: str = setting(
+        Choice(("private-first", "public-first")),
+        "private-first",
+        f"{SECTION}.walk-order",
+        "Which agents come first, after those that are named. The agent that runs the scheduler comes last.",
     )
     stability_period_s: float = setting(
         Number(0, 3600),

@@ -134,6 +134,8 @@ def build_policy(config: Config, wanted: Mapping[str, Any]) -> Policy:
         verify_interval_s=config.verify_interval_s,
         forget_after_s=config.forget_agents_after_s,
         own_host=config.own_host,
+        first_agents=tuple(name.strip() for name in config.first_agents.split(",") if name.strip()),
+        is_public_first=config.walk_order == "public-first",
         pace=_build_pace(config),
     )
 

@@ -2,9 +2,9 @@
 
 Pause keeps new things from being started or ended; what runs goes on. A paused plan still brings back a service that
 was complete and is lost; a paused agent is left alone entirely. Retry forgets failures and takes back what was skipped
-or forced; where nothing is, the host is looked at again. Force-complete and skip let an operator's word stand for a
-step. Release-slot lets the walk go on past an agent that failed. Forget takes one out of the plan that was taken out of
-the cluster.
+or forced, but of the whole plan no skip, which was said of one agent; where nothing is, the host is looked at again.
+Force-complete and skip let an operator's word stand for a step. Release-slot lets the walk go on past an agent that
+failed. Forget takes one out of the plan that was taken out of the cluster.
 """
 
 from __future__ import annotations
@@ -136,11 +136,16 @@ def _judge_resume(state: State, agent: Agent | None, command: Command, now: floa
 
 def _judge_retry(state: State, agent: Agent | None, step: StepName | None, now: float) -> Verdict:
     known = [agent] if agent is not None else [state.agents[key] for key in sorted({*state.unsettled, *state.repairs})]
-    fresh = tuple(tried for one in known if (tried := _retry(state, one, step, now)) is not one)
+    is_whole = agent is None
+    fresh = tuple(tried for one in known if (tried := _retry(state, one, step, now, keeps_skips=is_whole)) is not one)
+    kept = tuple(one for one in state.agents.values() if is_whole and any(had.skip for had in one.steps.values()))
+    left = f"; still skipped, until it is retried itself: {_name_some(kept)}" if kept else ""
     what = "" if step is None else f" of {step.value}"
     if not fresh:
         return _judge_look(state, agent, what, now)
-    return Verdict(Outcome.ACCEPTED, f"failures{what} are forgotten, tried again: {_name_some(fresh)}", agents=fresh)
+    return Verdict(
+        Outcome.ACCEPTED, f"failures{what} are forgotten, tried again: {_name_some(fresh)}{left}", agents=fresh
+    )
 
 
 def _judge_look(state: State, agent: Agent | None, what: str, now: float) -> Verdict:
@@ -159,14 +164,14 @@ def _name_some(agents: tuple[Agent, ...]) -> str:
     return ", ".join(keys[:3]) + (f" and {len(keys) - 3} more" if keys[3:] else "")
 
 
-def _retry(state: State, agent: Agent, only: StepName | None, now: float) -> Agent:
+def _retry(state: State, agent: Agent, only: StepName | None, now: float, *, keeps_skips: bool) -> Agent:
     """The agent with its failures forgotten and its waivers taken back; the very same if there is nothing to retry."""
     fresh = agent
     for name in StepName if only is None else (only,):
         step = agent.get_step(name)
-        if step.backoff.tries or step.backoff.until > now or step.forced is not None or step.skip is not None:
-            step = replace(step, backoff=UNTRIED, forced=None, skip=None)
-            fresh = fresh.with_step(name, step)
+        skip = step.skip if keeps_skips else None
+        if step.backoff.tries or step.backoff.until > now or step.forced is not None or step.skip is not skip:
+            fresh = fresh.with_step(name, replace(step, backoff=UNTRIED, forced=None, skip=skip))
     failure = find_failure(agent, state.policy)
     is_failed = failure is not None and only in {None, failure.step}
     if fresh is agent and not is_failed:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
@@ -19,6 +19,7 @@ from .model import UNTRIED, Agent, Backoff, Node, Offer, StepName, Task, TaskRef
 from .phase import Ask, End, Move, Rest, Start, Wait, advance, choose_move
 from .resources import Shortfall, take
 from .state import HeldOffer, Question, State
+from .turns import describe_stop, find_turn, name_some, with_line
 from .twins import find_twins
 
 _REFUSE_INSPECTION_S = 15.0
@@ -47,9 +48,9 @@ def decide(state: State, now: float, new_task_id: NewTaskId) -> Decision:
         now: seconds since the epoch.
         new_task_id: makes a task id that was never used before.
     """
-    decision = Decision(state)
     if not state.is_subscribed:
-        return decision
+        return Decision(state)
+    decision = Decision(with_line(state, now))
     for held in state.offers.values():
         decision = _answer_offer(decision, held, now, new_task_id)
     for key in decision.state.slots:
@@ -83,29 +84,16 @@ def find_obstacle(state: State, agent: Agent, move: Start | End, now: float) -> 
     if looks and len(state.inspecting) >= state.policy.max_concurrent_inspections:
         return f"waits to be inspected: {len(state.inspecting)} others are at present"
     if move.needs_slot and agent.slot_since is None:
-        if state.is_stopped:
-            return f"the walk is stopped: {_name_some(state.halting.keys())} failed"
-        if _is_own_host(state, agent) and (others := state.count_awaited() - 1) > 0:
+        if state.is_stopped and agent.failed_since is None:
+            return describe_stop(state)
+        if state.policy.is_own_host(agent) and (others := state.count_awaited() - 1) > 0:
             return f"runs this scheduler, so it is walked last: {others} other agents are not complete"
-        if len(state.slots) >= state.policy.max_concurrent_agents:
-            return f"waits for a slot: held by {_name_some(state.slots.keys())}"
-        if (test := find_test_gate(state)) is not None:
-            return test
+        if (wait := find_turn(state, agent) or find_test_gate(state)) is not None:
+            return wait
     may_restart = agent.restart_since is not None
     if move.restarts is not None and not may_restart and len(state.restarts) >= state.policy.max_concurrent_restarts:
-        return f"waits for leave to restart {move.restarts}: {_name_some(state.restarts.keys())} has it"
+        return f"waits for leave to restart {move.restarts}: {name_some(state.restarts)} has it"
     return None
-
-
-def _name_some(keys: Iterable[str]) -> str:
-    names = sorted(keys)
-    shown = 3
-    return ", ".join(names[:shown]) + (f" and {len(names) - shown} more" if len(names) > shown else "")
-
-
-def _is_own_host(state: State, agent: Agent) -> bool:
-    own_host = state.policy.own_host
-    return own_host != "" and own_host in (agent.hostname, agent.ip)
 
 
 def _answer_offer(
@@ -245,6 +233,7 @@ def _remember_launch(state: State, agent: Agent, start: Start, task: Task, now: 
         changed=task.number if is_change else agent.changed,
         changed_at=now if is_change else agent.changed_at,
         restarted_at=now if start.restarts is not None else agent.restarted_at,
+        failed_since=None if start.needs_slot else agent.failed_since,
         release=None if start.needs_slot else agent.release,
     ).with_note(now, f"{start.step.value} starts as {task.id}: {start.reason}")
     question = Question(agent.key, Backoff(until=now + state.policy.answer_timeout_s))
@@ -259,7 +248,9 @@ def _prepare_end(decision: Decision, agent: Agent, offer: Offer, end: End, now: 
     state = decision.state
     obstacle = find_obstacle(state, agent, end, now)
     if obstacle is None and agent.slot_since is None:
-        agent = replace(agent, slot_since=now, release=None).with_note(now, f"takes a slot: {end.reason}")
+        agent = replace(agent, slot_since=now, failed_since=None, release=None).with_note(
+            now, f"takes a slot: {end.reason}"
+        )
         decision = Decision(state.with_agent(agent), decision.actions)
     refuse_s = state.policy.compute_refuse_s(len(state.unsettled)) if obstacle else 0.0
     return _decline(decision, offer, refuse_s, obstacle or end.reason)

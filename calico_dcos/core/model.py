@@ -287,6 +287,7 @@ class Agent:
         key: the host's name, with the port where it is not 5051; it outlives Mesos' agent ids.
         agent_id: Mesos' id at present.
         slot_since: when the agent took a slot, None while it holds none.
+        failed_since: since when it has failed half-way, its slot given back; None if it has not, or holds one again.
         settled_as: fingerprint of the settings under which the phase was last complete, empty before.
         restart_since: when a task of this agent was given leave to restart something, None once facts show the end.
         number: the newest that was given here: each launch and each command takes the next.
@@ -313,6 +314,7 @@ class Agent:
     steps: Mapping[StepName, Step] = field(default_factory=dict)
     inspection: Inspection | None = None
     slot_since: float | None = None
+    failed_since: float | None = None
     settled_as: str = ""
     settled_at: float | None = None
     restart_since: float | None = None
@@ -334,6 +336,11 @@ class Agent:
     def get_step(self, name: StepName) -> Step:
         """What is remembered of a step: an untouched one if nothing is."""
         return self.steps.get(name, UNTOUCHED)
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether the host is being changed, or was left half-way."""
+        return self.slot_since is not None or self.failed_since is not None
 
     @property
     def is_restarting(self) -> bool:

@@ -60,12 +60,17 @@ _OWN = frozenset(
         "controls",
         "deactivated",
         "revives",
+        "queue",
+        "line_since",
+        "line_causes",
+        "passed",
         "changed",
         "unsaved",
     },
 )
 # What changes phases only through the obstacle in their way.
-_OBSTACLES = ("slots", "restarts", "failed", "halting", "released", "unsettled", "inspecting", "maintenance", "twins")
+_WALK = ("slots", "restarts", "failed", "halting", "released", "unsettled", "line")
+_OBSTACLES = (*_WALK, "inspecting", "maintenance", "twins")
 _COMMON = tuple(part.name for part in fields(State) if part.name not in _OWN.union(_OBSTACLES))
 
 
@@ -121,7 +126,7 @@ def refresh_overview(before: Overview, state: State, now: float) -> Overview:
             entry = _refresh_obstacle(entry, state, now)
         entries[key] = entry
     phases = tuple(entry.phase for entry in entries.values())
-    plan = sum_up_plan(phases, describe_plan_hold(state), state.controls.pause)
+    plan = sum_up_plan(phases, describe_plan_hold(state), state.controls.pause, state.line)
     return Overview(plan, entries, common, obstacles)
 
 

@@ -72,7 +72,17 @@ def advance(agent: Agent, policy: Policy, now: float) -> Agent:
         agent = replace(agent, restart_since=None)
     if is_settled(agent, policy):
         return _unsettle_if_undone(agent, policy, now)
-    return _settle_if_complete(agent, policy, now)
+    return _give_slot_back(_settle_if_complete(agent, policy, now), policy, now)
+
+
+def _give_slot_back(agent: Agent, policy: Policy, now: float) -> Agent:
+    """Let others have the slot of an agent that failed in it: too many of these stop the walk, not the first."""
+    if agent.slot_since is None or find_failure(agent, policy) is None:
+        return agent
+    tasks = (agent.get_step(spec.name).task for spec in policy.steps if not spec.is_service)
+    if any(task is not None and not task.state.is_ended for task in tasks):
+        return agent
+    return replace(agent, slot_since=None, failed_since=now, restart_since=None).with_note(now, "gives its slot back")
 
 
 def _complete_steps(agent: Agent, policy: Policy) -> Agent:
@@ -103,7 +113,7 @@ def _settle_if_complete(agent: Agent, policy: Policy, now: float) -> Agent:
     if stable_at is None or stable_at > now or find_leftover(agent, policy) is not None:
         return agent
     settled = replace(agent, settled_as=policy.settings, settled_at=now, slot_since=None, restart_since=None)
-    settled = replace(settled, release=None)
+    settled = replace(settled, release=None, failed_since=None)
     for spec in policy.steps:
         if spec.is_service and is_wanted(agent, spec):
             done = replace(agent.get_step(spec.name), backoff=UNTRIED, completed_as=spec.settings)

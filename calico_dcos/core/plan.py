@@ -22,6 +22,7 @@ from .standing import (
     is_step_done,
 )
 from .state import State
+from .turns import SHOWN
 
 
 class Badge(Enum):
@@ -80,6 +81,7 @@ class PlanView:
 
     Attributes:
         message: why the whole walk does not go on, empty if it may.
+        line: who comes next.
     """
 
     phases: tuple[PhaseView, ...]
@@ -87,12 +89,13 @@ class PlanView:
     errors: tuple[str, ...]
     message: str = ""
     pause: Mark | None = None
+    line: tuple[str, ...] = ()
 
 
 def build_plan(state: State, now: float) -> PlanView:
     """Show the whole walk, one phase for each agent, in the order of their names."""
     phases = tuple(build_phase(state, state.agents[key], now) for key in sorted(state.agents))
-    return sum_up_plan(phases, describe_plan_hold(state), state.controls.pause)
+    return sum_up_plan(phases, describe_plan_hold(state), state.controls.pause, state.line)
 
 
 def describe_plan_hold(state: State) -> str:
@@ -105,11 +108,13 @@ def describe_plan_hold(state: State) -> str:
     return (find_canary_gate(state) or "") if is_canary_complete(state) else ""
 
 
-def sum_up_plan(phases: tuple[PhaseView, ...], message: str = "", pause: Mark | None = None) -> PlanView:
+def sum_up_plan(
+    phases: tuple[PhaseView, ...], message: str = "", pause: Mark | None = None, line: tuple[str, ...] = ()
+) -> PlanView:
     """Show the whole of phases that are shown already, and what keeps all of them waiting."""
     errors = tuple(f"{phase.name}: {phase.message}" for phase in phases if phase.status is Status.ERROR)
     status = _sum_up([phase.status for phase in phases], is_interrupted=bool(message))
-    return PlanView(phases, status, errors, message, pause)
+    return PlanView(phases, status, errors, message, pause, line[:SHOWN])
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +201,8 @@ def _explain_start(look: Look, move: Start) -> str:
 
 def _describe_absence(look: Look, since: float) -> str:
     told = f"not registered with the Mesos master for {_describe_time(look.now - since)}"
+    if look.failure is not None:
+        told += f"; before, {look.failure.describe()}"
     ties = list_ties(look.agent)
     if ties:
         return f"{told}; stays in the plan until it is back, or an operator forgets it: {', '.join(ties)}"

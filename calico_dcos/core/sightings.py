@@ -119,5 +119,6 @@ def list_ties(agent: Agent) -> list[str]:
     marks = [agent.pause, agent.release, *(mark for step in agent.steps.values() for mark in (step.skip, step.forced))]
     alive = [name.value for name in StepName if (task := agent.get_step(name).task) and not task.state.is_ended]
     ties = ["it holds a slot"] if agent.slot_since is not None else []
+    ties += ["it failed half-way"] if agent.failed_since is not None else []
     ties += ["an operator's word is on it"] if any(mark is not None for mark in marks) else []
     return ties + ([f"nobody knows that {', '.join(alive)} ended there"] if alive else [])

@@ -177,7 +177,7 @@ def _list_decisive_steps(agent: Agent, policy: Policy) -> list[StepName]:
     Before the first change, whatever is in the way of any step keeps the whole phase from starting. Later it counts
     when its step comes: what is looked at while another step restarts something may not answer at that moment.
     """
-    if agent.slot_since is not None:
+    if agent.has_begun:
         next_step = find_next_step(agent, policy)
         return [] if next_step is None else [next_step]
     return [name for name in StepName if name is not StepName.INSPECT and not is_step_done(agent, name, policy)]
@@ -225,4 +225,4 @@ def _is_for_a_task(agent: Agent, name: StepName, finding: Finding, policy: Polic
         # It is at work, and until it is healthy nobody expects a proof.
         return task.healthy_since is None
     # A supervisor mends what it finds, and waits for what it cannot look at; but that does not begin a phase.
-    return finding is not Finding.UNKNOWN or agent.slot_since is not None
+    return finding is not Finding.UNKNOWN or agent.has_begun

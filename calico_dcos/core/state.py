@@ -19,7 +19,7 @@ from .memory import Batch, Memory, clamp
 from .model import UNTRIED, Agent, Backoff, Maintenance, Node, Offer, StepName, Task, TaskRef
 from .phase import advance
 from .standing import find_failure, find_next_step, is_repair, is_settled
-from .steps import Policy
+from .steps import Policy, Rank
 
 Value = TypeVar("Value")
 
@@ -70,9 +70,14 @@ class State:
         restarts: since when each agent has had leave to restart something, by agent key.
         absent: since when the master has not known an agent, by key.
         failed: agents in ERROR, by key, with the step.
-        halting: those of them that failed in their slots, after a change: too many of them stop the walk.
+        halting: those of them that failed half-way, after a change: too many of them stop the walk.
         released: agents in ERROR which an operator lets the walk go past, by key.
         unsettled: keys of agents whose phase is not complete.
+        queue: where each agent that could take a slot comes in the walk, by key.
+        line: who comes next, the first as soon as a slot is free.
+        line_since: since when the first of them has been waited for.
+        line_causes: what the line was worked out from.
+        passed: keys of agents that let their turn go by.
         complete_nodes: what Calico knows the hosts of complete agents as, by key.
         inspecting: the task by which an agent is being inspected, by agent key.
         repairs: keys of agents of which a service that was complete is lost.
@@ -126,6 +131,11 @@ class State:
     halting: Map[str, StepName] = field(default_factory=Map)
     released: Map[str, None] = field(default_factory=Map)
     unsettled: Map[str, None] = field(default_factory=Map)
+    queue: Map[str, Rank] = field(default_factory=Map)
+    line: tuple[str, ...] = ()
+    line_since: float = 0.0
+    line_causes: tuple[object, ...] = ()
+    passed: Map[str, None] = field(default_factory=Map)
     complete_nodes: Map[str, Node] = field(default_factory=Map)
     inspecting: Map[str, str] = field(default_factory=Map)
     repairs: Map[str, None] = field(default_factory=Map)
@@ -195,6 +205,7 @@ class State:
             halting=_discard(self.halting, key),
             released=_discard(self.released, key),
             unsettled=_discard(self.unsettled, key),
+            queue=_discard(self.queue, key),
             untested=_discard(self.untested, key),
             tested=_discard(self.tested, key),
             complete_nodes=_discard(self.complete_nodes, key),
@@ -235,7 +246,7 @@ class State:
             restarts=_keep(self.restarts, key, agent.restart_since),
             absent=_keep(self.absent, key, agent.absent_since),
             failed=_keep(self.failed, key, failed_step),
-            halting=_keep(self.halting, key, None if agent.slot_since is None else failed_step),
+            halting=_keep(self.halting, key, failed_step if agent.has_begun else None),
             deactivated=_keep(
                 self.deactivated,
                 key,
@@ -250,10 +261,20 @@ class State:
             inspecting=_keep(self.inspecting, key, look.id if look is not None and look.state.is_active else None),
             untested=_mark(self.untested, key, is_in=self.policy.pace.tests and is_complete and not is_tested),
             tested=_mark(self.tested, key, is_in=is_complete and is_tested),
+            queue=_keep(self.queue, key, self._rank(known, agent) if failure is None else None),
             repairs=self.repairs.set(key, None) if is_lost else _discard(self.repairs, key),
             # An agent that had nothing to do may have declined its offers for an hour.
             wants_offers=self.wants_offers or (f"{key} is complete no more" if is_undone else ""),
         )
+
+    def _rank(self, known: Agent | None, agent: Agent) -> Rank | None:
+        """Where an agent comes in the walk; None if it could not take a slot now, whatever others do."""
+        is_ready = agent.slot_since is None and agent.pause is None and agent.absent_since is None
+        if not is_ready or is_settled(agent, self.policy):
+            return None
+        old = self.queue.get(agent.key)
+        is_same = known is not None and (known.is_public, known.ip) == (agent.is_public, agent.ip)
+        return old if old is not None and is_same else self.policy.rank(agent)
 
     def _find_complete_node(self, agent: Agent) -> Node | None:
         """What others should reach an agent's host as; None if they need not."""

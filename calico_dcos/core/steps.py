@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
+from typing import Any
 
-from .model import Backoff, StepName
+from .model import Agent, Backoff, StepName
 from .pace import Pace
+
+Rank = tuple[Any, ...]
+_NUMBER = re.compile(r"([0-9]+)")
 
 SERVICES = frozenset({StepName.ETCD_PROXY, StepName.CALICO_NODE})
 
@@ -41,6 +46,9 @@ class Policy:
         settings: fingerprint of the whole wanted configuration.
         max_concurrent_inspections: each fetches the installer from the scheduler and sends it a report.
         own_host: hostname or address of the agent that runs this scheduler, walked last; empty if unknown.
+        first_agents: hostnames of agents that are walked before all others, in this order.
+        is_public_first: whether public agents are walked before private ones.
+        turn_wait_s: how long an agent whose turn it is may let it go by, before the next one has its turn.
         pace: what slows the walk down on purpose.
         reregister_s: how long agents may take to register with a new master, which does not list them before: Mesos'
             --agent_reregister_timeout.
@@ -70,6 +78,9 @@ class Policy:
     reconcile_s: float = 600.0
     revive_s: float = 5.0
     own_host: str = ""
+    first_agents: tuple[str, ...] = ()
+    is_public_first: bool = False
+    turn_wait_s: float = 60.0
     pace: Pace = field(default_factory=Pace)
     by_name: dict[StepName, StepSpec] = field(init=False, repr=False, compare=False)
     settings: str = field(init=False, repr=False, compare=False)
@@ -85,6 +96,19 @@ class Policy:
         object.__setattr__(self, "by_name", {spec.name: spec for spec in self.steps})
         settings = "+".join(f"{spec.settings}{'' if spec.is_enabled else '!'}" for spec in self.steps)
         object.__setattr__(self, "settings", settings)
+
+    def is_own_host(self, agent: Agent) -> bool:
+        """Whether this scheduler runs there."""
+        return self.own_host != "" and self.own_host in (agent.hostname, agent.ip)
+
+    def rank(self, agent: Agent) -> Rank:
+        """Where an agent comes in the walk, the smallest first: what was left half-way, what is named, then by name."""
+        known = self.first_agents
+        place = known.index(agent.hostname) if agent.hostname in known else len(known)
+        # "node9" comes before "node10": every second part is a number.
+        parts = [int(part) if number % 2 else part for number, part in enumerate(_NUMBER.split(agent.key))]
+        is_late = agent.is_public is not self.is_public_first
+        return (agent.failed_since is None, self.is_own_host(agent), place, is_late, *parts)
 
     def compute_refuse_s(self, waiting: int) -> float:
         """How long an agent that waits for others is not to be offered.

@@ -149,6 +149,7 @@ _SUMMARY = _object(
     slots={"type": "integer"},
     slots_held={"type": "integer"},
     active={"type": "array", "items": _refer("Agent")},
+    next={**_STRINGS, "description": "keys of the agents that take a slot next"},
     reasons={"type": "array", "items": _object(reason={"type": "string"}, agents={"type": "integer"})},
 )
 _LISTING = _object(

@@ -66,6 +66,7 @@ def build_summary(service: str, snapshot: Snapshot, rows: Collection[Json]) -> J
         "slots": snapshot.max_concurrent_agents,
         "slots_held": len(active),
         "active": active[:MAX_ACTIVE],
+        "next": list(plan.line),
         "reasons": _count_reasons(rows),
     }
 

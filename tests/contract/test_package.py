@@ -47,7 +47,7 @@ def render_options(options: dict[str, Any]) -> Rendered:
 def choose_sample(setting: Setting) -> Any:
     """A value as an options file has it, other than the default and allowed by the option's schema."""
     schema = PACKAGE.config["properties"][setting.section]["properties"][setting.key]
-    for text in SAMPLES:
+    for text in (*SAMPLES, *schema.get("enum", ())):
         try:
             value = setting.kind.parse(text)
         except ValueError:

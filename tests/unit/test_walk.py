@@ -81,7 +81,7 @@ def test_failing_step_backs_off_then_fails_its_phase_and_stops_the_walk() -> Non
     assert len(times) == 3
     for _ in range(60):
         cluster.step()
-    assert good.launched == [StepName.INSPECT], "an agent in ERROR keeps its slot and stops the walk"
+    assert good.launched == [StepName.INSPECT], "an agent in ERROR stops the walk"
     plan = build_plan(cluster.state, cluster.now)
     assert plan.status is Status.ERROR
     assert plan.errors == ("agent1.test: docker-cluster-store failed: made to fail",)
@@ -137,7 +137,8 @@ def test_flapping_service_fails_its_phase_before_it_was_ever_stable() -> None:
         cluster.lose(host, NODE, TaskState.FAILED)
 
     assert list(cluster.state.failed) == ["agent1.test"]
-    assert list(cluster.state.slots) == ["agent1.test"]
+    assert list(cluster.state.halting) == ["agent1.test"]
+    assert not cluster.state.slots
 
 
 def test_task_that_dies_with_the_agent_it_restarts_is_judged_by_facts() -> None:

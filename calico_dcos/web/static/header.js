@@ -73,12 +73,13 @@ function describeLeft(summary) {
   if (summary.left_s === null) {
     return "The time left is known once the first agent is complete.";
   }
-  const isStopped = summary.failed > 0 && summary.slots_held >= summary.slots && summary.working === 0;
+  const isStopped = summary.failed > 0 && summary.slots_held === 0 && summary.working === 0;
   return isStopped ? "The walk stands still." : `About ${describeAge(summary.left_s)} left`;
 }
 
 function showActive(summary) {
-  setText("slots", `${summary.slots_held} of ${summary.slots} ${summary.slots === 1 ? "slot" : "slots"} held`);
+  const next = summary.next.length ? `; next: ${summary.next.join(", ")}` : "";
+  setText("slots", `${summary.slots_held} of ${summary.slots} ${summary.slots === 1 ? "slot" : "slots"} held${next}`);
   show("now-empty", summary.active.length === 0);
   const text = JSON.stringify(summary.active);
   if (text !== shownActive) {
