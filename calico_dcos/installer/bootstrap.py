@@ -10,7 +10,6 @@ import marshal
 import os
 import sys
 import zlib
-from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from typing import Any, Dict, Optional, Sequence
 
@@ -19,8 +18,11 @@ TEXT_NAME = "modules"
 SEPARATOR = "\0"
 
 
-class Modules(MetaPathFinder, Loader):
-    """Finds and loads the modules of a text."""
+class Modules:
+    """Finds and loads the modules of a text.
+
+    It is no subclass of importlib.abc's: importing that takes longer than all that is done here.
+    """
 
     def __init__(self, archive: str, text: str) -> None:
         self._archive = archive
@@ -40,7 +42,11 @@ class Modules(MetaPathFinder, Loader):
         if place is None:
             return None
         origin = os.path.join(self._archive, place)
-        return ModuleSpec(name, self, origin=origin, is_package=place.endswith("/__init__.py"))
+        is_package = place.endswith("/__init__.py")
+        return ModuleSpec(name, self, origin=origin, is_package=is_package)  # type: ignore[arg-type]
+
+    def create_module(self, spec: ModuleSpec) -> None:
+        """Leave making a module to Python."""
 
     def exec_module(self, module: Any) -> None:
         """Run a module."""
