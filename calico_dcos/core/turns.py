@@ -23,8 +23,8 @@ def with_line(state: State, now: float) -> State:
     Whoever is passed over has its turn again once all others had theirs.
     """
     free = state.policy.max_concurrent_agents - len(state.slots)
-    causes = (state.queue, state.twins, state.passed, free)
-    if len(state.line_causes) != len(causes) or any(a is not b for a, b in zip(causes, state.line_causes, strict=True)):
+    causes, before = (state.queue, state.twins, state.passed, free), state.line_causes
+    if not before or before[3] != free or any(one is not other for one, other in zip(causes[:3], before, strict=False)):
         state = _line_up(state, free, now)
     if free <= 0 or not state.line or _is_held(state):
         return replace(state, line_since=now)
