@@ -129,6 +129,7 @@ def _run(config: Config, stack: ExitStack) -> str:
         master=config.master,
         interval_s=config.roster_interval_s,
         post=queue.put,
+        is_urgent=lambda: scheduler.state.is_subscribed and not scheduler.state.has_roster,
         login=build_login(config.principal, config.secret),
     )
     roster.start()

@@ -29,7 +29,7 @@ def settle_strangers(state: State, now: float) -> tuple[State, tuple[Kill, ...]]
     One on an agent that is not known yet, or that others have the name of, is left alone until that is settled.
     """
     kills: list[Kill] = []
-    if state.reconciled_at is None:
+    if state.reconciled_at is None or not state.has_roster:
         return state, ()
     for task_id, agent_id in sorted(state.strangers.items()):
         agent = state.get_agent_by_id(agent_id)

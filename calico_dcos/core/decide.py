@@ -105,8 +105,10 @@ def _answer_offer(
     state = decision.state
     offer = held.offer
     known = state.get_agent_by_id(offer.agent_id)
-    if known is None:
-        return _decline(decision, offer, state.policy.refuse_waiting_s, "its agent is not known")
+    if not state.has_roster:
+        return _decline(decision, offer, state.policy.refuse_brief_s, "the master has not listed its agents yet")
+    if known is None or known.agent_id != offer.agent_id:
+        return _decline(decision, offer, state.policy.refuse_waiting_s, "the master has not listed its agent yet")
     agent = advance(known, state.policy, now)
     state = state.with_agent(agent)
     decision = Decision(state, decision.actions)

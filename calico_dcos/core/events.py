@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from .command import Command
 from .connectivity import Result, RunCommand
@@ -93,9 +93,16 @@ class RosterAgent:
 
 @dataclass(frozen=True, slots=True)
 class RosterRead:
-    """All agents that are registered with the master at this moment."""
+    """All agents that are registered with the master at this moment.
+
+    Attributes:
+        unread: how many more there are that made no sense.
+        took_s: seconds from the question to the answer.
+    """
 
     agents: tuple[RosterAgent, ...]
+    unread: int = 0
+    took_s: float = field(default=0.0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

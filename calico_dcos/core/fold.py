@@ -116,6 +116,7 @@ def _fold_subscribed(state: State, event: Subscribed, now: float) -> State:
         state,
         master=event.master,
         is_subscribed=True,
+        has_roster=False,
         subscribed_at=now,
         reconciled_at=None,
         questions=questions,

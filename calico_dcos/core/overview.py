@@ -30,6 +30,7 @@ _OWN = frozenset(
     {
         "revision",
         "wall_ahead_s",
+        "has_roster",
         "framework_id",
         "secret",
         "master",
@@ -144,7 +145,7 @@ def _sort_keys(before: Overview, agents: Map[str, Agent]) -> list[str]:
 
 def _get_own(state: State, agent: Agent) -> tuple[Any, ...]:
     # Progress is told of tasks that run, and questions are open of few.
-    told: list[Any] = [agent.key in state.shortfalls, state.revives.get(agent.key)]
+    told: list[Any] = [agent.key in state.shortfalls, state.revives.get(agent.key), state.twins.get(agent.key)]
     if state.progress or state.questions:
         ids = [step.task.id for step in agent.steps.values() if step.task is not None and not step.task.state.is_ended]
         told += [part for one in (state.progress, state.questions) for id_ in ids if (part := one.get(id_)) is not None]

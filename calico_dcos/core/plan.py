@@ -23,6 +23,7 @@ from .standing import (
 )
 from .state import State
 from .turns import SHOWN
+from .twins import find_twins
 
 
 class Badge(Enum):
@@ -168,8 +169,9 @@ def _explain(look: Look) -> str:
     state, agent, move = look.state, look.agent, look.move
     if agent.absent_since is not None:
         return _describe_absence(look, agent.absent_since)
-    if agent.pause is not None:
-        return describe_mark("paused", agent.pause)
+    hold = find_twins(state, agent) if agent.pause is None else describe_mark("paused", agent.pause)
+    if hold is not None:
+        return hold
     if look.failure is not None or agent.release is not None:
         # What is wrong stays in sight while the installer looks whether somebody mended it.
         told = move.reason if look.failure is None else look.failure.describe()

@@ -17,8 +17,6 @@ def fold_offers(state: State, offers: tuple[Offer, ...], now: float) -> State:
         agent = state.agents.get(key)
         if agent is None:
             agent = _meet(offer, now)
-        elif agent.agent_id != offer.agent_id and key not in state.twins:
-            agent = _replace_agent_id(agent, offer, now)
         elif agent.agent_id == offer.agent_id and (agent.ip, agent.is_public) != (offer.ip, offer.is_public):
             agent = replace(agent, ip=offer.ip, is_public=offer.is_public)
         agent = _see(agent, now)
@@ -56,14 +54,16 @@ def _meet(found: Offer | RosterAgent, now: float) -> Agent:
     ).with_note(now, f"first seen as Mesos agent {found.agent_id}")
 
 
-def _replace_agent_id(agent: Agent, offer: Offer, now: float) -> Agent:
+def _replace_agent_id(agent: Agent, found: RosterAgent, now: float) -> Agent:
     """Take a known host in under a new Mesos agent id: it rebooted or was set up anew, and must be looked at again.
+
+    Only the master's list says so: an offer may be of another machine that goes by the same name.
 
     Its old tasks are over: an agent that registers anew starts without the executors of its former id.
     """
     steps = {name: with_dead_task(step, now) for name, step in agent.steps.items()}
-    renamed = replace(agent, agent_id=offer.agent_id, ip=offer.ip, is_public=offer.is_public, steps=steps)
-    return replace(renamed, inspection=None).with_note(now, f"came back as Mesos agent {offer.agent_id}")
+    renamed = replace(agent, agent_id=found.agent_id, ip=found.ip, is_public=found.is_public, steps=steps)
+    return replace(renamed, inspection=None).with_note(now, f"came back as Mesos agent {found.agent_id}")
 
 
 def with_dead_task(step: Step, now: float) -> Step:
@@ -75,21 +75,26 @@ def with_dead_task(step: Step, now: float) -> Step:
 
 def fold_roster(state: State, event: RosterRead, now: float) -> State:
     """Take a list of all agents in: who is new, who is there, and who is not."""
+    state = with_twins(state, event.agents)
+    # One that was asked for before the subscription may know less than the offers.
+    is_news = now - event.took_s >= state.subscribed_at
+    state = replace(state, has_roster=state.has_roster or is_news)
     for found in event.agents:
         agent = state.agents.get(build_agent_key(found.hostname, found.port))
         if agent is None:
             state = state.with_advanced(replace(_meet(found, now), mesos_version=found.mesos_version), now)
+        elif agent.agent_id != found.agent_id and found.is_active and agent.key not in state.twins:
+            state = state.with_advanced(_replace_agent_id(agent, found, now), now)
         elif agent.agent_id == found.agent_id and agent.mesos_version != found.mesos_version:
             state = state.with_advanced(replace(agent, mesos_version=found.mesos_version), now)
-    state = _count_absence(state, event, now)
-    return with_twins(state, event.agents)
+    return _count_absence(state, event, now)
 
 
 def _count_absence(state: State, event: RosterRead, now: float) -> State:
     """Notice who is there and who is not, and forget who was not for long; one that holds a slot is not forgotten."""
     there = {build_agent_key(found.hostname, found.port) for found in event.agents}
     # A new master lists an agent only once that has registered with it.
-    is_complete = state.is_subscribed and now - state.subscribed_at >= state.policy.reregister_s
+    is_complete = not event.unread and state.is_subscribed and now - state.subscribed_at >= state.policy.reregister_s
     changed: list[Agent] = []
     for agent in state.agents.values():
         if agent.key in there:

@@ -102,6 +102,7 @@ class State:
         revives: back-off of asking for all offers on account of an agent that gets none, by agent key.
         changed: keys of agents that the store does not have as they are: not in a list, which would be copied for each.
         unsaved: what else the store does not have yet.
+        has_roster: whether the master's list of agents was read since it took us in: before, nobody knows who is who.
         wall_ahead_s: how much what clocks on walls show is ahead of the time that everything else goes by.
         is_subscribed: whether the master has taken us in.
         subscribed_at: when that was.
@@ -114,6 +115,7 @@ class State:
     framework_id: str | None = None
     secret: str | None = None
     master: str = ""
+    has_roster: bool = True
     wall_ahead_s: float = 0.0
     is_subscribed: bool = False
     subscribed_at: float = 0.0

@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import requests
 
@@ -18,6 +19,8 @@ from .translate import parse_roster
 log = logging.getLogger(__name__)
 
 TIMEOUT_S = 10.0
+# How often it is looked whether a roster is needed before its time.
+URGENT_S = 1.0
 
 
 class RosterError(Exception):
@@ -35,16 +38,18 @@ def read_roster(master: str, *, timeout_s: float = TIMEOUT_S, login: Login | Non
     Raises:
         RosterError: no answer, or none that makes sense.
     """
+    began_at = time.monotonic()
     try:
         address = find_master(master, timeout_s=timeout_s)
         with open_session(login) as session:
             answer = session.get(f"http://{address}/slaves", timeout=timeout_s)
             answer.raise_for_status()
-            return parse_roster(answer.json())
+            roster = parse_roster(answer.json())
     except (MasterError, requests.RequestException) as error:
         raise RosterError(f"cannot read the agents from the master: {error}") from error
     except (MalformedError, ValueError, RecursionError) as error:
         raise RosterError(f"the master's list of agents makes no sense: {error}") from error
+    return replace(roster, took_s=time.monotonic() - began_at)
 
 
 def compute_pause_s(interval_s: float, took_s: float) -> float:
@@ -64,6 +69,7 @@ class RosterPoller:
         master: as it is configured.
         interval_s: between two readings; longer where the master takes long to answer.
         post: takes each roster that was read.
+        is_urgent: whether decisions wait for one.
         timeout_s: for each request.
         login: for a Mesos that authenticates.
     """
@@ -74,16 +80,19 @@ class RosterPoller:
         master: str,
         interval_s: float,
         post: Callable[[Event], None],
+        is_urgent: Callable[[], bool] = lambda: False,
         timeout_s: float = TIMEOUT_S,
         login: Login | None = None,
     ) -> None:
         self._master = master
         self._interval_s = interval_s
         self._post = post
+        self._is_urgent = is_urgent
         self._timeout_s = timeout_s
         self._login = login
         self._trouble = ""
         self._stopping = threading.Event()
+        self._unread = 0
         self._thread = threading.Thread(target=self._poll_for_ever, name="roster", daemon=True)
 
     def start(self) -> None:
@@ -100,7 +109,13 @@ class RosterPoller:
             began_at = time.monotonic()
             self._poll()
             took_s = time.monotonic() - began_at
-            self._stopping.wait(compute_pause_s(self._interval_s, took_s))
+            self._rest(time.monotonic() + compute_pause_s(self._interval_s, took_s))
+
+    def _rest(self, until: float) -> None:
+        """Wait until a moment of the monotonic clock, or until a roster is needed at once."""
+        while (left_s := until - time.monotonic()) > 0:
+            if self._stopping.wait(min(URGENT_S, left_s)) or self._is_urgent():
+                return
 
     def _poll(self) -> None:
         try:
@@ -114,4 +129,7 @@ class RosterPoller:
         if self._trouble:
             log.info("Reads the agents from the master again: %d", len(roster.agents))
         self._trouble = ""
+        if roster.unread != self._unread:
+            log.warning("Of the master's list of agents, %d make no sense", roster.unread)
+        self._unread = roster.unread
         self._post(roster)

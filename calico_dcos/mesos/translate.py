@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,7 @@ from .reading import (
     check_object,
     read_flag,
     read_id,
+    read_list,
     read_number,
     read_object,
     read_objects,
@@ -165,11 +167,16 @@ def parse_roster(slaves: Mapping[str, Any]) -> RosterRead:
     """Read the master's answer to GET /slaves: its form is the same from Mesos 1.0 on.
 
     Raises:
-        MalformedError: it is no such answer, or one of the agents is not as it should be.
+        MalformedError: it is no such answer. An agent that is not as it should be costs that agent.
     """
     if not isinstance(check_object(slaves, "the answer").get("slaves"), list):
         raise MalformedError("it has no list of agents")
-    return RosterRead(tuple(_parse_slave(slave) for slave in read_objects(slaves, "slaves")))
+    agents: list[RosterAgent] = []
+    listed = read_list(slaves, "slaves")
+    for slave in listed:
+        with suppress(MalformedError):
+            agents.append(_parse_slave(check_object(slave, "an agent")))
+    return RosterRead(tuple(agents), unread=len(listed) - len(agents))
 
 
 def _parse_slave(slave: Mapping[str, Any]) -> RosterAgent:

@@ -85,22 +85,48 @@ def test_principal_and_secret_go_on_to_the_master_that_leads(master: ScriptedMas
         Answer(503),
         Answer(200, "no json"),
         Answer(200, "[]"),
-        Answer(200, '{"slaves": [{}]}'),
-        Answer(200, '{"slaves": [{"id": "S1", "hostname": "h", "pid": "none"}]}'),
         Answer(200, '{"slaves": {}}'),
-        Answer(200, '{"slaves": ["S1"]}'),
-        Answer(200, '{"slaves": [{"id": "S1", "hostname": "h", "pid": "s@h:1", "attributes": []}]}'),
-        Answer(200, '{"slaves": [{"id": 1, "hostname": "h", "pid": "s@h:1"}]}'),
         Answer(hang_s=1.0),
     ],
 )
-def test_no_roster_is_better_than_half_of_one(master: ScriptedMaster, answer: Answer) -> None:
+def test_what_is_no_list_of_agents_is_no_roster(master: ScriptedMaster, answer: Answer) -> None:
     master.version_answers = [answer]
 
     with pytest.raises(RosterError) as caught:
         read_roster(master.address, timeout_s=0.3)
 
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        "{}",
+        '{"id": "S1", "hostname": "h", "pid": "none"}',
+        '"S1"',
+        '{"id": "S1", "hostname": "h", "pid": "s@h:1", "attributes": []}',
+        '{"id": 1, "hostname": "h", "pid": "s@h:1"}',
+    ],
+)
+def test_an_agent_that_makes_no_sense_costs_that_agent(master: ScriptedMaster, entry: str) -> None:
+    good = '{"id": "S2", "hostname": "h2", "pid": "slave(1)@10.0.0.2:5051"}'
+    master.version_answers = [Answer(200, f'{{"slaves": [{entry}, {good}]}}')]
+
+    roster = read_roster(master.address)
+
+    assert ([agent.agent_id for agent in roster.agents], roster.unread) == (["S2"], 1)
+
+
+def test_a_roster_that_decisions_wait_for_is_read_before_its_time(master: ScriptedMaster) -> None:
+    master.version_answers = [list_agents("h1"), list_agents("h1", "h2")]
+    posted: queue.SimpleQueue[Event] = queue.SimpleQueue()
+    poller = RosterPoller(master=master.address, interval_s=3600.0, post=posted.put, is_urgent=lambda: True)
+    poller.start()
+
+    rosters = [posted.get(timeout=60), posted.get(timeout=60)]
+    poller.stop()
+
+    assert [len(roster.agents) for roster in rosters if isinstance(roster, RosterRead)] == [1, 2]
 
 
 def test_the_roster_is_read_again_and_again_even_if_the_master_is_away_meanwhile(master: ScriptedMaster) -> None:

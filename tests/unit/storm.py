@@ -150,6 +150,7 @@ class Storm:
         self._must_subscribe = False
         self.feed(Disconnected())
         self.feed(Subscribed(self._memory.framework_id or "", "master:5050"))
+        self.read_roster()
 
     def fail_over(self) -> None:
         """Let another master lead, which knows no agent until that registers again."""

@@ -137,7 +137,8 @@ def test_what_a_host_saw_under_its_former_id_is_not_taken_for_what_it_is_now() -
     (look,) = [action for action in actions if isinstance(action, Launch)]
     host.agent_id = "S9"
     cluster.hosts = {"S9": host}
-    cluster.feed(OffersReceived((cluster.build_offer(host),)))
+    cluster.feed(cluster.build_roster(cluster.state))
+    assert cluster.state.agents[host.hostname].agent_id == "S9"
 
     cluster.feed(Inspected(look.task_id, host.inspect()))
 

@@ -113,6 +113,7 @@ def test_host_that_comes_back_under_a_new_agent_id_is_looked_at_again() -> None:
     cluster.run_until(cluster.is_complete)
     reborn = FakeHost("agent1.test", "S9")
     cluster.hosts = {"S9": reborn}
+    cluster.feed(cluster.build_roster(cluster.state))
     came_back_at = cluster.now
 
     cluster.run_until(lambda: cluster.is_complete() and NODE in reborn.running.values())

@@ -131,6 +131,8 @@ def test_a_long_message_is_cut_to_one_line() -> None:
     assert len(message) <= 1000
 
 
-def test_a_roster_is_read_whole_or_not_at_all() -> None:
+def test_an_agent_that_makes_no_sense_is_counted_and_costs_no_other() -> None:
     assert isinstance(parse(SLAVES, "roster"), RosterRead)
-    assert parse({"slaves": [*SLAVES["slaves"], {"id": "S9"}]}, "roster") is None
+    roster = parse({"slaves": [*SLAVES["slaves"], {"id": "S9"}]}, "roster")
+    assert isinstance(roster, RosterRead)
+    assert (len(roster.agents), roster.unread) == (2, 1)

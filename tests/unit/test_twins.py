@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from calico_dcos.core.events import OffersReceived, RosterAgent, RosterRead
-from calico_dcos.core.model import StepName
+from calico_dcos.core.actions import Kill, Launch
+from calico_dcos.core.events import Disconnected, OffersReceived, RosterAgent, RosterRead, Subscribed, TaskUpdated
+from calico_dcos.core.model import StepName, TaskState
 from calico_dcos.core.plan import build_plan
 from tests.unit.walking import FakeCluster, FakeHost, build_host, build_policy
 
@@ -75,3 +76,64 @@ def test_an_agent_that_left_and_came_back_under_another_id_is_no_twin() -> None:
     cluster.feed(list_hosts([first, second], away=(first,)), OffersReceived((cluster.build_offer(second),)))
 
     assert cluster.state.agents[NAME].agent_id == second.agent_id
+
+
+def build_complete() -> tuple[FakeCluster, FakeHost, FakeHost]:
+    first, second = build_twins()
+    cluster = FakeCluster([first], build_policy())
+    cluster.run_until(cluster.is_complete)
+    cluster.hosts[second.agent_id] = second
+    cluster.actions.clear()
+    return cluster, first, second
+
+
+def test_second_machine_of_a_name_is_left_alone_though_it_is_offered_before_the_master_lists_it() -> None:
+    cluster, first, second = build_complete()
+    known = cluster.state.agents[NAME]
+
+    for _ in range(30):
+        cluster.step()
+
+    assert second.launched == []
+    assert cluster.state.agents[NAME].steps == known.steps
+    cluster.feed(list_hosts([first, second]))
+    cluster.step()
+    assert not [action for action in cluster.actions if isinstance(action, Kill | Launch)]
+    assert "2 agents of Mesos go by this name" in build_plan(cluster.state, cluster.now).phases[0].message
+    assert not set(cluster.offered) - set(cluster.answered)
+
+
+def test_nothing_is_launched_or_killed_on_a_new_subscription_before_the_master_listed_its_agents() -> None:
+    cluster, first, second = build_complete()
+    node = next(task_id for task_id, step in first.running.items() if step is StepName.CALICO_NODE)
+    cluster.lists_agents = False
+    cluster.feed(Disconnected(), Subscribed("F1", "another:5050"))
+    cluster.feed(TaskUpdated(node, first.agent_id, TaskState.FAILED))
+    cluster.feed(TaskUpdated("cni.of-nobody", first.agent_id, TaskState.RUNNING))
+
+    for _ in range(30):
+        cluster.step()
+    assert not [action for action in cluster.actions if isinstance(action, Kill | Launch)]
+
+    # One that was asked for before says nothing of who is there now.
+    cluster.feed(replace(list_hosts([first]), took_s=3600.0))
+    for _ in range(3):
+        cluster.step()
+    assert not [action for action in cluster.actions if isinstance(action, Kill | Launch)]
+
+    cluster.feed(list_hosts([first]))
+    del first.running[node]
+    del cluster.hosts[second.agent_id]
+    cluster.run_until(lambda: StepName.CALICO_NODE in first.running.values())
+    assert [action.task.task_id for action in cluster.actions if isinstance(action, Kill)] == ["cni.of-nobody"]
+
+
+def test_list_with_an_agent_that_makes_no_sense_makes_nobody_absent() -> None:
+    cluster, *_ = build_complete()
+    cluster.now += 10_000.0
+
+    cluster.feed(RosterRead((), unread=1))
+    assert not cluster.state.absent
+
+    cluster.feed(RosterRead(()))
+    assert list(cluster.state.absent) == [NAME]

@@ -15,6 +15,8 @@ from calico_dcos.core.events import (
     OffersReceived,
     Probed,
     Reactivated,
+    RosterAgent,
+    RosterRead,
     Served,
     Subscribed,
     TaskUpdated,
@@ -122,6 +124,7 @@ class FakeCluster:
         self.hosts = {host.agent_id: host for host in hosts}
         self.now = now
         self.wall_ahead_s = 0.0
+        self.lists_agents = True
         self.state: State = restore(policy, memory or Memory(framework_id="F1", secret="s"), self.now)
         self.actions: list[Action] = []
         self.answered: list[str] = []
@@ -138,6 +141,8 @@ class FakeCluster:
         for event in events:
             state, answers = fold(state, event, self.now)
             actions.extend(answers)
+            if isinstance(event, Subscribed) and self.lists_agents:
+                state, _ = fold(state, self.build_roster(state), self.now)
         decision = decide(state, self.now, self._new_task_id)
         self.state = decision.state.saved()
         actions.extend(decision.actions)
@@ -145,6 +150,16 @@ class FakeCluster:
         self.most_slots = max(self.most_slots, len(self.state.slots))
         self.most_restarts = max(self.most_restarts, len(self.state.restarts))
         return actions
+
+    def build_roster(self, state: State) -> RosterRead:
+        """What the master lists of the agents that are known: others are met when they are offered."""
+        known = [host for host in self.hosts.values() if host.hostname in state.agents]
+        return RosterRead(
+            tuple(
+                RosterAgent(host.agent_id, host.hostname, HOST_IP, 5051, is_public=False, mesos_version="")
+                for host in known
+            )
+        )
 
     def _new_task_id(self, step: StepName | TrialKind) -> str:
         return f"{step.value}.{next(self._numbers)}"
