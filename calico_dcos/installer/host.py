@@ -1,8 +1,11 @@
 """The host that is worked on: where its files and tools are, its loopback address, and how its tools are run."""
 
 import os
-import subprocess
-from typing import Dict, List, NamedTuple, Optional
+from typing import Dict, List, Optional
+
+from .program import Completed, ToolError, run_program
+
+__all__ = ["STATE_DIR", "Completed", "Host", "ToolError", "run_program"]
 
 STATE_DIR = "/var/lib/calico-dcos"
 TOOL_DIRS = ("/usr/sbin", "/usr/bin", "/sbin", "/bin")
@@ -14,12 +17,6 @@ DROPPED_VARIABLES = (
     *("LD_LIBRARY_PATH", "PYTHONPATH", "PYTHONHOME", "DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_TLS_VERIFY"),
     *("CALICO_DCOS_REPORT_TOKEN", "CALICO_DCOS_WANTED"),
 )
-
-Completed = NamedTuple("Completed", [("status", int), ("output", str)])
-
-
-class ToolError(Exception):
-    """A tool of the host is missing, could not be started, or did not end in time."""
 
 
 class Host:
@@ -86,26 +83,3 @@ class Host:
             ToolError: it is missing, cannot be started, or takes longer than timeout_s.
         """
         return run_program([self.find_tool(argv[0]), *argv[1:]], self.build_tool_environment(), timeout_s)
-
-
-def run_program(argv: List[str], environment: Dict[str, str], timeout_s: float) -> Completed:
-    """Run a program to its end; its output is stdout and stderr together.
-
-    Raises:
-        ToolError: it cannot be started, or takes longer than timeout_s.
-    """
-    try:
-        done = subprocess.run(
-            argv,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=timeout_s,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise ToolError("{} did not end within {:g} s".format(" ".join(argv), timeout_s)) from None
-    except OSError as error:
-        raise ToolError("{} cannot be run: {}".format(argv[0], error.strerror)) from error
-    return Completed(done.returncode, done.stdout.decode("utf-8", "replace"))

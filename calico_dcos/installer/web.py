@@ -1,13 +1,16 @@
-"""HTTP with a timeout, to an address or to a unix socket; no proxies, no redirects."""
+"""HTTP with a timeout for the whole call, to an address or to a unix socket; no proxies, no redirects."""
 
 import http.client
+import io
 import os
 import socket
-from typing import Dict, NamedTuple, Optional, Tuple
+import time
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple  # noqa: F401  (List: in a type comment)
 
 UNIX_PATH_MAX = 107
-# No answer that is asked for here is longer; one that is comes from something else, or would not fit into memory.
-BODY_MAX_BYTES = 32 << 20
+# As JSON it takes several times the room, and the smallest task has 64 MB.
+BODY_MAX_BYTES = 8 << 20
+CHUNK_BYTES = 1 << 16
 OK, CREATED, NOT_FOUND, PRECONDITION_FAILED = 200, 201, 404, 412
 
 # headers: as they came; names in lower case.
@@ -15,7 +18,7 @@ Answer = NamedTuple("Answer", [("status", int), ("body", bytes), ("headers", Dic
 
 
 class UnreachableError(Exception):
-    """Nothing answered in time, or not in HTTP."""
+    """Nothing answered in time, in HTTP, and at a bearable length."""
 
 
 class NotHttpError(UnreachableError):
@@ -58,33 +61,104 @@ def connect_unix(path: str, timeout_s: Optional[float]) -> socket.socket:
     return channel
 
 
+class _TimedReader(io.RawIOBase):
+    """Reads from a socket until a deadline, however slowly it comes."""
+
+    def __init__(self, sock: socket.socket, deadline: float) -> None:
+        super().__init__()
+        self._sock = sock
+        self._deadline = deadline
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        self._sock.settimeout(find_left_s(self._deadline))
+        return self._sock.recv_into(buffer)
+
+
+class _TimedSocket:
+    """What an HTTP connection needs of a socket, each wait bounded by one deadline.
+
+    The connection closes its socket once it has the head of an answer; whoever opened it closes it at the end.
+    """
+
+    def __init__(self, sock: socket.socket, deadline: float) -> None:
+        self._sock = sock
+        self._deadline = deadline
+
+    def sendall(self, content: bytes) -> None:
+        self._sock.settimeout(find_left_s(self._deadline))
+        self._sock.sendall(content)
+
+    def makefile(self, mode: str) -> io.BufferedReader:
+        del mode
+        return io.BufferedReader(_TimedReader(self._sock, self._deadline))
+
+    def close(self) -> None:
+        pass
+
+
+def find_left_s(deadline: float) -> float:
+    """Find how long may still be waited; socket.timeout when no longer."""
+    left_s = deadline - time.monotonic()
+    if left_s <= 0:
+        raise socket.timeout("timed out")
+    return left_s
+
+
+def read_whole(response: http.client.HTTPResponse) -> bytes:
+    """Read a body to its end.
+
+    Raises:
+        UnreachableError: it is too long.
+    """
+    chunks, length = [], 0  # type: List[bytes], int
+    for chunk in iter(lambda: response.read(CHUNK_BYTES), b""):
+        chunks.append(chunk)
+        length += len(chunk)
+        if length > BODY_MAX_BYTES:
+            raise UnreachableError("the answer is longer than {} MB".format(BODY_MAX_BYTES >> 20))
+    if response.length:
+        raise http.client.IncompleteRead(b"", response.length)
+    return b"".join(chunks)
+
+
 def call(
     connection: http.client.HTTPConnection,
     method: str,
     path: str,
     body: Optional[bytes] = None,
     headers: Optional[Dict[str, str]] = None,
+    read_body: Callable[[http.client.HTTPResponse], bytes] = read_whole,
 ) -> Answer:
-    """Send one request and read the whole answer.
+    """Send one request and read the answer; the connection's timeout is that of the whole call.
 
     Raises:
-        UnreachableError: nothing answered in time, not in HTTP, or without end.
+        UnreachableError: it was not answered in full in time, not in HTTP, or at too great a length.
     """
+    timeout_s = float(connection.timeout or 0)
+    deadline = time.monotonic() + timeout_s
+    opened = None  # type: Any
     try:
+        connection.connect()
+        opened = connection.sock
+        timed = _TimedSocket(opened, deadline)  # type: Any
+        connection.sock = timed
         connection.request(method, path, body=body, headers=headers or {})
         response = connection.getresponse()
-        body = response.read(BODY_MAX_BYTES + 1)
-        if len(body) > BODY_MAX_BYTES:
-            raise UnreachableError("the answer is longer than {} MB".format(BODY_MAX_BYTES >> 20))
-        return Answer(response.status, body, {name.lower(): value for name, value in response.getheaders()})
+        told = {name.lower(): value for name, value in response.getheaders()}
+        return Answer(response.status, read_body(response), told)
     except socket.timeout:
-        raise UnreachableError("no answer within {:g} s".format(connection.timeout or 0)) from None
+        raise UnreachableError("no answer within {:g} s".format(timeout_s)) from None
     except OSError as error:
         raise UnreachableError(error.strerror or str(error) or type(error).__name__) from error
     except http.client.HTTPException as error:
         raise NotHttpError("what answers is not HTTP: {!r}".format(error)) from error
     finally:
         connection.close()
+        if opened is not None:
+            opened.close()
 
 
 def fetch(address: str, path: str, timeout_s: float) -> Answer:
