@@ -11,7 +11,8 @@ from .facts import Facts
 from .facts.bird import ESTABLISHED, Bird
 from .facts.calico_etcd import CalicoEtcd, EtcdNode
 from .inspection import Inspection
-from .plans.changes import STEPS
+from .plans.changes import STEPS, Decision
+from .redaction import hide_secrets
 from .unknown import Unknown, to_json
 from .web import UnreachableError, call, open_connection
 
@@ -38,6 +39,7 @@ class Reporter:
 
     def progress(self, message: str, done_bytes: Optional[int] = None, total_bytes: Optional[int] = None) -> None:
         """Tell in one line what is being done."""
+        message = hide_secrets(message)
         report = {"kind": "progress", "message": message}  # type: Dict[str, Any]
         if done_bytes is not None:
             report["done_bytes"] = done_bytes
@@ -48,12 +50,16 @@ class Reporter:
 
     def failure(self, reason: str, detail: str = "") -> None:
         """Tell in one line why it failed, and in several what a tool said."""
+        reason, detail = hide_secrets(reason), hide_secrets(detail)
         self._print("failed: {}{}".format(reason, "\n" + detail if detail else ""))
         self._post({"kind": "failure", "reason": reason, "detail": detail})
 
     def downloaded(self, url: str, sha256: str) -> None:
-        """Tell the sum of a download for which none was given: every other host's must be the same."""
-        self._print("downloaded {}: sha256 {}".format(url, sha256))
+        """Tell the sum of a download for which none was given: every other host's must be the same.
+
+        The scheduler, whose URL it is, gets it as it gave it: it knows the download by it.
+        """
+        self._print("downloaded {}: sha256 {}".format(hide_secrets(url), sha256))
         self._post({"kind": "downloaded", "url": url, "sha256": sha256})
 
     def inspection(self, inspection: Inspection) -> None:
@@ -75,7 +81,7 @@ class Reporter:
         try:
             answer = call(open_connection(self.scheduler, TIMEOUT_S), "POST", urlsplit(self._url).path, body, headers)
         except UnreachableError as error:
-            write_line(self._err, "report not delivered: {}".format(error))
+            write_line(self._err, "report not delivered: {}".format(hide_secrets(str(error))))
             return
         if answer.status >= FIRST_ERROR:
             write_line(self._err, "report not taken: status {}".format(answer.status))
@@ -127,10 +133,18 @@ def build_inspection(inspection: Inspection, took_s: float) -> Dict[str, Any]:
         "took_s": round(took_s, 3),
         "facts": to_json(bound_facts(inspection.facts)),
         "changes": {step: [build_change(change) for change in plan[step].changes] for step in STEPS},
-        "refusals": {step: plan[step].refusal for step in STEPS if plan[step].refusal is not None},
-        "unknowns": {step: plan[step].unknown for step in STEPS if plan[step].unknown is not None},
-        "faults": {step: plan[step].fault for step in STEPS if plan[step].fault is not None},
-        "proofs": {step: plan[step].proof for step in STEPS if plan[step].proof is not None},
+        "refusals": _tell(plan, "refusal"),
+        "unknowns": _tell(plan, "unknown"),
+        "faults": _tell(plan, "fault"),
+        "proofs": _tell(plan, "proof"),
         "node": None,
-        "warnings": {step: plan[step].warnings for step in STEPS if plan[step].warnings},
+        "warnings": {
+            step: [hide_secrets(warning) for warning in plan[step].warnings] for step in STEPS if plan[step].warnings
+        },
     }
+
+
+def _tell(plan: Dict[str, Decision], part: str) -> Dict[str, str]:
+    """Build what is said of the steps of which this is said."""
+    said = {step: getattr(plan[step], part) for step in STEPS}
+    return {step: hide_secrets(text) for step, text in said.items() if text is not None}

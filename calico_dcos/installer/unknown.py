@@ -2,7 +2,7 @@
 
 from typing import Any, NamedTuple
 
-from .redaction import hide_secrets
+from .redaction import hide_all, hide_secrets
 
 Unknown = NamedTuple("Unknown", [("reason", str)])
 
@@ -16,10 +16,6 @@ def to_json(value: Any) -> Any:
         return {"unknown": hide_secrets(value.reason)}
     if isinstance(value, tuple) and hasattr(value, "_asdict"):
         return {name: to_json(field) for name, field in value._asdict().items()}
-    if isinstance(value, (list, tuple)):
+    if isinstance(value, (list, tuple)) and not all(isinstance(item, str) for item in value):
         return [to_json(item) for item in value]
-    if isinstance(value, dict):
-        return {str(name): to_json(item) for name, item in value.items()}
-    if isinstance(value, str):
-        return hide_secrets(value)
-    return value
+    return hide_all(value)

@@ -4,7 +4,7 @@ from typing import Any, Dict, List, NamedTuple, Optional, Union
 
 from ..docker_api import DockerAwayError, NoSuchObjectError, read_container
 from ..host import Host
-from ..redaction import HIDDEN, is_secret_name
+from ..redaction import hide_values
 from ..unknown import Unknown
 from ..wanted import CalicoNode, compute_settings_hash
 
@@ -58,7 +58,7 @@ def parse_container(answer: Any, wanted: CalicoNode) -> Union[Container, Unknown
             restarts=int(answer.get("RestartCount") or 0),
             exit_code=int(state.get("ExitCode") or 0),
             error="it ran out of memory" if state.get("OOMKilled") else state.get("Error") or "",
-            settings=hide_settings(environment),
+            settings=hide_values(environment),
             differing=sorted(name for name, value in wanted.environment.items() if environment.get(name) != value),
         )
     except (KeyError, TypeError, AttributeError, ValueError) as error:
@@ -68,11 +68,6 @@ def parse_container(answer: Any, wanted: CalicoNode) -> Union[Container, Unknown
 def parse_environment(variables: Any) -> Dict[str, str]:
     """Read the variables of a container."""
     return dict(variable.partition("=")[::2] for variable in variables or [])
-
-
-def hide_settings(environment: Dict[str, str]) -> Dict[str, str]:
-    """Hide the values that may be secrets; which settings there are is told of all."""
-    return {name: HIDDEN if is_secret_name(name) else value for name, value in environment.items()}
 
 
 def _hash_foreign(answer: Any, wanted: CalicoNode) -> Optional[str]:

@@ -13,6 +13,7 @@ from ..facts.calico_node import Container, read_calico_node
 from ..host import Host
 from ..plans.changes import Decision, describe_unproven
 from ..plans.services import find_container_fault
+from ..redaction import hide_secrets
 from ..unknown import Unknown
 from ..wanted import CalicoNode, Wanted
 from . import calico_node, etcd_proxy
@@ -27,7 +28,7 @@ def check_health(service: str, host: Host, wanted: Wanted, err: TextIO) -> int:
     fault = find_fault(service, host, wanted)
     if fault is None:
         return 0
-    err.write("{} is not healthy: {}\n".format(service, fault))
+    err.write("{} is not healthy: {}\n".format(service, hide_secrets(fault)))
     return 1
 
 
