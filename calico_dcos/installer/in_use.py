@@ -11,7 +11,7 @@ from typing import Any, List, NamedTuple, Set
 
 from .backups import Backup
 from .docker_api import DockerAwayError, NoSuchObjectError, read_json
-from .facts.mesos_agent import find_endpoint, read_agent_answer, read_agent_unit
+from .facts.mesos_agent import find_endpoint, read_agent_unit, read_answer
 from .files import FileError, read_file
 from .host import Host
 from .undo import NETWORK_BACKUP, find_backups
@@ -38,7 +38,7 @@ def find_use(host: Host) -> Use:
         use.doubts.append("whether Docker's containers use it is not known: {}".format(error))
     networks = read_our_networks(host)
     if networks:
-        answer = read_agent_answer(find_endpoint(host))
+        answer = read_answer(find_endpoint(host), "/state")
         if not isinstance(answer, Unknown):
             use.users.extend(find_tasks(answer, networks))
         elif read_agent_unit(host) is not None:

@@ -15,6 +15,8 @@ OK, CREATED, NOT_FOUND, PRECONDITION_FAILED = 200, 201, 404, 412
 
 # headers: as they came; names in lower case.
 Answer = NamedTuple("Answer", [("status", int), ("body", bytes), ("headers", Dict[str, str])])
+# How much of a body is read, and in what form it is kept.
+ReadBody = Callable[[http.client.HTTPResponse], bytes]
 
 
 class UnreachableError(Exception):
@@ -130,7 +132,7 @@ def call(
     path: str,
     body: Optional[bytes] = None,
     headers: Optional[Dict[str, str]] = None,
-    read_body: Callable[[http.client.HTTPResponse], bytes] = read_whole,
+    read_body: ReadBody = read_whole,
 ) -> Answer:
     """Send one request and read the answer; the connection's timeout is that of the whole call.
 
@@ -161,13 +163,9 @@ def call(
             opened.close()
 
 
-def fetch(address: str, path: str, timeout_s: float) -> Answer:
-    """GET a path from ``host:port``.
-
-    Raises:
-        UnreachableError: nothing answered in time, or not in HTTP.
-    """
-    return call(open_connection(address, timeout_s), "GET", path)
+def fetch(address: str, path: str, timeout_s: float, read_body: ReadBody = read_whole) -> Answer:
+    """GET a path from ``host:port``; raises as call does."""
+    return call(open_connection(address, timeout_s), "GET", path, read_body=read_body)
 
 
 def open_connection(address: str, timeout_s: float) -> http.client.HTTPConnection:
@@ -176,7 +174,7 @@ def open_connection(address: str, timeout_s: float) -> http.client.HTTPConnectio
     return http.client.HTTPConnection(hostname, port, timeout=timeout_s)
 
 
-def fetch_over_tls(address: str, path: str, timeout_s: float) -> Answer:
+def fetch_over_tls(address: str, path: str, timeout_s: float, read_body: ReadBody = read_whole) -> Answer:
     """GET a path over TLS from a program of this very host: whom its certificate names does not matter.
 
     Raises:
@@ -190,7 +188,8 @@ def fetch_over_tls(address: str, path: str, timeout_s: float) -> Answer:
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     hostname, port = split_address(address)
-    return call(http.client.HTTPSConnection(hostname, port, timeout=timeout_s, context=context), "GET", path)
+    connection = http.client.HTTPSConnection(hostname, port, timeout=timeout_s, context=context)
+    return call(connection, "GET", path, read_body=read_body)
 
 
 def split_address(address: str) -> Tuple[str, int]:
