@@ -124,6 +124,8 @@ def _run(config: Config, stack: ExitStack) -> str:
         return scheduler.exit_reason or ""
     _check_master(config)
     base_url = f"http://{config.advertised_address or find_own_address(config.master)}:{web.port}"
+    # Mesos' fetcher goes by the agent's HTTP proxy, whose exceptions may hold names alone; reports go by no proxy.
+    fetch_url = f"http://{config.advertised_name}:{web.port}" if config.advertised_name else base_url
     page_url = f"http://{config.status_dns}:{web.port}" if config.status_dns else base_url
     log.info("status page: %s/", page_url)
     roster = RosterPoller(
@@ -157,7 +159,7 @@ def _run(config: Config, stack: ExitStack) -> str:
         ),
         secret=config.secret,
         template=TaskTemplate(
-            installer_url=config.installer_url or f"{base_url}/{installer.url_path}",
+            installer_url=config.installer_url or f"{fetch_url}/{installer.url_path}",
             installer_sha256=installer.sha256,
             report_base_url=f"{base_url}/v1/reports",
             read_wanted=lambda: replace_downloads(pin_downloads(wanted, scheduler.state.pins), bundle, base_url),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .kinds import AbsolutePath, Flag, Number, Sha256, Url
+from .kinds import AbsolutePath, Choice, Flag, Number, Sha256, Url, Whole
 from .release import CNI_CALICO, CNI_CALICO_IPAM
 from .settings import setting
 
@@ -62,6 +62,18 @@ class CniSettings:
         "",
         f"{SECTION}.calico-ipam-sha256",
         "SHA-256 sum of that plugin. Empty: what the first agent gets counts for all others.",
+    )
+    cni_mtu: int = setting(
+        Whole(0, 65_535),
+        0,
+        f"{SECTION}.mtu",
+        "MTU of the interfaces of containers: that of the network, less 20 with IP-in-IP. 0: the plugin's own, 1500.",
+    )
+    cni_log_level: str = setting(
+        Choice(("", "DEBUG", "INFO", "WARNING", "ERROR")),
+        "",
+        f"{SECTION}.log-level",
+        "How much the CNI plugins log. Empty: their own level.",
     )
     agent_timeout_s: float = setting(
         Number(1, 3600),

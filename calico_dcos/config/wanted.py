@@ -50,8 +50,10 @@ def build_wanted(config: Config) -> dict[str, Any]:
                 "type": "calico",
                 "ipam": {"type": "calico-ipam"},
                 "etcd_endpoints": config.etcd_endpoints,
+                **_build_network_options(config),
             },
         },
+        "download_proxy": {"url": config.download_proxy, "exceptions": config.download_proxy_exceptions},
         "agent_restart": {"enable": config.cni_enable, "timeout_s": config.agent_timeout_s},
         "calico_node": {
             "enable": config.node_enable,
@@ -60,6 +62,12 @@ def build_wanted(config: Config) -> dict[str, Any]:
             "poll_s": config.node_poll_s,
         },
     }
+
+
+def _build_network_options(config: Config) -> dict[str, Any]:
+    """The plugin's options; one that is not set is not written, so that the network of an earlier release stays."""
+    given = {"mtu": config.cni_mtu, "log_level": config.cni_log_level}
+    return {name: value for name, value in given.items() if value}
 
 
 def _build_node_environment(config: Config) -> dict[str, str]:

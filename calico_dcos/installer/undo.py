@@ -6,13 +6,13 @@ others edit as well, our keys are taken out.
 
 from typing import Callable, List, NamedTuple, Optional, Tuple
 
-from .backups import DONE, OPEN, UNDONE, Backup, Entry, Identity, find_origin, list_backups, read_identity
+from .backups import CNI_CONFIG, DONE, OPEN, UNDONE, Backup, Entry, Identity, find_origin, list_backups, read_identity
 from .daemon_edits import take_out
 from .files import FileError, read_file, remove_directory, remove_file, sweep_temporaries, write_file, write_whole
 from .host import Host
 
 STORE_BACKUP = "docker-cluster-store"
-NETWORK_BACKUP = "cni-config"
+NETWORK_BACKUP = CNI_CONFIG
 PLUGIN_BACKUP = "cni-plugin-"
 
 # What is done to undo something: told in the past, planned before.

@@ -5,6 +5,9 @@ import json
 import re
 from typing import Any, Callable, Dict, List, NamedTuple, Optional
 
+# exceptions: names that need no proxy, with what lies below them, separated by commas.
+Proxy = NamedTuple("Proxy", [("url", str), ("exceptions", str)])
+NO_PROXY = Proxy("", "")
 Download = NamedTuple("Download", [("url", str), ("sha256", Optional[str])])
 EtcdProxy = NamedTuple(
     "EtcdProxy",
@@ -48,6 +51,7 @@ Wanted = NamedTuple(
         ("agent_restart", AgentRestart),
         ("calico_node", CalicoNode),
         ("complete_nodes", List[CompleteNode]),
+        ("proxy", Proxy),
         ("may_restart", bool),
         ("retry", str),
     ],
@@ -132,6 +136,7 @@ def _read_wanted(top: "_Reader") -> Wanted:
             CompleteNode(str(entry.get("name")), str(entry.get("address")))
             for entry in top.content.get("complete_nodes") or []
         ],
+        proxy=_read_proxy(top),
         # Without it, nothing is restarted: the scheduler counts who may, and an operator's call says so itself.
         may_restart="may_restart" in top.content and top.flag("may_restart"),
         # Differs after each retry by an operator; no more is made of it.
@@ -141,6 +146,13 @@ def _read_wanted(top: "_Reader") -> Wanted:
 
 def _read_download(reader: "_Reader") -> Download:
     return Download(url=reader.text("url", _is_url), sha256=reader.optional_text("sha256", _is_sha256))
+
+
+def _read_proxy(top: "_Reader") -> Proxy:
+    if "download_proxy" not in top.content:
+        return NO_PROXY
+    reader = top.child("download_proxy")
+    return Proxy(reader.text("url", _is_proxy), reader.text("exceptions", lambda text: " " not in text))
 
 
 def _read_network(reader: "_Reader") -> Dict[str, Any]:
@@ -179,6 +191,10 @@ def _is_directory(text: str) -> bool:
 
 def _is_url(text: str) -> bool:
     return re.match(r"(https?|file)://\S+$", text) is not None
+
+
+def _is_proxy(text: str) -> bool:
+    return text == "" or re.match(r"https?://\S+$", text) is not None
 
 
 def _is_sha256(text: str) -> bool:
