@@ -8,7 +8,8 @@ from .program import Completed, ToolError, run_program
 __all__ = ["STATE_DIR", "Completed", "Host", "ToolError", "run_program"]
 
 STATE_DIR = "/var/lib/calico-dcos"
-TOOL_DIRS = ("/usr/sbin", "/usr/bin", "/sbin", "/bin")
+# The last three: where a host's Docker and its helpers for logins are if no package brought them.
+TOOL_DIRS = ("/usr/sbin", "/usr/bin", "/sbin", "/bin", "/usr/local/sbin", "/usr/local/bin", "/opt/bin")
 LOOPBACK_NAMES = ("127.0.0.1", "localhost")
 # LD_LIBRARY_PATH: DC/OS up to 1.10 points it at its own libraries, which host tools must not load.
 # DOCKER_...: an operator's shell may point Docker's command at another host. Where credentials are, it keeps.
@@ -67,6 +68,10 @@ class Host:
             if os.access(candidate, os.X_OK):
                 return candidate
         raise ToolError("{} is not found in {} of the host".format(name, ":".join(TOOL_DIRS)))
+
+    def has_tool(self, name: str) -> bool:
+        """Whether the host has a tool."""
+        return any(os.access(os.path.join(self.path(directory), name), os.X_OK) for directory in TOOL_DIRS)
 
     def build_tool_environment(self) -> Dict[str, str]:
         """Build the environment of host tools; docker wants HOME, which Mesos does not set."""

@@ -16,8 +16,9 @@ import struct
 import subprocess
 import sys
 import threading
+import urllib.parse
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -405,7 +406,12 @@ class _DockerHandler(_Handler):
         body = json.loads(self.rfile.read(int(self.headers.get("Content-Length") or 0)) or b"{}")
         path, _, query = self.path.partition("?")
         with changing_state(self.root) as state:
-            if state["docker_refuses"]:
+            if path == "/images/create":
+                status, message = 200, ""
+                image = urllib.parse.parse_qs(query)
+                state["calls"].append(["docker", "POST", self.path])
+                state["images"].append("{}:{}".format(image["fromImage"][0], image["tag"][0]))
+            elif state["docker_refuses"]:
                 status, message = 500, state["docker_refuses"]
             elif path == "/containers/create":
                 status, message = _create_container(state, query.removeprefix("name="), body)
@@ -467,7 +473,20 @@ def changing_state(root: Path) -> Iterator[Any]:
 
 class _AgentHandler(_Handler):
     def do_GET(self) -> None:
-        self.answer(self.state["agent_status"], self.state["agent"])
+        state = self.state
+        whole = self.root / "fake/agent-state"
+        if whole.exists() and self.path == "/state":  # too long to be made anew for each question
+            with suppress(ConnectionError):  # who asks reads no more than the head
+                self.answer_bytes(200, whole.read_bytes())
+        elif self.path == "/version":  # told without a login, and while the agent recovers
+            self.answer(200, {"version": state["agent"]["version"]})
+        elif self.path == "/flags":
+            self.answer(state["agent_status"], {"flags": state["agent"]["flags"]})
+        elif self.path.startswith("/metrics/snapshot"):
+            running = sum(len(e["tasks"]) for f in state["agent"]["frameworks"] for e in f["executors"])
+            self.answer(state["agent_status"], {"slave/tasks_running": running})
+        else:
+            self.answer(state["agent_status"], state["agent"])
 
 
 def _build_plugin_handler(name: str) -> type[_Handler]:

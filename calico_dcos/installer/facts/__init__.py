@@ -25,6 +25,7 @@ from .netfilter import Netfilter, read_netfilter
 from .network import Port, RpFilter, read_port, read_rp_filter
 from .node_log import NodeLog, needs_log, read_node_log
 from .node_look import read_quiet
+from .surroundings import Surroundings, read_surroundings
 from .system import Dcos, System, read_dcos, read_system
 
 WRITTEN_DIRS = (STATE_DIR, "/etc/docker")
@@ -36,6 +37,7 @@ Facts = NamedTuple(
         ("clock", Clock),
         ("disks", List[Disk]),
         ("rp_filter", Union[RpFilter, Unknown]),
+        ("surroundings", Surroundings),
         ("dcos", Dcos),
         ("docker", Docker),
         ("mesos_agent", MesosAgent),
@@ -76,6 +78,7 @@ def read_facts(host: Host, wanted: Wanted) -> Facts:
         behind = pool.submit(read_behind, host, wanted.etcd_proxy.discovery_srv)
         reached = pool.submit(read_reached, host, list_urls(wanted))
         dcos = pool.submit(read_dcos, host)
+        surroundings = pool.submit(read_surroundings, host)
         clock = pool.submit(read_clock, host)
         port = pool.submit(read_port, host, split_address(wanted.etcd_proxy.listen)[1])
         return Facts(
@@ -83,6 +86,7 @@ def read_facts(host: Host, wanted: Wanted) -> Facts:
             clock=clock.result(),
             disks=docker.result()[1],
             rp_filter=read_rp_filter(),
+            surroundings=surroundings.result(),
             dcos=dcos.result(),
             docker=docker.result()[0],
             mesos_agent=agent.result()[0],

@@ -1,18 +1,18 @@
 """Facts: the CNI directories: our plugins with their sums, every other file, and what was pinned."""
 
-import hashlib
 import json
 import os
 from collections import OrderedDict
-from typing import Any, Dict, List, NamedTuple, Optional, Union
+from typing import Any, Dict, List, NamedTuple, Optional, Set, Union
 
+from ..backups import CNI_CONFIG, UNDONE, Backup
+from ..files import FileError, compute_sha256
 from ..host import Host, ToolError, run_program
 from ..pins import Pin, read_pins
 from ..unknown import Unknown
 from ..wanted import Cni as WantedCni
 
 VERSION_TIMEOUT_S = 5
-CHUNK_BYTES = 1 << 20
 
 PluginFile = NamedTuple(
     "PluginFile",
@@ -33,6 +33,7 @@ ConfigFile = NamedTuple(
         ("type", Optional[str]),
         ("ipam", Optional[str]),
         ("is_wanted", bool),
+        ("is_ours", bool),
         ("mtime_epoch_s", float),
     ],
 )
@@ -60,6 +61,9 @@ def read_cni(host: Host, wanted: WantedCni, searched: List[str]) -> Cni:
     names = [plugin.name for plugin in wanted.plugins]
     directories = [wanted.plugins_dir] + [path for path in searched if path.rstrip("/") != wanted.plugins_dir]
     configs = read_configs(host.path(wanted.config_dir), wanted.config)
+    if not isinstance(configs, Unknown):
+        written = read_written(host)
+        configs = [one._replace(is_ours=os.path.join(wanted.config_dir, one.file) in written) for one in configs]
     return Cni(
         plugins_dir=wanted.plugins_dir,
         plugins=[read_plugin(host, wanted.plugins_dir, name, pins.get(name)) for name in names],
@@ -137,14 +141,19 @@ def parse_plugin_version(output: str) -> Union[str, Unknown]:
 
 def read_sha256(path: str) -> Union[str, Unknown]:
     """Compute a file's sum."""
-    digest = hashlib.sha256()
     try:
-        with open(path, "rb") as file:
-            for chunk in iter(lambda: file.read(CHUNK_BYTES), b""):
-                digest.update(chunk)
+        return compute_sha256(path)
     except OSError as error:
         return Unknown("{}: {}".format(path, error.strerror))
-    return digest.hexdigest()
+
+
+def read_written(host: Host) -> Set[str]:
+    """Read which networks' files this program wrote and has not put back; nothing where that cannot be read."""
+    try:
+        entries = Backup(host, CNI_CONFIG).find_last()
+    except (FileError, OSError):
+        return set()
+    return {entry.path for entry in entries if entry.state != UNDONE}
 
 
 def read_configs(directory: str, wanted: Dict[str, Any]) -> Union[List[ConfigFile], Unknown]:
@@ -185,9 +194,10 @@ def parse_config(name: str, content: Any, mtime: float, wanted: Dict[str, Any]) 
         type=content["type"],
         ipam=ipam.get("type"),
         is_wanted=content == wanted,
+        is_ours=False,
         mtime_epoch_s=mtime,
     )
 
 
 def _build_broken(name: str, mtime: float, reason: str) -> ConfigFile:
-    return ConfigFile(name, Unknown(reason), None, None, is_wanted=False, mtime_epoch_s=mtime)
+    return ConfigFile(name, Unknown(reason), None, None, is_wanted=False, is_ours=False, mtime_epoch_s=mtime)

@@ -10,13 +10,14 @@ from ..rollbacks import DOCKER, MESOS_AGENT
 from ..unknown import Unknown
 from ..wanted import Wanted
 from .changes import STEPS, Action, Decision, could_not_look, refuse, warn
-from .cni import plan_cni, refuse_twins
-from .conditions import guard, refuse_architecture, refuse_disk, refuse_rolled_back, refuse_without_v2
+from .cni import plan_cni
+from .conditions import guard, refuse_architecture, refuse_disk, refuse_noexec, refuse_rolled_back, refuse_without_v2
 from .docker_store import plan_docker_store, warn_of_pending_edits
 from .mesos_agent import await_busy_agent, plan_agent_restart
 from .node_proof import prove_calico_node
 from .proofs import ProxyLook, prove_cni, prove_docker_store, prove_etcd_proxy, refuse_other_store
 from .services import plan_calico_node, plan_etcd_proxy, warn_of_node
+from .surroundings import has_ipip, warn_of_mtu, warn_of_services
 from .tables import refuse_tables
 
 # etcd's archive and what comes out of it; two plugins, downloaded and in place; files of settings and their backups.
@@ -37,7 +38,7 @@ def plan_changes(facts: Facts, wanted: Wanted) -> Dict[str, Decision]:
             "whether this DC/OS carries its own Calico: {}".format(facts.dcos.native_calico.reason)
         )
         return dict.fromkeys(STEPS, unknown)
-    cni = _guard_cni(plan_cni(facts.cni, facts.mesos_agent.state, wanted.cni), facts, wanted)
+    cni = _guard_cni(plan_cni(facts.cni, facts.mesos_agent, wanted.cni), facts, wanted)
     reached = facts.etcd_reached
     return {
         "etcd-proxy": prove_etcd_proxy(_plan_proxy(facts, wanted), _build_proxy_look(facts)),
@@ -55,7 +56,10 @@ def plan_changes(facts: Facts, wanted: Wanted) -> Dict[str, Decision]:
 
 def _plan_node(facts: Facts, wanted: Wanted) -> Decision:
     planned = plan_calico_node(facts.calico_node, wanted.calico_node, facts.node_log)
-    return guard(warn(planned, warn_of_node(facts, wanted.calico_node)), [refuse_tables(facts.netfilter)])
+    return guard(
+        warn(planned, warn_of_node(facts, wanted.calico_node) + warn_of_services(facts.surroundings)),
+        [refuse_tables(facts.netfilter)],
+    )
 
 
 def build_node_look(facts: Facts) -> NodeLook:
@@ -85,6 +89,7 @@ def _plan_proxy(facts: Facts, wanted: Wanted) -> Decision:
         [
             refuse_architecture(wanted.etcd_proxy.archive.url, facts.system.architecture),
             refuse_disk(facts.disks, STATE_DIR, ETCD_MB),
+            refuse_noexec(facts.disks, STATE_DIR, "etcd"),
         ],
     )
 
@@ -104,22 +109,27 @@ def _guard_store(decision: Decision, facts: Facts, wanted: Wanted) -> Decision:
 
 
 def _guard_cni(decision: Decision, facts: Facts, wanted: Wanted) -> Decision:
+    has_tunnel = has_ipip(wanted.calico_node.environment)
+    decision = warn(decision, warn_of_mtu(facts.surroundings, wanted.cni.config, has_ipip=has_tunnel))
     architectures = [
         refuse_architecture(plugin.download.url, facts.system.architecture)
         for plugin in wanted.cni.plugins
         if any(change.subject == plugin.name for change in decision.changes)
     ]
-    needs_room = PLUGINS_MB if any(change.action is Action.INSTALL_PLUGIN for change in decision.changes) else FILE_MB
+    brings_plugins = any(change.action is Action.INSTALL_PLUGIN for change in decision.changes)
+    needs_room = PLUGINS_MB if brings_plugins else FILE_MB
+    # A plugin is tried where it is downloaded to, before it is put in its place.
+    run_from = [wanted.cni.plugins_dir, STATE_DIR] if brings_plugins else []
     return guard(
         decision,
         [
             # The network that an agent did not start with must not come back before somebody has looked.
             refuse_rolled_back(facts.rollbacks, MESOS_AGENT, wanted),
-            refuse_twins(decision, facts.cni, wanted.cni),
             *architectures,
             refuse_disk(facts.disks, wanted.cni.plugins_dir, needs_room),
             refuse_disk(facts.disks, STATE_DIR, needs_room),
             refuse_disk(facts.disks, wanted.cni.config_dir, FILE_MB),
+            *[refuse_noexec(facts.disks, path, "a CNI plugin") for path in run_from],
         ],
     )
 

@@ -14,6 +14,8 @@ from .changes import Action, Decision, change, could_not_look, find_at_fault, pr
 EVERY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104  (compared with, not bound to)
 LOOSE = 2
 CLOCK_LIMIT_S = 60
+# To Docker it runs all the same.
+PAUSED = "paused"
 
 
 def plan_etcd_proxy(listener: Listener, port: Port, wanted: EtcdProxy) -> Decision:
@@ -102,6 +104,8 @@ def find_container_fault(container: Union[Container, None], wanted: CalicoNode) 
         return "its settings differ" + (" ({})".format(", ".join(container.differing)) if container.differing else "")
     if container.is_restarting:
         return "it restarts over and over ({} times so far, {})".format(container.restarts, describe_end(container))
+    if container.status == PAUSED:
+        return "it is paused"
     if not container.is_running:
         return "it is {} ({})".format(container.status, describe_end(container))
     return None

@@ -10,12 +10,20 @@ from ..facts.node_look import read_node_look
 from ..host import Host, ToolError
 from ..plans.changes import Decision
 from ..plans.node_proof import prove_calico_node
-from ..plans.services import describe_end, find_container_fault, plan_calico_node
+from ..plans.services import PAUSED, describe_end, find_container_fault, plan_calico_node
 from ..report import Reporter
 from ..steps.work import StepError
 from ..unknown import Unknown
 from ..wanted import CalicoNode, Wanted, compute_settings_hash
-from .container import create_container, has_image, pull_image, read_log, remove_container, start_container
+from .container import (
+    create_container,
+    has_image,
+    pull_image,
+    read_log,
+    remove_container,
+    start_container,
+    unpause_container,
+)
 from .proven import forget_proven, note_proven
 from .stop import StopSignal
 from .watch import (
@@ -46,6 +54,7 @@ class Need(Enum):
     RUN = "run"
     REPLACE = "replace"
     START = "start"
+    UNPAUSE = "unpause"
 
 
 # bad_since_s: since when it has not been steady; None once it is.
@@ -64,6 +73,8 @@ def find_need(container: Seen, wanted: CalicoNode) -> Need:
         return Need.RUN
     if container.settings_hash != compute_settings_hash(wanted.image, wanted.environment):
         return Need.REPLACE
+    if container.status == PAUSED:
+        return Need.UNPAUSE
     if container.is_running or container.is_restarting:
         return Need.NOTHING
     return Need.REPLACE if container.status == "dead" else Need.START
@@ -208,6 +219,10 @@ class NodeSupervisor:
         if need is Need.START:
             self._tell("starting calico-node: {}".format(fault))
             start_container(self._host)
+            return
+        if need is Need.UNPAUSE:
+            self._tell("waking calico-node: {}".format(fault))
+            unpause_container(self._host)
             return
         # The image first: until it is here, an old container does its work.
         if not has_image(self._host, self._wanted.image):

@@ -164,6 +164,23 @@ def test_a_file_that_docker_would_reject_is_not_valid(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("[" * 100_000, "it is nested too deep"),
+        ('{"a": ' * 100_000, "it is nested too deep"),
+        ('{"mtu": NaN}', "NaN is no JSON"),
+        ('{"mtu": -Infinity}', "-Infinity is no JSON"),
+        ('{"cluster-store": "\\ud800"}', "half of a surrogate pair"),
+        ('{"\\udfff": {"b": 1}}', "half of a surrogate pair"),
+    ],
+    ids=["brackets", "braces", "NaN", "Infinity", "half a pair in a value", "half a pair in a key"],
+)
+def test_what_python_would_take_and_docker_would_not_is_one_clear_fault(text: str, fault: str) -> None:
+    with pytest.raises(ValueError, match=fault):
+        parse_daemon_json(text)
+
+
+@pytest.mark.parametrize(
     ("before", "merged", "settled"),
     [
         (
