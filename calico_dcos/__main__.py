@@ -151,11 +151,15 @@ def package_build(directory: Path, image: str) -> None:
 @click.argument("directory", type=click.Path(file_okay=False, path_type=Path))
 @click.argument("urls", nargs=-1, required=True)
 def bundle(directory: Path, urls: tuple[str, ...]) -> None:
-    """Fetch downloads into DIRECTORY, for an image that carries them; "release" stands for those of this release."""
-    from .bundle import BundleError, write_bundle  # noqa: PLC0415
-    from .config.release import DOWNLOADS  # noqa: PLC0415
+    """Fetch downloads into DIRECTORY, for an image that carries them; "2.6" stands for all of that Calico.
 
-    chosen = [url for word in urls for url in (DOWNLOADS if word == "release" else (word,))]
+    "release" stands for those of the release that is the default.
+    """
+    from .bundle import BundleError, write_bundle  # noqa: PLC0415
+    from .config.release import DEFAULT, RELEASES, list_downloads  # noqa: PLC0415
+
+    names = {"release": DEFAULT.name, **{name: name for name in RELEASES}}
+    chosen = [url for word in urls for url in (list_downloads(names[word]) if word in names else (word,))]
     try:
         for entry in write_bundle(directory, chosen):
             click.echo(f"{entry.artifact.sha256}  {entry.url}")

@@ -30,17 +30,15 @@ _UNKNOWN = {
     "required": ["unknown"],
     "additionalProperties": False,
 }
-_SETTLED = ("refusals", "unknowns", "faults", "proofs")
 _HEAD = """# The facts of a host
 
 What `installer.pyz inspect` reports, and what the page and `GET` of an agent show: one JSON document, made by reading
 alone. Whatever cannot be read is `{"unknown": "the reason"}` in its place; it is never guessed. Secrets are hidden: the
 user and password in a URL, and the value of whatever is named like a secret (`..._TOKEN`, `..._PASSWORD`, `..._KEY`).
 
-The report around the facts is `{"kind": "inspection", "took_s": ..., "facts": ..., "changes": ..., "refusals": ...,
-"unknowns": ..., "faults": ..., "proofs": ..., "warnings": ..., "node": ...}`. All after the facts but the last are by
-step, as `installer.pyz apply STEP --dry-run` tells them; each step has changes, or an entry in exactly one of refusals,
-unknowns, faults and proofs. `node` is the name and address that calico-node takes or has, or null.
+The report around the facts is `{"kind": "inspection", "took_s": ..., "facts": ..., "node": {"name": ..., "address":
+...} or null, "changes": ..., "refusals": ..., "unknowns": ..., "faults": ..., "proofs": ..., "warnings": ...}`: the
+last six by step, as `installer.pyz apply STEP --dry-run` tells them.
 
 This page is made from the program (`calico_dcos/facts_document.py`); a test sees that it is right.
 """
@@ -73,8 +71,9 @@ def build_schema() -> dict[str, Any]:
         "took_s": {"type": "number", "minimum": 0},
         "facts": _build_type(Facts),
         "changes": _build_object(dict.fromkeys(STEPS, changes)),
-        **{kind: _build_object(dict.fromkeys(STEPS, text), required=[]) for kind in _SETTLED},
-        "node": {"anyOf": [_build_object({"name": text, "address": text}), {"type": "null"}]},
+        "refusals": _build_object(dict.fromkeys(STEPS, text), required=[]),
+        **{name: _build_object(dict.fromkeys(STEPS, text), required=[]) for name in ("unknowns", "faults", "proofs")},
+        "node": {"anyOf": [_build_object(dict.fromkeys(("name", "address"), text)), {"type": "null"}]},
         "warnings": _build_object(dict.fromkeys(STEPS, texts), required=[]),
     }
     head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "The inspection of a host"}

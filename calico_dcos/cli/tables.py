@@ -7,7 +7,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from .words import Json, describe_left, describe_preflight, describe_steps, find_current
+from .words import Json, describe_left, describe_node, describe_preflight, describe_steps, find_current
 
 STYLES = {
     "COMPLETE": "green",
@@ -74,12 +74,16 @@ def draw_agents(listing: Json) -> RenderableType:
 
 def draw_preflight(document: Json) -> RenderableType:
     """Draw a row for each agent, with what would change and restart, and a line for all of them."""
-    table = Table("agent", "would change", "would restart", "refused", "unclear", box=None, pad_edge=False)
+    # The column takes its room only where it has something to tell.
+    has_nodes = any(agent["node"] is not None for agent in document["agents"])
+    head = ("agent", "Calico node") if has_nodes else ("agent",)
+    table = Table(*head, "would change", "would restart", "refused", "unclear", box=None, pad_edge=False)
     for agent in document["agents"]:
         idle = "nothing" if agent["is_inspected"] else "not inspected yet"
         steps = describe_steps(agent["changes"])
         table.add_row(
             Text(agent["key"]),
+            *([Text(describe_node(agent))] if has_nodes else []),
             Text(steps) if steps else Text(idle, "dim"),
             Text(", ".join(agent["restarts"]), "yellow"),
             Text("\n".join(f"{step}: {reason}" for step, reason in agent["refusals"].items()), "bold red"),

@@ -121,7 +121,15 @@ def describe_outlook(agent: Json) -> str:
         told.append(f"restarts {', '.join(agent['restarts'])}")
     told += [f"refused: {step}: {reason}" for step, reason in agent["refusals"].items()]
     told += [f"unclear: {step}: {reason}" for step, reason in agent["doubts"].items()]
-    return "; ".join(told) or ("nothing to do" if agent["is_inspected"] else "not inspected yet")
+    idle = "nothing to do" if agent["is_inspected"] else "not inspected yet"
+    known = describe_node(agent)
+    return f"{f'{known}: ' if known else ''}{'; '.join(told) or idle}"
+
+
+def describe_node(agent: Json) -> str:
+    """Say as whom Calico knows an agent, or would; nothing where that is not known."""
+    node = agent["node"]
+    return "" if node is None else f"{node['name']} with {node['address']}"
 
 
 def describe_preflight(document: Json) -> str:

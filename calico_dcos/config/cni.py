@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .kinds import AbsolutePath, Choice, Flag, Number, Sha256, Url, Whole
-from .release import CNI_CALICO, CNI_CALICO_IPAM
+from .packaged import derive_packaged, derive_sum
 from .settings import setting
 
 SECTION = "Install CNI"
@@ -37,31 +37,33 @@ class CniSettings:
     )
     cni_calico_url: str = setting(
         Url(),
-        CNI_CALICO,
+        derive_packaged("cni_calico_url", lambda release: release.plugins["calico"].url),
         f"{SECTION}.override-calico-url",
-        "Where agents fetch the plugin calico. Empty: the one that this package names.",
+        "Where agents fetch the plugin calico. Empty: the one of calico-release.",
         package_default="",
         resource="assets.uris.calico-cni",
     )
     cni_calico_sha256: str = setting(
         Sha256(),
-        "",
+        derive_sum("calico", "cni_calico_url"),
         f"{SECTION}.calico-sha256",
         "SHA-256 sum of that plugin. Empty: what the first agent gets counts for all others.",
+        package_default="",
     )
     cni_calico_ipam_url: str = setting(
         Url(),
-        CNI_CALICO_IPAM,
+        derive_packaged("cni_calico_ipam_url", lambda release: release.plugins["calico-ipam"].url),
         f"{SECTION}.override-calico-ipam-url",
-        "Where agents fetch the plugin calico-ipam. Empty: the one that this package names.",
+        "Where agents fetch the plugin calico-ipam. Empty: the one of calico-release.",
         package_default="",
         resource="assets.uris.calico-ipam",
     )
     cni_calico_ipam_sha256: str = setting(
         Sha256(),
-        "",
+        derive_sum("calico-ipam", "cni_calico_ipam_url"),
         f"{SECTION}.calico-ipam-sha256",
         "SHA-256 sum of that plugin. Empty: what the first agent gets counts for all others.",
+        package_default="",
     )
     cni_mtu: int = setting(
         Whole(0, 65_535),

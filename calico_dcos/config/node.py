@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from .kinds import CIDR, WORD, Choice, Flag, Number, Text, Texts
-from .release import NODE_IMAGE
+from .node_kinds import AddressMethod
+from .packaged import derive_packaged
+from .release import DEFAULT, RELEASES
 from .settings import setting
 
 SECTION = "Run Calico-Node"
@@ -24,11 +26,18 @@ class NodeSettings:
         help_text="Run the container calico-node on each agent. Off: agents are inspected, and the status page says "
         "whether they have it.",
     )
+    calico_release: str = setting(
+        Choice(tuple(RELEASES)),
+        DEFAULT.name,
+        f"{SECTION}.calico-release",
+        "Release of Calico: its calico-node and its CNI plugins together, and what they read. For an image or a plugin "
+        "of your own, the release that it is made of.",
+    )
     node_image: str = setting(
         Text("a Docker image", WORD),
-        NODE_IMAGE,
+        derive_packaged("node_image", lambda release: release.node_image),
         f"{SECTION}.override-node-image",
-        "Docker image of calico-node. Empty: the one that this package names.",
+        "Docker image of calico-node. Empty: the one of calico-release.",
         package_default="",
         resource="assets.container.docker.calico-node",
     )
@@ -36,29 +45,28 @@ class NodeSettings:
         Text("a network, such as 192.168.0.0/16", CIDR),
         "",
         f"{SECTION}.ip-pool",
-        "Network out of which containers get addresses, made where there is none; calico-node reads it from v1.1.0 on. "
-        "Empty: its own default, 192.168.0.0/16.",
+        "Network out of which containers get addresses, made where etcd has none. Empty: 192.168.0.0/16.",
     )
     node_ipip: str = setting(
         Choice(("", "off", "always", "cross-subnet")),
         "",
         f"{SECTION}.ipip",
-        "IP-in-IP of that network: off, always or cross-subnet; calico-node reads this from v1.1.0 on. Empty: its own "
-        "default, off.",
+        "IP-in-IP of that network: off, always, or cross-subnet (from calico-release 2.1 on). Empty: off.",
     )
     node_nat_outgoing: str = setting(
         Choice(("", "true", "false")),
         "",
         f"{SECTION}.nat-outgoing",
-        "Whether containers reach the world outside through NAT; calico-node reads this from v2.4.0 on. Empty: its own "
-        "default, true.",
+        "Whether what leaves that network gets the agent's address (NAT). Empty: the release's own default, false for "
+        "2.0 and true from 2.1 on.",
     )
     node_ip_autodetection: str = setting(
-        Text("a method, such as can-reach=10.0.0.1 or interface=eth0", WORD),
+        AddressMethod(),
         "",
         f"{SECTION}.ip-autodetection-method",
-        "How calico-node finds its host's address where there are several, such as interface=eth0; it reads this from "
-        "v1.1.0 on. Empty: the first that it finds.",
+        "How the installer finds the agent's address for Calico: can-reach=ADDRESS, interface=REGEX,..., "
+        "skip-interface=REGEX,..., cidr=NETWORK,... or first-found. An agent on which it finds none, or several, is "
+        "refused. Empty: the address by which the agent reaches the Mesos master, or else etcd.",
     )
     node_ignore_loose_rpf: bool = setting(
         Flag(),
@@ -72,8 +80,16 @@ class NodeSettings:
         {},
         f"{SECTION}.extra-environment",
         "More variables of calico-node, as NAME=value pairs separated by semicolons, such as "
-        "FELIX_LOGSEVERITYSCREEN=debug. They win over everything else.",
+        "FELIX_LOGSEVERITYSCREEN=debug. They win over everything else; name and address of a node are found on each "
+        "agent and cannot be given here.",
         package_default="",
+    )
+    node_adopt_existing: bool = setting(
+        Flag(),
+        default=False,
+        option=f"{SECTION}.adopt-existing",
+        help_text="Replace a calico-node that somebody else runs on an agent; its name, address and AS number are "
+        "kept, and its settings are noted on the agent. Off: such an agent is refused, with what differs.",
     )
     node_poll_s: float = setting(
         Number(0.1, 300),

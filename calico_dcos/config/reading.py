@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Mapping
 from typing import Any
 
+from .contradictions import find_contradictions
 from .logins import hide_login
 from .settings import PREFIX, Derived, Known, Setting
 from .table import SETTINGS, Config
@@ -39,7 +40,11 @@ def read_config(environment: Mapping[str, str]) -> Config:
     faults += _find_misspelt(environment)
     if faults:
         raise ConfigError(faults)
-    return Config(**values)
+    config = Config(**values)
+    contradictions = find_contradictions(config)
+    if contradictions:
+        raise ConfigError(contradictions)
+    return config
 
 
 def _read(setting: Setting, known: Known, faults: list[str]) -> Any:
@@ -58,9 +63,10 @@ def _read(setting: Setting, known: Known, faults: list[str]) -> Any:
 
 def _find_misspelt(environment: Mapping[str, str]) -> list[str]:
     variables = [setting.variable for setting in SETTINGS]
+    packaged = [setting.packaged_variable for setting in SETTINGS]
     faults = []
     for name in sorted(environment):
-        if name.startswith(PREFIX) and name not in variables:
+        if name.startswith(PREFIX) and name not in variables + packaged:
             near = difflib.get_close_matches(name, variables, n=1)
             hint = f"; did you mean {near[0]}?" if near else ""
             faults.append(f"{name} is no setting of calico-dcos{hint}")

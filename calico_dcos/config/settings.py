@@ -68,6 +68,15 @@ class Setting:
         return f"{self.section}.{self.key}"
 
     @property
+    def packaged_variable(self) -> str:
+        """The variable in which the package says what it brings itself; "" for none.
+
+        Only a default that is worked out can weigh it: what the package brings is for one release, and another may be
+        chosen. Where the default is fixed, the package's own stands in for an option that is not given.
+        """
+        return f"{PREFIX}PACKAGED_{self.name.upper()}" if self.resource and isinstance(self.default, Derived) else ""
+
+    @property
     def default_text(self) -> str:
         """Its default, for people."""
         return self.default.text if isinstance(self.default, Derived) else format_value(self.default)

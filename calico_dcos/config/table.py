@@ -24,8 +24,8 @@ class Config(
     PaceSettings,
     EtcdSettings,
     DockerSettings,
-    CniSettings,
     NodeSettings,
+    CniSettings,
 ):
     """Everything that an operator can choose: one field for each setting."""
 

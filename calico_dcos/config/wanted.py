@@ -13,14 +13,25 @@ from calico_dcos.core.model import StepName
 from calico_dcos.core.pace import Pace, parse_windows
 from calico_dcos.core.steps import Policy, StepSpec
 
+from .release import RELEASES, Release
 from .table import Config
 
 # The highest cniVersion whose results Mesos can read.
 CNI_VERSION = "0.1.0"
+# The pool of every release where no option gives another one.
+DEFAULT_POOL = "192.168.0.0/16"
+POOL_SETTINGS = ("node_ip_pool", "node_ipip", "node_nat_outgoing")
+# How Felix is made to tell that it lives. The report's interval is that of etcd's key, which lapses after 90 s.
+HEALTH_VARIABLES = {
+    "report": {"FELIX_REPORTINGINTERVALSECS": "5"},
+    "endpoint": {"FELIX_HEALTHENABLED": "true"},
+}
 
 
 def build_wanted(config: Config) -> dict[str, Any]:
     """Say what hosts are to look like, as the installer reads it."""
+    release = RELEASES[config.calico_release]
+    pool = _build_pool(config, release)
     return {
         "etcd_endpoints": config.etcd_endpoints,
         "etcd_proxy": {
@@ -52,14 +63,20 @@ def build_wanted(config: Config) -> dict[str, Any]:
                 "etcd_endpoints": config.etcd_endpoints,
                 **_build_network_options(config),
             },
+            "name_keys": list(release.name_keys),
         },
         "download_proxy": {"url": config.download_proxy, "exceptions": config.download_proxy_exceptions},
         "agent_restart": {"enable": config.cni_enable, "timeout_s": config.agent_timeout_s},
         "calico_node": {
             "enable": config.node_enable,
             "image": config.node_image,
-            "environment": _build_node_environment(config),
+            "environment": _build_node_environment(config, release, pool),
+            "mounts": list(release.mounts),
             "poll_s": config.node_poll_s,
+            "address_method": config.node_ip_autodetection,
+            "felix_health": release.felix_health,
+            "pool": pool,
+            "adopt_existing": config.node_adopt_existing,
         },
     }
 
@@ -70,19 +87,28 @@ def _build_network_options(config: Config) -> dict[str, Any]:
     return {name: value for name, value in given.items() if value}
 
 
-def _build_node_environment(config: Config) -> dict[str, str]:
-    given = {
-        "CALICO_IPV4POOL_CIDR": config.node_ip_pool,
-        "CALICO_IPV4POOL_IPIP": config.node_ipip,
-        "CALICO_IPV4POOL_NAT_OUTGOING": config.node_nat_outgoing,
-        "IP_AUTODETECTION_METHOD": config.node_ip_autodetection,
-        # DC/OS sets rp_filter to loose on every interface at each start of its agent, and Felix refuses to run so.
-        "FELIX_IGNORELOOSERPF": "true" if config.node_ignore_loose_rpf else "",
-    }
+def _build_pool(config: Config, release: Release) -> dict[str, Any]:
+    """The pool of addresses; one that the image cannot be told to make is written by the installer, with all it has."""
+    given = {name: getattr(config, name) for name in POOL_SETTINGS}
+    is_written = any(text for name, text in given.items() if name not in release.pool_variables)
+    defaults = (DEFAULT_POOL, "off", "true" if release.has_nat else "false") if is_written else ("", "", "")
+    cidr, ipip, nat = (text or default for text, default in zip(given.values(), defaults, strict=True))
+    return {"cidr": cidr, "ipip": ipip, "nat_outgoing": nat, "is_written_by_us": is_written}
+
+
+def _build_node_environment(config: Config, release: Release, pool: Mapping[str, Any]) -> dict[str, str]:
+    """The variables that are the same on every agent: the installer adds the node's name and address."""
+    given = {variable: getattr(config, name) for name, variable in release.pool_variables.items()}
+    if pool["is_written_by_us"]:
+        # Felix has to be told of IP-in-IP by itself: calicoctl does so in etcd when it makes such a pool.
+        given = {"NO_DEFAULT_POOLS": "true", "FELIX_IPINIPENABLED": "" if pool["ipip"] == "off" else "true"}
+    # DC/OS sets rp_filter to loose on every interface at each start of its agent, and Felix refuses to run so.
+    given["FELIX_IGNORELOOSERPF"] = "true" if config.node_ignore_loose_rpf else ""
     return {
         "ETCD_ENDPOINTS": config.etcd_endpoints,
         "CALICO_NETWORKING_BACKEND": "bird",
         "CALICO_LIBNETWORK_ENABLED": "true",
+        **HEALTH_VARIABLES[release.felix_health],
         **{name: value for name, value in given.items() if value},
         **config.node_environment,
     }

@@ -14,12 +14,14 @@ import shutil
 from contextlib import ExitStack
 from typing import List, NamedTuple, Optional
 
+from .adoption import KEPT_FILE, NOTE_FILE, Adopted, describe_way_back, read_adopted
 from .backups import Backup
 from .docker_api import DockerAwayError, NoSuchObjectError, read_container
 from .facts.calico_node import HASH_LABEL, NAME
 from .facts.docker import UNIT, is_installed, read_unit
 from .files import TEMPORARY_DIR, FileError
 from .host import STATE_DIR, Host
+from .host_settings import plan_restoring
 from .in_use import find_use, tell_users
 from .lock import CHANGES, LOCK_DIR, LockedError, hold_lock
 from .report import Reporter
@@ -40,6 +42,7 @@ Removal = NamedTuple("Removal", [("stages", List[Stage]), ("faults", List[str]),
 
 
 NOTHING = Removal([], [], None)
+NO_STAGE = Stage(None, [])
 
 
 def show_removal(host: Host, reporter: Reporter, *, is_forced: bool) -> int:
@@ -90,7 +93,11 @@ def plan_removal(host: Host) -> Removal:
             stages.append(Stage(change, plan_undo_all(host, change)))
         except FileError as error:  # noqa: PERF203  (what can be undone is)
             faults.append(str(error))
-    return Removal(stages, faults, _plan_last(host) if os.path.isdir(host.path(STATE_DIR)) else None)
+    try:
+        stages += _plan_kernel(host)
+    except FileError as error:
+        faults.append(str(error))
+    return Removal([stage for stage in stages if stage != NO_STAGE], faults, _plan_last(host))
 
 
 def _hold_services(host: Host, locks: ExitStack) -> None:
@@ -174,5 +181,35 @@ def _discard(host: Host, change: str) -> None:
     shutil.rmtree(waste)
 
 
-def _plan_last(host: Host) -> Deed:
-    return Deed("removed {}".format(STATE_DIR), lambda: shutil.rmtree(host.path(STATE_DIR)))
+def _plan_kernel(host: Host) -> List[Stage]:
+    """Plan to put back what was changed of the kernel's settings; it goes on once the note of it is gone."""
+    return [Stage(None, [Deed(told, do) for told, do in plan_restoring(host)])]
+
+
+def _plan_last(host: Host) -> Optional[Deed]:
+    """Plan to remove our directory; the note of a calico-node that was here before us stays, and is told of."""
+    directory = host.path(STATE_DIR)
+    if not os.path.isdir(directory) or os.listdir(directory) == [os.path.basename(KEPT_FILE)]:
+        return None
+    adopted = read_adopted(host)
+    if adopted is None and not os.path.exists(host.path(KEPT_FILE)):
+        return Deed("removed {}".format(STATE_DIR), lambda: shutil.rmtree(directory))
+    told = "removed {} but for {}: a calico-node of somebody else's was here".format(STATE_DIR, KEPT_FILE)
+    if isinstance(adopted, Adopted):
+        told += "; how to bring it back: {}".format(describe_way_back(adopted, KEPT_FILE))
+    return Deed(told, lambda: _clear(directory))
+
+
+def _clear(directory: str) -> None:
+    """Remove everything but the note, which gets its last name first: half done and done again, it is still there."""
+    note, kept = [os.path.join(directory, os.path.basename(path)) for path in (NOTE_FILE, KEPT_FILE)]
+    if os.path.exists(note):
+        os.rename(note, kept)
+    for name in os.listdir(directory):
+        path = os.path.join(directory, name)
+        if path == kept:
+            continue
+        if os.path.isdir(path):
+            shutil.rmtree(path)
+        else:
+            os.unlink(path)

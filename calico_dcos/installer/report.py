@@ -10,8 +10,9 @@ from .dry_run import build_change
 from .facts import Facts
 from .facts.bird import ESTABLISHED, Bird
 from .facts.calico_etcd import CalicoEtcd, EtcdNode
+from .facts.node import Node
 from .inspection import Inspection
-from .plans.changes import STEPS, Decision
+from .plans.changes import STEPS
 from .redaction import hide_secrets
 from .unknown import Unknown, to_json
 from .web import UnreachableError, call, open_connection
@@ -133,18 +134,17 @@ def build_inspection(inspection: Inspection, took_s: float) -> Dict[str, Any]:
         "took_s": round(took_s, 3),
         "facts": to_json(bound_facts(inspection.facts)),
         "changes": {step: [build_change(change) for change in plan[step].changes] for step in STEPS},
-        "refusals": _tell(plan, "refusal"),
-        "unknowns": _tell(plan, "unknown"),
-        "faults": _tell(plan, "fault"),
-        "proofs": _tell(plan, "proof"),
-        "node": None,
+        "refusals": {step: hide_secrets(plan[step].refusal or "") for step in STEPS if plan[step].refusal is not None},
+        "unknowns": {step: hide_secrets(plan[step].unknown or "") for step in STEPS if plan[step].unknown is not None},
+        "faults": {step: hide_secrets(plan[step].fault or "") for step in STEPS if plan[step].fault is not None},
+        "proofs": {step: hide_secrets(plan[step].proof or "") for step in STEPS if plan[step].proof is not None},
+        "node": build_node(inspection.facts.node),
         "warnings": {
             step: [hide_secrets(warning) for warning in plan[step].warnings] for step in STEPS if plan[step].warnings
         },
     }
 
 
-def _tell(plan: Dict[str, Decision], part: str) -> Dict[str, str]:
-    """Build what is said of the steps of which this is said."""
-    said = {step: getattr(plan[step], part) for step in STEPS}
-    return {step: hide_secrets(text) for step, text in said.items() if text is not None}
+def build_node(node: Node) -> Optional[Dict[str, str]]:
+    """Build what Calico knows this host as; None where its address is not known."""
+    return {"name": node.name, "address": node.address} if isinstance(node.address, str) else None

@@ -1,6 +1,7 @@
 """What the host should carry: the JSON of CALICO_DCOS_WANTED as values, with every fault reported at once."""
 
 import hashlib
+import ipaddress
 import json
 import re
 from typing import Any, Callable, Dict, List, NamedTuple, Optional
@@ -8,6 +9,14 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional
 # exceptions: names that need no proxy, with what lies below them, separated by commas.
 Proxy = NamedTuple("Proxy", [("url", str), ("exceptions", str)])
 NO_PROXY = Proxy("", "")
+COMPLETE_NODES_MAX = 50
+FELIX_HEALTH = ("report", "endpoint")
+IPIP_MODES = ("off", "always", "cross-subnet")
+# What calico-node gets of the host where nothing else is said: the mounts of the oldest release.
+MOUNTS = ("/var/log/calico", "/var/run/calico", "/lib/modules", "/run/docker/plugins", "/var/run/docker.sock")
+IPV4 = 4
+METHODS = ("can-reach", "interface", "skip-interface", "cidr")
+
 Download = NamedTuple("Download", [("url", str), ("sha256", Optional[str])])
 EtcdProxy = NamedTuple(
     "EtcdProxy",
@@ -25,21 +34,27 @@ Cni = NamedTuple(
         ("plugins_dir", str),
         ("config_dir", str),
         ("config", Dict[str, Any]),
+        ("name_keys", List[str]),
     ],
 )
 AgentRestart = NamedTuple("AgentRestart", [("is_enabled", bool), ("timeout_s", float)])
-# felix_health: how Felix is asked for its health: "report" (by etcd) or "endpoint" (by its port).
+# What is empty is not said, and any will do.
+Pool = NamedTuple("Pool", [("cidr", str), ("ipip", str), ("nat_outgoing", str), ("is_written_by_us", bool)])
+# environment: of every host; a host's own name and address come to it (see identity.complete_wanted).
 CalicoNode = NamedTuple(
     "CalicoNode",
     [
         ("is_enabled", bool),
         ("image", str),
         ("environment", Dict[str, str]),
+        ("mounts", List[str]),
         ("poll_s", float),
+        ("address_method", str),
         ("felix_health", str),
+        ("pool", Pool),
+        ("may_adopt", bool),
     ],
 )
-# A node that was complete when this was sent.
 CompleteNode = NamedTuple("CompleteNode", [("name", str), ("address", str)])
 Wanted = NamedTuple(
     "Wanted",
@@ -50,10 +65,11 @@ Wanted = NamedTuple(
         ("cni", Cni),
         ("agent_restart", AgentRestart),
         ("calico_node", CalicoNode),
-        ("complete_nodes", List[CompleteNode]),
         ("proxy", Proxy),
         ("may_restart", bool),
         ("retry", str),
+        ("complete_nodes", List[CompleteNode]),
+        ("reach", str),
     ],
 )
 
@@ -93,9 +109,9 @@ def is_enabled(wanted: Wanted, step: str) -> bool:
     return enabled[step]
 
 
-def compute_settings_hash(image: str, environment: Dict[str, str]) -> str:
-    """Compute the mark of a calico-node container: another image or setting gives another mark."""
-    text = json.dumps([image, sorted(environment.items())])
+def compute_settings_hash(node: CalicoNode) -> str:
+    """Compute the mark of a calico-node container: another image, setting or mount gives another mark."""
+    text = json.dumps([node.image, sorted(node.environment.items()), node.mounts])
     return hashlib.sha256(text.encode("utf-8")).hexdigest()[:16]
 
 
@@ -123,24 +139,42 @@ def _read_wanted(top: "_Reader") -> Wanted:
             plugins_dir=cni.text("plugins_dir", _is_directory).rstrip("/"),
             config_dir=cni.text("config_dir", _is_directory).rstrip("/"),
             config=_read_network(cni.child("config")),
+            name_keys=cni.names("name_keys", ["hostname"]),
         ),
         agent_restart=AgentRestart(is_enabled=restart.flag("enable"), timeout_s=restart.seconds("timeout_s")),
-        calico_node=CalicoNode(
-            is_enabled=node.flag("enable"),
-            image=node.text("image", _is_name),
-            environment=node.texts("environment"),
-            poll_s=node.seconds("poll_s"),
-            felix_health=node.text("felix_health", _is_felix_health) if "felix_health" in node.content else "report",
-        ),
-        complete_nodes=[
-            CompleteNode(str(entry.get("name")), str(entry.get("address")))
-            for entry in top.content.get("complete_nodes") or []
-        ],
         proxy=_read_proxy(top),
+        calico_node=_read_node(node),
         # Without it, nothing is restarted: the scheduler counts who may, and an operator's call says so itself.
         may_restart="may_restart" in top.content and top.flag("may_restart"),
         # Differs after each retry by an operator; no more is made of it.
         retry=str(top.content.get("retry", "")),
+        # Whom others have proved already, and by whom this host finds its own address; a call by hand has neither.
+        complete_nodes=[
+            CompleteNode(entry.text("name", _is_name), entry.text("address", _is_name))
+            for entry in top.optional_list("complete_nodes")[:COMPLETE_NODES_MAX]
+        ],
+        reach=top.optional_word("reach", _is_name, ""),
+    )
+
+
+def _read_node(node: "_Reader") -> CalicoNode:
+    """Read what is wanted of calico-node; documents of older schedulers say less of it."""
+    pool = node.optional_child("pool")
+    return CalicoNode(
+        is_enabled=node.flag("enable"),
+        image=node.text("image", _is_name),
+        environment=node.texts("environment"),
+        mounts=node.names("mounts", list(MOUNTS)),
+        poll_s=node.seconds("poll_s"),
+        address_method=node.optional_word("address_method", _is_method, ""),
+        felix_health=node.optional_word("felix_health", lambda text: text in FELIX_HEALTH, FELIX_HEALTH[0]),
+        pool=Pool(
+            cidr=pool.optional_word("cidr", _is_network, ""),
+            ipip=pool.optional_word("ipip", lambda text: text in IPIP_MODES, ""),
+            nat_outgoing=pool.optional_word("nat_outgoing", lambda text: text in ("true", "false"), ""),
+            is_written_by_us=pool.optional_flag("is_written_by_us"),
+        ),
+        may_adopt=node.optional_flag("adopt_existing"),
     )
 
 
@@ -165,12 +199,31 @@ def _is_endpoints(text: str) -> bool:
     return all(re.match(r"https?://[^/,\s]+/?$", endpoint) for endpoint in text.split(","))
 
 
-def _is_felix_health(text: str) -> bool:
-    return text in ("report", "endpoint")
-
-
 def _is_name(text: str) -> bool:
     return re.match(r"[A-Za-z0-9_][\w./:@-]*$", text) is not None
+
+
+def _is_network(text: str) -> bool:
+    try:
+        return ipaddress.ip_network(text).version == IPV4
+    except ValueError:
+        return False
+
+
+def _is_method(text: str) -> bool:
+    """Whether a way of finding the address can be followed."""
+    word, _, value = text.partition("=")
+    if text in ("", "first-found") or word not in METHODS or not value:
+        return text in ("", "first-found")
+    try:
+        for part in value.split(","):
+            if word.endswith("interface"):
+                re.compile(part)
+            elif word == "cidr":
+                ipaddress.IPv4Network(part, strict=False)
+    except (re.error, ValueError):
+        return False
+    return True
 
 
 def _is_file_name(text: str) -> bool:
@@ -223,6 +276,29 @@ class _Reader:
             return []
         place = "{}{}[{}]."
         return [_Reader(entry, place.format(self._place, name, i), self._faults) for i, entry in enumerate(value)]
+
+    def optional_child(self, name: str) -> "_Reader":
+        return self.child(name) if self.content.get(name) is not None else _Reader({}, "", [])
+
+    def optional_list(self, name: str) -> "List[_Reader]":
+        return self.list(name) if self.content.get(name) is not None else []
+
+    def optional_flag(self, name: str) -> bool:
+        return self.flag(name) if self.content.get(name) is not None else False
+
+    def optional_word(self, name: str, is_valid: Callable[[str], bool], default: str) -> str:
+        """Read a text that is not empty; an empty one, and none, stand for the default."""
+        return self.text(name, is_valid) if self.content.get(name) not in (None, "") else default
+
+    def names(self, name: str, default: "List[str]") -> "List[str]":
+        """Read a list of texts; none stands for the default."""
+        value = self.content.get(name)
+        if value is None:
+            return default
+        if isinstance(value, list) and all(isinstance(text, str) and text for text in value):
+            return value
+        self._fault(name, "is no list of texts")
+        return default
 
     def text(self, name: str, is_valid: Callable[[str], bool]) -> str:
         value = self.content.get(name)

@@ -5,15 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from calico_dcos.config import Config, hide_login
-
-# The releases of calico-node from which on it reads what an option sets, by Calico's documentation.
-READ_SINCE = {
-    "node_ip_pool": ("ip-pool", (1, 1)),
-    "node_ipip": ("ipip", (1, 1)),
-    "node_ip_autodetection": ("ip-autodetection-method", (1, 1)),
-    "node_nat_outgoing": ("nat-outgoing", (2, 4)),
-}
+from calico_dcos.config import Config, build_wanted, hide_login
+from calico_dcos.config.release import RELEASES
 
 
 def explain(config: Config) -> list[str]:
@@ -21,7 +14,7 @@ def explain(config: Config) -> list[str]:
     preflight = ["Preflight: agents are inspected, and nothing is changed"] if config.mode == "preflight" else []
     return [
         *preflight,
-        *_explain_unread(config),
+        *_explain_release(config),
         *_explain_steps(config),
         "",
         *_explain_restarts(config),
@@ -34,16 +27,24 @@ def explain(config: Config) -> list[str]:
     ]
 
 
-def _explain_unread(config: Config) -> Iterator[str]:
-    """Warn of options that the chosen calico-node does not read; an image with a tag of its own kind may be any."""
-    found = re.search(r":v?(\d+)\.(\d+)[^/]*$", config.node_image)
-    if found is None:
-        return
-    release = (int(found[1]), int(found[2]))
-    for name, (key, since) in READ_SINCE.items():
-        if getattr(config, name) and release < since:
-            first = ".".join(map(str, since))
-            yield f"Without effect: Run Calico-Node.{key}, which {config.node_image} does not read (v{first}.0 does)"
+def _explain_release(config: Config) -> Iterator[str]:
+    """Say which Calico it is, and warn of an image whose tag is that of another one."""
+    release = RELEASES[config.calico_release]
+    yield f"Calico {release.name}: {config.node_image}"
+    line = re.search(r":v?(\d+\.\d+)\.[^/]*$", config.node_image)
+    others = [name for name, row in RELEASES.items() if line is not None and f":v{line[1]}." in row.node_image]
+    if others and release.name not in others:
+        yield (
+            f"Warning: {config.node_image} looks like Calico {others[0]}, and is told what {release.name} reads: "
+            f"set Run Calico-Node.calico-release to {others[0]}"
+        )
+    pool = build_wanted(config)["calico_node"]["pool"]
+    if pool["is_written_by_us"]:
+        nat = "with" if pool["nat_outgoing"] == "true" else "without"
+        yield (
+            f"Pool {pool['cidr']} (IP-in-IP {pool['ipip']}, {nat} NAT) is written to etcd by the first agent, if none "
+            f"is there: {config.node_image} does not read all that is set"
+        )
 
 
 def _explain_hands(config: Config) -> str:

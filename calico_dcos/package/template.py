@@ -42,6 +42,9 @@ def _build_line(setting: Setting) -> str:
     if setting.name == "port":
         # Marathon gives the port, and says so in PORT0.
         return f"{{{{! {setting.variable} is left to portDefinitions }}}}"
+    if setting.packaged_variable:
+        # Which of the two counts depends on another option, which a template cannot weigh.
+        return f'"{setting.variable}": {value}, "{setting.packaged_variable}": "{_name_resource(setting)}",'
     if not setting.vault_key:
         return f'"{setting.variable}": {value},'
     vault = f"{setting.section}.{setting.vault_key}"
@@ -51,10 +54,14 @@ def _build_line(setting: Setting) -> str:
 
 def _build_value(setting: Setting) -> str:
     given = f"{{{{{{{setting.option}}}}}}}"
-    if not setting.resource:
+    if not setting.resource or setting.packaged_variable:
         return f'"{given}"'
-    named = f"{{{{{{resource.{setting.resource}}}}}}}"
+    named = _name_resource(setting)
     return f'"{_when(setting.option, given)}{_unless(setting.option, named)}"'
+
+
+def _name_resource(setting: Setting) -> str:
+    return f"{{{{{{resource.{setting.resource}}}}}}}"
 
 
 def _build_secrets(settings: Sequence[Setting]) -> list[str]:

@@ -90,6 +90,11 @@ _PAUSE = {
     **_object(at={"type": "number"}, who={"type": "string"}, reason={"type": "string"}),
     "type": ["object", "null"],
 }
+_NODE = {
+    **_object(name={"type": "string"}, address={"type": "string"}),
+    "type": ["object", "null"],
+    "description": "what Calico knows the host as, or would",
+}
 _ROW = _object(
     key={"type": "string"},
     agent_id={"type": "string"},
@@ -109,6 +114,7 @@ _ROW = _object(
     walk_s={"type": ["number", "null"], "description": "seconds from the first change to the end of the phase"},
     outlook=_object(
         is_inspected={"type": "boolean"},
+        node=_NODE,
         changes={"type": "object", "additionalProperties": {"type": "integer"}, "description": "how many, by step"},
         restarts=_STRINGS,
         refused={**_STRINGS, "description": "steps that must not be done there"},

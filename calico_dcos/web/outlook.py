@@ -63,12 +63,19 @@ def build_outlook(agent: Agent, phase: PhaseView) -> Json:
     changes = list(list_changes(agent, phase))
     return {
         "is_inspected": agent.inspection is not None,
+        "node": build_node(agent),
         "changes": dict(Counter(step for step, _ in changes)),
         # A service that several changes would restart is restarted once.
         "restarts": sorted({change.restarts for _, change in changes if change.restarts is not None}),
         "refused": [step for step, _ in list_refusals(agent, phase)],
         "unclear": [step for step, _ in list_doubts(agent, phase)],
     }
+
+
+def build_node(agent: Agent) -> Json | None:
+    """Build what Calico knows the host as, or would; None where that is not known."""
+    node = None if agent.inspection is None else agent.inspection.node
+    return None if node is None else {"name": node.name, "address": node.address}
 
 
 def is_outlook(outlook: Json, word: str) -> bool:

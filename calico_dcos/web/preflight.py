@@ -14,11 +14,21 @@ from calico_dcos.core.plan import PhaseView
 
 from .board import Feed
 from .endpoint import Endpoint
-from .outlook import OUTLOOKS, build_outlook, is_outlook, list_changes, list_doubts, list_refusals, sum_up_outlooks
+from .outlook import (
+    OUTLOOKS,
+    build_node,
+    build_outlook,
+    is_outlook,
+    list_changes,
+    list_doubts,
+    list_refusals,
+    sum_up_outlooks,
+)
 from .views import Json
 from .walk import Snapshot
 
-COLUMNS = ("agent", "step", "change", "reason", "impact", "restarts")
+# Name and address are those that calico-node takes or has, the same on each line of an agent.
+COLUMNS = ("agent", "step", "change", "reason", "impact", "restarts", "name", "address")
 FORMATS = ("json", "csv")
 _PARAMETERS = {"format", "outlook"}
 # What spreadsheets take for a formula.
@@ -48,6 +58,7 @@ def _build_agent(agent: Agent, phase: PhaseView) -> Json:
         "key": agent.key,
         "is_inspected": agent.inspection is not None,
         "inspected_at": None if agent.inspection is None else agent.inspection.at,
+        "node": build_node(agent),
         "changes": [
             {
                 "step": step,
@@ -85,7 +96,9 @@ def _list_rows(agent: Agent, phase: PhaseView) -> list[tuple[str, ...]]:
     ]
     rows += [(step, "refused", reason, "", "") for step, reason in shown["refusals"].items()]
     rows += [(step, "unclear", reason, "", "") for step, reason in shown["doubts"].items()]
-    return rows or [("", "nothing to do" if shown["is_inspected"] else "not inspected yet", "", "", "")]
+    rows = rows or [("", "nothing to do" if shown["is_inspected"] else "not inspected yet", "", "", "")]
+    node = shown["node"] or {"name": "", "address": ""}
+    return [(*row, node["name"], node["address"]) for row in rows]
 
 
 class Preflight(Endpoint):

@@ -16,7 +16,7 @@ from calico_dcos.core.model import Agent, Change, Mark, Status, Step, Task
 from calico_dcos.core.plan import Badge, PhaseView, PlanView, StepView
 
 from .forecast import estimate_left_s, measure_walk_s
-from .outlook import build_outlook, sum_up_outlooks
+from .outlook import build_node, build_outlook, sum_up_outlooks
 from .walk import Snapshot
 
 Json = dict[str, Any]
@@ -136,15 +136,10 @@ def build_detail(agent: Agent, phase: PhaseView) -> Json:
         "unknowns": {} if inspection is None else dict(inspection.unknowns),
         "faults": {} if inspection is None else dict(inspection.faults),
         "proofs": {} if inspection is None else dict(inspection.proofs),
-        "node": _build_node(agent),
+        "node": build_node(agent),
         "warnings": {} if inspection is None else {step: list(texts) for step, texts in inspection.warnings.items()},
         "history": [{"at": note.at, "text": note.text} for note in agent.history],
     }
-
-
-def _build_node(agent: Agent) -> Json | None:
-    node = None if agent.inspection is None else agent.inspection.node
-    return None if node is None else {"name": node.name, "address": node.address}
 
 
 def build_mark(mark: Mark | None) -> Json | None:

@@ -21,12 +21,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs
 
 from calico_dcos.sim.dns import DnsServer, Target, Zone
 from tests.contract.calico_fakes import LEGACY, WELL, BirdHandler, answer_key, find_settings, list_processes
 
 # Where the members of etcd are: on another loopback address than whatever listens for this host alone.
 MEMBER_ADDRESS = "127.0.0.2"
+POOLS = "/v2/keys/calico/v1/ipam/v4/pool"
 PYENV = Path.home() / ".pyenv/versions"
 SYSTEMCTL = r'''#!{python}
 """systemctl of a stand-in host: it does to the state file what the real one's effect would be."""
@@ -442,7 +444,7 @@ def _create_container(state: Any, name: str, body: Any) -> tuple[int, str]:
     state["containers"][name] = {
         "Name": f"/{name}",
         "RestartCount": 0,
-        "Config": {key: body[key] for key in ("Image", "Env", "Labels")},
+        "Config": {"Hostname": "node-001", **{key: body[key] for key in ("Image", "Env", "Labels")}},
         "HostConfig": body["HostConfig"],
         "State": {"Running": False, "Restarting": False, "Status": "created", "Pid": 0, "StartedAt": ""},
     }
@@ -505,6 +507,10 @@ def _build_plugin_handler(name: str) -> type[_Handler]:
 class _EtcdHandler(_Handler):
     def do_GET(self) -> None:
         state = self.state
+        if self.path.startswith(POOLS):
+            pools = [{"key": key, "value": text} for key, text in state["pools"].items()]
+            self.answer(200 if pools else 404, {"node": {"nodes": pools}} if pools else {"errorCode": 100})
+            return
         if self.path.startswith("/v2/keys/calico"):
             self.answer_etcd(*answer_key(state, self.path))
             return
@@ -520,9 +526,14 @@ class _EtcdHandler(_Handler):
         self.answer_bytes(status, json.dumps(content).encode(), headers)
 
     def do_PUT(self) -> None:
-        state = self.state
-        self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        self.answer(state["etcd_v2_status"], {})
+        form = parse_qs(self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode())
+        if self.path.startswith(POOLS):
+            with changing_state(self.root) as state:
+                is_there = self.path in state["pools"]
+                state["pools"].setdefault(self.path, form["value"][0])
+            self.answer(412 if is_there else 201, {})
+            return
+        self.answer(self.state["etcd_v2_status"], {})
         with (self.root / "fake/etcd-puts").open("a") as file:
             file.write(self.path + "\n")
 
@@ -591,4 +602,5 @@ def _build_state() -> dict[str, Any]:
         "stores_that_break_docker": [],
         "etcd_v2_status": 201,
         "calico": WELL,
+        "pools": {},
     }

@@ -100,12 +100,12 @@ a2:5052  changes docker-cluster-store (2), cni; restarts docker; refused: etcd-p
 0 unclear, 1 nothing to do
 """
 PREFLIGHT_CSV = """\
-agent,step,change,reason,impact,restarts\r
-a1,,nothing to do,,,\r
-a2:5052,docker-cluster-store,sets cluster-store,it is not set,3 containers stop,docker\r
-a2:5052,docker-cluster-store,sets cluster-advertise,it is not set,3 containers stop,docker\r
-a2:5052,cni,writes calico.conf,it is missing,none,\r
-a2:5052,etcd-proxy,refused,port 2379 is taken,,\r
+agent,step,change,reason,impact,restarts,name,address\r
+a1,,nothing to do,,,,,\r
+a2:5052,docker-cluster-store,sets cluster-store,it is not set,3 containers stop,docker,,\r
+a2:5052,docker-cluster-store,sets cluster-advertise,it is not set,3 containers stop,docker,,\r
+a2:5052,cni,writes calico.conf,it is missing,none,,,\r
+a2:5052,etcd-proxy,refused,port 2379 is taken,,,,\r
 """
 
 
@@ -135,7 +135,7 @@ def select_lines(*numbers: int) -> str:
         (("--refused",), select_lines(1, 2)),
         (("--waiting",), select_lines(2)),
         (("--csv",), PREFLIGHT_CSV),
-        (("--csv", "--waiting"), "agent,step,change,reason,impact,restarts\r\n"),
+        (("--csv", "--waiting"), "agent,step,change,reason,impact,restarts,name,address\r\n"),
     ],
 )
 def test_preflight_prints_what_would_change_and_restart(site: Site, options: tuple[str, ...], printed: str) -> None:

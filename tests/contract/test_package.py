@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,7 @@ SAMPLES = (
     ),
     *("zk://other:2181/calico", "etcd://other:2379/calico", "sqlite:///other/state.db", "A=b;C=d=e", "ab" * 32),
     *("mon-thu 22:00-04:00", "Europe/Berlin", "install", "preflight", "JSON", "json"),
+    *("2.6", "cidr=10.0.0.0/8"),
 )
 
 
@@ -81,7 +82,12 @@ def prepare(setting: Setting) -> dict[str, Any]:
 
 def follow(setting: Setting) -> set[str]:
     """Name the settings whose default follows from this one."""
-    return {"zk": {"state_store"}, "etcd_endpoints": {"docker_cluster_store"}}.get(setting.name, set())
+    followers = {
+        "zk": {"state_store"},
+        "etcd_endpoints": {"docker_cluster_store"},
+        "calico_release": {"node_image", "cni_calico_url", "cni_calico_ipam_url"},
+    }
+    return followers.get(setting.name, set())
 
 
 @pytest.mark.parametrize("setting", [entry for entry in SETTINGS if entry.vault_key], ids=lambda entry: entry.option)
@@ -319,21 +325,53 @@ def test_check_says_what_slows_the_walk_down() -> None:
 
 
 @pytest.mark.parametrize(
-    ("image", "unread"),
+    ("image", "release", "told"),
     [
-        ("calico/node:v1.0.0", ["ip-pool", "nat-outgoing"]),
-        ("mirror.example.com:5000/node:v1.1.3", ["nat-outgoing"]),
-        ("calico/node:v2.6.0", []),
-        ("mirror.example.com:5000/node:ours", []),
+        ("calico/node:v1.0.2", "2.0", None),
+        ("mirror.example.com:5000/node:v2.6.3", "2.6", None),
+        ("mirror.example.com:5000/node:ours", "2.0", None),
+        ("mirror.example.com:5000/node:v1.1.0", "2.0", "2.1"),
+        ("calico/node:v1.0.0", "2.6", "2.0"),
     ],
 )
-def test_check_warns_of_options_that_the_chosen_node_does_not_read(image: str, unread: list[str]) -> None:
-    node = {"override-node-image": image, "ip-pool": "10.200.0.0/16", "nat-outgoing": "false"}
+def test_check_warns_of_an_image_that_looks_like_another_release(image: str, release: str, told: str | None) -> None:
+    node = {"override-node-image": image, "calico-release": release}
 
-    told = explain(render_options({"Run Calico-Node": node}).config)
+    lines = explain(render_options({"Run Calico-Node": node}).config)
 
-    warned = [line.split(",")[0] for line in told if line.startswith("Without effect")]
-    assert warned == [f"Without effect: Run Calico-Node.{key}" for key in unread]
+    warned = [line for line in lines if line.startswith("Warning")]
+    assert len(warned) == (told is not None)
+    assert all(line.endswith(f"set Run Calico-Node.calico-release to {told}") for line in warned)
+
+
+@pytest.mark.parametrize(("release", "is_written"), [("2.0", True), ("2.3", True), ("2.4", False)])
+def test_check_says_when_the_pool_is_written_by_us(release: str, *, is_written: bool) -> None:
+    node = {"calico-release": release, "nat-outgoing": "false"}
+
+    told = "\n".join(explain(render_options({"Run Calico-Node": node}).config))
+
+    assert ("Pool 192.168.0.0/16 (IP-in-IP off, without NAT) is written to etcd" in told) is is_written
+
+
+def test_a_local_universe_names_its_copies_of_the_default_release_alone() -> None:
+    """Cosmos' resources and the option: what the package carries counts for the release that it carries."""
+    docker = {"calico-dcos": "local/calico-dcos:1", "calico-node": "master.mesos:5000/calico/node:v1.0.0"}
+    uris = {name: f"http://master.mesos:8082/{name}" for name in ("etcd", "calico-cni", "calico-ipam")}
+    package = replace(PACKAGE, resource={"assets": {"container": {"docker": docker}, "uris": uris}})
+
+    plain = render(package, {}).config
+    newer = render(package, {"Run Calico-Node": {"calico-release": "2.6"}}).config
+    own = {"override-calico-url": "http://mirror.example.com/calico"}
+    overridden = render(package, {"Install CNI": own, "Run Calico-Node": {"calico-release": "2.6"}}).config
+
+    assert plain.node_image == "master.mesos:5000/calico/node:v1.0.0"
+    assert (plain.cni_calico_url, plain.cni_calico_ipam_url) == (uris["calico-cni"], uris["calico-ipam"])
+    assert newer.node_image == "quay.io/calico/node:v2.6.12"
+    assert newer.cni_calico_url.endswith("/v1.11.8/calico")
+    assert newer.cni_calico_ipam_url.endswith("/v1.11.8/calico-ipam")
+    assert newer.etcd_archive_url == uris["etcd"]
+    assert overridden.cni_calico_url == "http://mirror.example.com/calico"
+    assert overridden.cni_calico_ipam_url == newer.cni_calico_ipam_url
 
 
 def test_check_of_wrong_options_ends_with_a_line_for_each(tmp_path: Path) -> None:

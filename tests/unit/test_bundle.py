@@ -7,9 +7,9 @@ from pathlib import Path
 from calico_dcos.artifacts import Artifact
 from calico_dcos.bundle import Carried, replace_downloads
 from calico_dcos.config import build_wanted, read_config
-from calico_dcos.config.release import CNI_CALICO
+from calico_dcos.config.release import DEFAULT
 
-CARRIED = Carried(CNI_CALICO, Artifact("calico", "a" * 64, Path("/bundle/calico")))
+CARRIED = Carried(DEFAULT.plugins["calico"].url, Artifact("calico", "a" * 64, Path("/bundle/calico")))
 
 
 def test_carried_download_comes_from_the_scheduler_with_its_sum() -> None:
@@ -26,4 +26,4 @@ def test_download_with_another_given_sum_stays_as_it_is() -> None:
 
     wanted = replace_downloads(build_wanted(config), [CARRIED], "http://10.0.0.1:80")
 
-    assert wanted["cni"]["plugins"][0] == {"name": "calico", "url": CNI_CALICO, "sha256": "b" * 64}
+    assert wanted["cni"]["plugins"][0] == {"name": "calico", "url": DEFAULT.plugins["calico"].url, "sha256": "b" * 64}

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from calico_dcos.config import SETTINGS
+from calico_dcos.config import SETTINGS, read_config
 from calico_dcos.config.settings import Derived
 from calico_dcos.package.documents import build_documents
 from calico_dcos.package.schema import build_config_schema, build_option, list_options
@@ -90,7 +90,8 @@ def test_downloads_and_images_are_pinned_and_the_same_in_program_and_package() -
             named: Any = resource
             for part in setting.resource.split("."):
                 named = named[part]
-            assert named == setting.default, setting.resource
+            default = getattr(read_config({}), setting.name)
+            assert named == default, setting.resource
     assert "latest" not in json.dumps(resource)
     assert all(":" in image for image in assets["container"]["docker"].values())
     assert assets["container"]["docker"]["calico-dcos"].endswith(f":{description['version']}")

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from calico_dcos.cli.words import describe_outlook
 from calico_dcos.core.model import Change, StepName
 from calico_dcos.core.pace import Pace
 from calico_dcos.core.steps import SERVICES
@@ -130,10 +131,21 @@ def test_csv_has_a_line_for_each_change_and_for_each_agent_without_any() -> None
     rows = list(csv.reader(io.StringIO(format_csv(look(hosts)))))
 
     assert tuple(rows[0]) == COLUMNS
-    assert rows[1:] == [
+    assert [row[:6] for row in rows[1:]] == [
         ["agent0.test", "etcd-proxy", "runs etcd-proxy", "it does not run", "none", ""],
         ["agent0.test", "docker-cluster-store", "does docker-cluster-store", "facts ask for it", "none", "docker"],
         ["agent0.test", "cni", '\'=cmd|"calc"', "a, b", "none", ""],
         ["agent0.test", "calico-node", "runs calico-node", "it does not run", "none", ""],
         ["agent1.test", "", "nothing to do", "", "", ""],
     ]
+
+
+def test_as_whom_calico_will_know_an_agent_is_told_before_anything_is_done() -> None:
+    snapshot = look([build_host(0)])
+
+    (agent,) = build_preflight(snapshot)["agents"]
+    rows = list(csv.reader(io.StringIO(format_csv(snapshot))))
+
+    assert agent["node"] == {"name": "agent0.test", "address": "10.0.0.0"}
+    assert describe_outlook(agent).startswith("agent0.test with 10.0.0.0: changes etcd-proxy")
+    assert {tuple(row[6:]) for row in rows[1:]} == {("agent0.test", "10.0.0.0")}

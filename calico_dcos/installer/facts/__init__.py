@@ -20,13 +20,18 @@ from .etcd import Endpoint, Listener, read_endpoints, read_listener
 from .etcd_cluster import Cluster, Reached, read_cluster, read_reached
 from .etcd_members import Behind, read_behind
 from .felix import Felix, find_node_name, read_felix
+from .identity import complete_node, complete_wanted
+from .kernel import Kernel, read_kernel
 from .mesos_agent import AgentState, MesosAgent, read_mesos_agent
 from .netfilter import Netfilter, read_netfilter
 from .network import Port, RpFilter, read_port, read_rp_filter
+from .node import Node, prefer_adoptable, read_node
 from .node_log import NodeLog, needs_log, read_node_log
 from .node_look import read_quiet
+from .pools import IpPool, read_pools
 from .surroundings import Surroundings, read_surroundings
 from .system import Dcos, System, read_dcos, read_system
+from .theirs import Theirs, read_theirs
 
 WRITTEN_DIRS = (STATE_DIR, "/etc/docker")
 
@@ -42,6 +47,10 @@ Facts = NamedTuple(
         ("docker", Docker),
         ("mesos_agent", MesosAgent),
         ("cni", Cni),
+        ("node", Node),
+        ("theirs", Union[List[Theirs], Unknown]),
+        ("kernel", Kernel),
+        ("pools", Union[List[IpPool], Unknown]),
         ("calico_node", Union[Container, None, Unknown]),
         ("felix", Felix),
         ("node_log", Union[NodeLog, None, Unknown]),
@@ -64,12 +73,16 @@ Facts = NamedTuple(
 def read_facts(host: Host, wanted: Wanted) -> Facts:
     """Read all facts of this host; nothing on it is changed.
 
-    All at once: nearly all of the time is spent in waiting, and so a look takes as long as its slowest part.
+    All at once: nearly all of the time is spent in waiting, and so a look takes as long as its slowest part. Which
+    node this host is comes first, as what is wanted of it follows from that.
     """
+    node, theirs = read_nodes(host, wanted)
+    wanted = complete_wanted(wanted, node)
     with ThreadPoolExecutor(max_workers=16) as pool:
         docker = pool.submit(_read_docker, host, wanted)
         agent = pool.submit(_read_agent, host, wanted)
-        node = pool.submit(_read_node, host, wanted)
+        container = pool.submit(_read_node, host, wanted)
+        pools = pool.submit(read_pools, host, wanted.etcd_endpoints)
         calico = pool.submit(_read_calico, host, wanted)
         netfilter = pool.submit(read_netfilter, host)
         drivers = pool.submit(read_docker_drivers, host)
@@ -91,9 +104,13 @@ def read_facts(host: Host, wanted: Wanted) -> Facts:
             docker=docker.result()[0],
             mesos_agent=agent.result()[0],
             cni=agent.result()[1],
-            calico_node=node.result()[0],
-            felix=node.result()[1],
-            node_log=node.result()[2],
+            node=node,
+            theirs=theirs,
+            kernel=read_kernel(host),
+            pools=pools.result(),
+            calico_node=container.result()[0],
+            felix=container.result()[1],
+            node_log=container.result()[2],
             calico_etcd=calico.result()[0],
             bird=calico.result()[1],
             quiet_nodes=calico.result()[2],
@@ -127,6 +144,14 @@ def _read_calico(host: Host, wanted: Wanted) -> Tuple[CalicoEtcd, Bird, List[str
     name = find_node_name(wanted.calico_node.environment)
     etcd, bird = read_calico_etcd(host, wanted.etcd_endpoints, name), read_bird(host)
     return etcd, bird, read_quiet(host, bird, wanted)
+
+
+def read_nodes(host: Host, wanted: Wanted) -> Tuple[Node, Union[List[Theirs], Unknown]]:
+    """Read which node this host is, and those of others; where one of these may be adopted, that is the node."""
+    node = read_node(host, wanted)
+    theirs = read_theirs(host, complete_node(wanted.calico_node, node))
+    adoptable = theirs if wanted.calico_node.may_adopt and isinstance(theirs, list) else []
+    return (prefer_adoptable(node, adoptable[0]) if len(adoptable) == 1 else node), theirs
 
 
 def _read_docker(host: Host, wanted: Wanted) -> Tuple[Docker, List[Disk]]:

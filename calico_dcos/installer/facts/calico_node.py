@@ -7,9 +7,9 @@ from ..host import Host
 from ..redaction import hide_values
 from ..unknown import Unknown
 from ..wanted import CalicoNode, compute_settings_hash
+from .comparison import HASH_LABEL, NAME, find_differences, parse_environment, parse_identity
 
-NAME = "calico-node"
-HASH_LABEL = "org.projectcalico.calico-dcos.settings"
+__all__ = ["HASH_LABEL", "NAME", "Container", "parse_container", "parse_environment", "read_calico_node"]
 
 Container = NamedTuple(
     "Container",
@@ -48,7 +48,7 @@ def parse_container(answer: Any, wanted: CalicoNode) -> Union[Container, Unknown
         is_running, is_restarting = bool(state.get("Running")), bool(state.get("Restarting"))
         return Container(
             image=config["Image"],
-            settings_hash=(config.get("Labels") or {}).get(HASH_LABEL) or _hash_foreign(answer, wanted),
+            settings_hash=(config.get("Labels") or {}).get(HASH_LABEL) or _hash_as_good(answer, wanted),
             # Docker 1.8 and older had no Status.
             status=state.get("Status") or ("running" if is_running else "exited"),
             is_running=is_running,
@@ -65,17 +65,9 @@ def parse_container(answer: Any, wanted: CalicoNode) -> Union[Container, Unknown
         return Unknown("Docker's answer is not understood: {!r}".format(error))
 
 
-def parse_environment(variables: Any) -> Dict[str, str]:
-    """Read the variables of a container."""
-    return dict(variable.partition("=")[::2] for variable in variables or [])
-
-
-def _hash_foreign(answer: Any, wanted: CalicoNode) -> Optional[str]:
-    """Compute the mark of a container that somebody else made: the same image and settings are as good as ours."""
-    options = answer.get("HostConfig") or {}
-    policy = (options.get("RestartPolicy") or {}).get("Name")
-    if options.get("NetworkMode") != "host" or not options.get("Privileged") or policy != "always":
+def _hash_as_good(answer: Any, wanted: CalicoNode) -> Optional[str]:
+    """Give a container that somebody else made the mark of ours, if it differs in nothing that counts."""
+    identity = parse_identity(answer)
+    if identity is None or find_differences(answer, identity, wanted):
         return None
-    environment = parse_environment(answer["Config"].get("Env"))
-    present = {name: environment[name] for name in wanted.environment if name in environment}
-    return compute_settings_hash(answer["Config"]["Image"], present)
+    return compute_settings_hash(wanted)

@@ -15,6 +15,7 @@ NATIVE_CALICO_DIR = "/opt/mesosphere/active/calico"
 NATIVE_CALICO_UNIT = "dcos-calico-felix.service"
 DCOS_VERSION_FILE = "/opt/mesosphere/etc/dcos-version.json"
 FIRST_DCOS_WITH_CALICO = (2, 1)
+BOOT_ID_FILE = "/proc/sys/kernel/random/boot_id"
 
 System = NamedTuple(
     "System",
@@ -43,7 +44,7 @@ def read_system(host: Host) -> System:
         architecture=kernel.machine,
         init="systemd" if systemd.runs(host) else "not systemd",
         cgroups=parse_cgroups(read_text("/proc/self/mountinfo")),
-        boot_id=read_text("/proc/sys/kernel/random/boot_id"),
+        boot_id=read_text(BOOT_ID_FILE),
         uptime_s=uptime if isinstance(uptime, Unknown) else float(uptime.split()[0]),
         sees_host_processes=sees_host_processes(host),
     )

@@ -4,11 +4,13 @@ from typing import Dict, List
 
 from ..facts import Facts
 from ..facts.calico_node import Container
+from ..facts.identity import complete_network
 from ..facts.node_look import NodeLook, find_address
 from ..host import STATE_DIR
 from ..rollbacks import DOCKER, MESOS_AGENT
 from ..unknown import Unknown
 from ..wanted import Wanted
+from .calico_node import plan_calico_node, refuse_names, warn_of_node
 from .changes import STEPS, Action, Decision, could_not_look, refuse, warn
 from .cni import plan_cni
 from .conditions import guard, refuse_architecture, refuse_disk, refuse_noexec, refuse_rolled_back, refuse_without_v2
@@ -16,8 +18,8 @@ from .docker_store import plan_docker_store, warn_of_pending_edits
 from .mesos_agent import await_busy_agent, plan_agent_restart
 from .node_proof import prove_calico_node
 from .proofs import ProxyLook, prove_cni, prove_docker_store, prove_etcd_proxy, refuse_other_store
-from .services import plan_calico_node, plan_etcd_proxy, warn_of_node
-from .surroundings import has_ipip, warn_of_mtu, warn_of_services
+from .services import plan_etcd_proxy
+from .surroundings import warn_of_mtu, warn_of_services
 from .tables import refuse_tables
 
 # etcd's archive and what comes out of it; two plugins, downloaded and in place; files of settings and their backups.
@@ -38,7 +40,8 @@ def plan_changes(facts: Facts, wanted: Wanted) -> Dict[str, Decision]:
             "whether this DC/OS carries its own Calico: {}".format(facts.dcos.native_calico.reason)
         )
         return dict.fromkeys(STEPS, unknown)
-    cni = _guard_cni(plan_cni(facts.cni, facts.mesos_agent, wanted.cni), facts, wanted)
+    network = complete_network(wanted.cni, facts.node)
+    cni = _guard_cni(plan_cni(facts.cni, facts.mesos_agent, network), facts, wanted)
     reached = facts.etcd_reached
     return {
         "etcd-proxy": prove_etcd_proxy(_plan_proxy(facts, wanted), _build_proxy_look(facts)),
@@ -55,11 +58,9 @@ def plan_changes(facts: Facts, wanted: Wanted) -> Dict[str, Decision]:
 
 
 def _plan_node(facts: Facts, wanted: Wanted) -> Decision:
-    planned = plan_calico_node(facts.calico_node, wanted.calico_node, facts.node_log)
-    return guard(
-        warn(planned, warn_of_node(facts, wanted.calico_node) + warn_of_services(facts.surroundings)),
-        [refuse_tables(facts.netfilter)],
-    )
+    warnings = warn_of_node(facts, wanted.calico_node) + warn_of_services(facts.surroundings)
+    planned = warn(plan_calico_node(facts, wanted), warnings)
+    return guard(planned, [refuse_tables(facts.netfilter)])
 
 
 def build_node_look(facts: Facts) -> NodeLook:
@@ -109,7 +110,7 @@ def _guard_store(decision: Decision, facts: Facts, wanted: Wanted) -> Decision:
 
 
 def _guard_cni(decision: Decision, facts: Facts, wanted: Wanted) -> Decision:
-    has_tunnel = has_ipip(wanted.calico_node.environment)
+    has_tunnel = wanted.calico_node.pool.ipip in ("always", "cross-subnet")
     decision = warn(decision, warn_of_mtu(facts.surroundings, wanted.cni.config, has_ipip=has_tunnel))
     architectures = [
         refuse_architecture(plugin.download.url, facts.system.architecture)
@@ -125,6 +126,7 @@ def _guard_cni(decision: Decision, facts: Facts, wanted: Wanted) -> Decision:
         [
             # The network that an agent did not start with must not come back before somebody has looked.
             refuse_rolled_back(facts.rollbacks, MESOS_AGENT, wanted),
+            refuse_names(facts.node, wanted),
             *architectures,
             refuse_disk(facts.disks, wanted.cni.plugins_dir, needs_room),
             refuse_disk(facts.disks, STATE_DIR, needs_room),

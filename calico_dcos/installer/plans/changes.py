@@ -17,6 +17,9 @@ class Action(Enum):
     WRITE_NETWORK = "write the CNI configuration"
     RESTART_AGENT = "restart the Mesos agent"
     RUN_ETCD_PROXY = "run etcd as a proxy"
+    ADOPT_NODE = "replace a calico-node of somebody else's"
+    PREPARE_KERNEL = "set what calico-node needs of the kernel"
+    WRITE_POOL = "write the pool of addresses to etcd"
     RUN_CALICO_NODE = "run calico-node"
 
 

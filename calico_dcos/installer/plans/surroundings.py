@@ -23,11 +23,6 @@ def warn_of_mtu(surroundings: Surroundings, network: Dict[str, Any], *, has_ipip
     ]
 
 
-def has_ipip(environment: Dict[str, str]) -> bool:
-    """Whether calico-node is told to make a pool with IP-in-IP."""
-    return environment.get("CALICO_IPV4POOL_IPIP", "").lower() in ("always", "cross-subnet", "on", "true")
-
-
 def warn_of_services(surroundings: Surroundings) -> List[str]:
     """Warn of services that take Calico's rules or interfaces away."""
     warnings = []

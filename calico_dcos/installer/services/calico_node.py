@@ -5,16 +5,21 @@ from enum import Enum
 from typing import Callable, NamedTuple, Optional, Tuple, Union
 
 from ..docker_api import DockerAwayError, NoSuchObjectError
+from ..facts import read_nodes
 from ..facts.calico_node import NAME, Container, read_calico_node
+from ..facts.identity import complete_node
 from ..facts.node_look import read_node_look
+from ..files import FileError
 from ..host import Host, ToolError
-from ..plans.changes import Decision
+from ..host_settings import NotReadyError, prepare_kernel
+from ..plans.calico_node import PAUSED, describe_end, find_container_fault, refuse_address, refuse_theirs
+from ..plans.changes import Decision, describe_unproven, find_at_fault, prove
 from ..plans.node_proof import prove_calico_node
-from ..plans.services import PAUSED, describe_end, find_container_fault, plan_calico_node
 from ..report import Reporter
 from ..steps.work import StepError
 from ..unknown import Unknown
 from ..wanted import CalicoNode, Wanted, compute_settings_hash
+from .adopt import adopt
 from .container import (
     create_container,
     has_image,
@@ -24,6 +29,7 @@ from .container import (
     start_container,
     unpause_container,
 )
+from .pool import ensure_pool
 from .proven import forget_proven, note_proven
 from .stop import StopSignal
 from .watch import (
@@ -71,7 +77,7 @@ def find_need(container: Seen, wanted: CalicoNode) -> Need:
         return Need.NOTHING
     if container is None:
         return Need.RUN
-    if container.settings_hash != compute_settings_hash(wanted.image, wanted.environment):
+    if container.settings_hash != compute_settings_hash(wanted):
         return Need.REPLACE
     if container.status == PAUSED:
         return Need.UNPAUSE
@@ -108,8 +114,11 @@ def count_trouble(trouble: Trouble, fault: str, now_s: float, poll_s: float) -> 
 
 def look(host: Host, wanted: Wanted, container: Container, *, is_whole: bool) -> Decision:
     """Look whether Calico works, as an inspection does; is_whole: what other nodes have to do with it too."""
-    planned = plan_calico_node(container, wanted.calico_node, None)
-    return prove_calico_node(planned, read_node_look(host, wanted, container, is_whole=is_whole), wanted)
+    fault = find_container_fault(container, wanted.calico_node)
+    if fault is not None:
+        return find_at_fault(fault, "its supervisor sees to it")
+    seen = read_node_look(host, wanted, container, is_whole=is_whole)
+    return prove_calico_node(prove("the container is up as wanted"), seen, wanted)
 
 
 def choose_pause_s(standing: Standing, *, is_local: bool) -> float:
@@ -135,7 +144,11 @@ class NodeSupervisor:
     def __init__(self, host: Host, wanted: Wanted, reporter: Reporter, tell_healthy: Callable[[], None]) -> None:
         self._host = host
         self._all = wanted
+        # Without the node's own name and address, which are known once Docker answers: it may have the node already.
         self._wanted = wanted.calico_node
+        self._is_identified = False
+        self._is_to_adopt = False
+        self._has_pool = not wanted.calico_node.pool.is_written_by_us
         self._reporter = reporter
         self._tell_healthy = tell_healthy
         self._watch = FIRST_WATCH
@@ -160,7 +173,8 @@ class NodeSupervisor:
             forget_proven(self._host, NAME)
 
     def _tick(self, now_s: float) -> None:
-        container = read_calico_node(self._host, self._wanted)
+        unknown = None if self._is_identified else self._identify()
+        container = unknown or read_calico_node(self._host, self._wanted)
         was_steady = self._watch.polls >= STEADY_POLLS
         self._watch = observe(self._watch, container, self._wanted, now_s)
         fault = find_fault(self._watch, container, self._wanted, now_s)
@@ -169,6 +183,7 @@ class NodeSupervisor:
         if isinstance(container, Unknown):
             self._tell("waits for Docker: {}".format(container.reason))
             return
+        self._has_pool = self._has_pool or self._ensure_pool()
         if container is not None and self._watch.polls >= STEADY_POLLS:
             if not was_steady:
                 self._trouble = NO_TROUBLE
@@ -176,17 +191,55 @@ class NodeSupervisor:
                 # Another start has the whole time to settle.
                 self._standing, self._look_at_s = begin_anew(self._standing, now_s), now_s
             self._prove(container, now_s)
-        self._meet(find_need(container, self._wanted), container, now_s)
+        need = Need.REPLACE if self._is_to_adopt else find_need(container, self._wanted)
+        self._meet(need, container, now_s)
+
+    def _identify(self) -> Optional[Unknown]:
+        """Find out which node this host is, and make its kernel ready; what is not known yet is returned."""
+        node, theirs = read_nodes(self._host, self._all)
+        if isinstance(theirs, Unknown):
+            return theirs
+        obstacle = refuse_theirs(node, theirs, self._wanted) or refuse_address(node)
+        if obstacle is not None:
+            raise StepError(describe_unproven(obstacle))
+        try:
+            prepare_kernel(self._host, self._reporter.progress)
+        except NotReadyError as error:
+            raise StepError(str(error)) from error
+        self._wanted = complete_node(self._wanted, node)
+        self._is_to_adopt = bool(theirs)
+        self._is_identified = True
+        return None
+
+    def _ensure_pool(self) -> bool:
+        return ensure_pool(self._host, self._wanted.pool, self._all.etcd_endpoints, self._tell)
+
+    def _make_room(self) -> None:
+        """See to it that no calico-node of somebody else's is there any more: one may have been started meanwhile.
+
+        Raises:
+            StepError: there is one, and it must not be replaced.
+        """
+        node, theirs = read_nodes(self._host, self._all)
+        if isinstance(theirs, Unknown):
+            raise DockerAwayError(theirs.reason)
+        obstacle = refuse_theirs(node, theirs, self._wanted)
+        if obstacle is not None:
+            raise StepError(describe_unproven(obstacle))
+        if theirs:
+            adopt(self._host, theirs[0], self._reporter.progress)
+        self._is_to_adopt = False
 
     def _prove(self, container: Container, now_s: float) -> None:
         """See whether Calico works; once it was seen, seldom, and of this host alone."""
         if now_s < self._look_at_s:
             return
         was_well = self._standing.lack is Lack.NOTHING
-        decision = look(self._host, self._all, container, is_whole=False)
+        wanted = self._all._replace(calico_node=self._wanted)
+        decision = look(self._host, wanted, container, is_whole=False)
         is_local = self._standing.is_proven or decision.proof is None
         if not is_local:
-            decision = look(self._host, self._all, container, is_whole=True)
+            decision = look(self._host, wanted, container, is_whole=True)
         self._standing = note(self._standing, decision, now_s, is_local=is_local)
         is_well = self._standing.lack is Lack.NOTHING
         self._look_at_s = now_s + choose_pause_s(self._standing, is_local=is_local)
@@ -207,10 +260,10 @@ class NodeSupervisor:
             return
         if now_s < self._trouble.retry_at_s:
             return
-        fault = find_container_fault(container, self._wanted)
+        fault = find_container_fault(container, self._wanted) or "it is somebody else's, and to be adopted"
         try:
             self._act(need, fault)
-        except (ToolError, DockerAwayError, NoSuchObjectError) as error:
+        except (ToolError, DockerAwayError, NoSuchObjectError, FileError) as error:
             # Docker may be about to restart: the next polls tell, and their limit ends this.
             self._trouble = count_trouble(self._trouble, str(error), time.monotonic(), self._wanted.poll_s)
             self._tell(str(error))
@@ -224,10 +277,11 @@ class NodeSupervisor:
             self._tell("waking calico-node: {}".format(fault))
             unpause_container(self._host)
             return
-        # The image first: until it is here, an old container does its work.
+        # The image first: until it is here, an old container does its work; a stranger's is none of ours to replace.
         if not has_image(self._host, self._wanted.image):
             self._tell("pulling {}".format(self._wanted.image))
             pull_image(self._host, self._wanted.image)
+        self._make_room()
         self._tell("running calico-node of {}: {}".format(self._wanted.image, fault))
         if need is Need.REPLACE:
             remove_container(self._host)

@@ -13,23 +13,26 @@ from ..facts.calico_node import HASH_LABEL, NAME
 from ..host import TOOL_DIRS, Host, ToolError
 from ..wanted import CalicoNode, compute_settings_hash
 
-VOLUMES = ("/lib/modules:/lib/modules", "/var/run/calico:/var/run/calico", "/var/log/calico:/var/log/calico")
 PULL_TIMEOUT_S = 900
 ACT_TIMEOUT_S = 120
 LOG_LINES = 20
 
 
 def build_body(wanted: CalicoNode) -> Dict[str, Any]:
-    """Build the body of the call that creates the container."""
+    """Build the body of the call that creates the container, as ``calicoctl node run`` of that release has it.
+
+    UsernsMode: a Docker that remaps users refuses the host's network to whoever does not have its users, too.
+    """
     return {
         "Image": wanted.image,
         "Env": ["{}={}".format(name, value) for name, value in sorted(wanted.environment.items())],
-        "Labels": {HASH_LABEL: compute_settings_hash(wanted.image, wanted.environment)},
+        "Labels": {HASH_LABEL: compute_settings_hash(wanted)},
         "HostConfig": {
             "NetworkMode": "host",
             "Privileged": True,
             "RestartPolicy": {"Name": "always"},
-            "Binds": list(VOLUMES),
+            "UsernsMode": "host",
+            "Binds": ["{0}:{0}".format(path) for path in wanted.mounts],
         },
     }
 
@@ -49,10 +52,10 @@ def unpause_container(host: Host) -> None:
     act(host, "POST", "/containers/{}/unpause".format(NAME), ACT_TIMEOUT_S)
 
 
-def remove_container(host: Host) -> None:
-    """Remove the container, running or not; one that is gone is as good. DockerAwayError as above."""
+def remove_container(host: Host, name: str = NAME) -> None:
+    """Remove a container, running or not; one that is gone is as good. DockerAwayError as above."""
     try:
-        act(host, "DELETE", "/containers/{}?force=1".format(NAME), ACT_TIMEOUT_S)
+        act(host, "DELETE", "/containers/{}?force=1".format(quote(name, safe="")), ACT_TIMEOUT_S)
     except NoSuchObjectError:
         return
 

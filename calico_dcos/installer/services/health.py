@@ -10,9 +10,11 @@ import time
 from typing import Optional, TextIO, Union
 
 from ..facts.calico_node import Container, read_calico_node
+from ..facts.identity import complete_as_it_is
+from ..facts.node import read_identity
 from ..host import Host
+from ..plans.calico_node import find_container_fault
 from ..plans.changes import Decision, describe_unproven
-from ..plans.services import find_container_fault
 from ..redaction import hide_secrets
 from ..unknown import Unknown
 from ..wanted import CalicoNode, Wanted
@@ -38,13 +40,15 @@ def find_fault(service: str, host: Host, wanted: Wanted) -> Optional[str]:
         return "its supervisor has not seen it work yet"
     if service == etcd_proxy.SERVICE:
         return find_lack(etcd_proxy.judge(etcd_proxy.read_look(host, wanted.etcd_proxy), wanted.etcd_proxy))
-    container = read_calico_node(host, wanted.calico_node)
+    # Which node it is to be, its supervisor sees to: finding that out may take name servers.
+    own = complete_as_it_is(wanted.calico_node, read_identity(host))
+    container = read_calico_node(host, own)
     if isinstance(container, Unknown):
         return None
-    fault = find_node_fault(container, wanted.calico_node, time.time())
+    fault = find_node_fault(container, own, time.time())
     if fault is not None or container is None:
         return fault
-    return find_lack(calico_node.look(host, wanted, container, is_whole=False))
+    return find_lack(calico_node.look(host, wanted._replace(calico_node=own), container, is_whole=False))
 
 
 def find_lack(decision: Decision) -> Optional[str]:

@@ -2,6 +2,7 @@
 
 from typing import Optional, Tuple
 
+from ..facts.identity import complete_wanted
 from ..files import FileError
 from ..host import Host, ToolError
 from ..inspection import Inspection, read_inspection
@@ -86,9 +87,10 @@ def _do_changes(step: str, host: Host, wanted: Wanted, reporter: Reporter) -> Tu
             _settle(step, host, reporter)
         return before, status
     try:
+        own = complete_wanted(wanted, before.facts.node)
         for change in before.plan[step].changes:
             reporter.progress("{} ({})".format(change.message, change.reason))
-            ACTIONS[change.action](Work(host, wanted, before.facts, reporter), change)
+            ACTIONS[change.action](Work(host, own, before.facts, reporter), change)
         after = read_inspection(host, wanted)
         _verify(after.plan[step])
     except StepError as error:

@@ -49,5 +49,8 @@ export function buildOutlook(agent, isPreflight) {
   if (parts.length === 0 && isPreflight) {
     parts.push(build("span", outlook.is_inspected ? "Nothing to do" : "Not inspected yet"));
   }
+  if (isPreflight && outlook.node) {
+    parts.push(build("span", `as ${outlook.node.name} with ${outlook.node.address}`, { class: "chip" }));
+  }
   return parts.length ? build("div", parts, { class: "outlook" }) : null;
 }

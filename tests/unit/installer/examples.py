@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from calico_dcos.installer.facts import Facts
+from calico_dcos.installer.facts.address import Address
 from calico_dcos.installer.facts.bird import Bird, Session
 from calico_dcos.installer.facts.calico_etcd import CalicoEtcd, EtcdNode
 from calico_dcos.installer.facts.calico_node import Container
@@ -19,14 +20,19 @@ from calico_dcos.installer.facts.etcd import Endpoint, EtcdAnswer, Listener
 from calico_dcos.installer.facts.etcd_cluster import Cluster, Reached
 from calico_dcos.installer.facts.etcd_members import Behind, Members
 from calico_dcos.installer.facts.felix import Felix
+from calico_dcos.installer.facts.identity import complete_node
+from calico_dcos.installer.facts.kernel import Kernel
 from calico_dcos.installer.facts.mesos_agent import AgentState, MesosAgent
 from calico_dcos.installer.facts.netfilter import Family, Netfilter
 from calico_dcos.installer.facts.network import Port, RpFilter
+from calico_dcos.installer.facts.node import Node
+from calico_dcos.installer.facts.pools import IpPool
 from calico_dcos.installer.facts.surroundings import Mtu, Surroundings
 from calico_dcos.installer.facts.system import Dcos, System
+from calico_dcos.installer.facts.theirs import Theirs
 from calico_dcos.installer.systemd import Unit
 from calico_dcos.installer.unknown import Unknown
-from calico_dcos.installer.wanted import Wanted, compute_settings_hash, parse_wanted
+from calico_dcos.installer.wanted import CalicoNode, Wanted, compute_settings_hash, parse_wanted
 
 STORE = "etcd://localhost:2379"
 OTHER_STORE = "consul://10.0.0.1:8500"
@@ -144,10 +150,45 @@ def build_cni(plugins: list[PluginFile] | None = None, configs: list[ConfigFile]
     )
 
 
+def build_node(**values: Any) -> Node:
+    """The host h1, whose calico-node is ours."""
+    node = Node(
+        name="h1",
+        address="10.0.0.2",
+        found="this host reaches 10.0.0.1 from it",
+        host_name="h1",
+        container_name="h1",
+        is_ours=True,
+        network_name="h1",
+        addresses=[Address("eth0", "10.0.0.2"), Address("spartan", "198.51.100.1")],
+        adopted=None,
+    )
+    return node._replace(**values)
+
+
+def build_theirs(**values: Any) -> Theirs:
+    """A calico-node of calicoctl's, with a name of its own."""
+    theirs = Theirs(
+        container="calico-node",
+        image="calico/node:v1.0.2",
+        name="rack7-u12",
+        address="10.0.0.2",
+        as_number="64777",
+        differs=["its name is rack7-u12, not h1"],
+        starter=None,
+    )
+    return theirs._replace(**values)
+
+
+def build_own_wanted(node: Node | None = None) -> CalicoNode:
+    """What is wanted of calico-node on the host h1 in particular."""
+    return complete_node(build_wanted().calico_node, node or build_node())
+
+
 def build_container(**values: Any) -> Container:
     container = Container(
         image="calico/node:v1.0.0",
-        settings_hash=compute_settings_hash("calico/node:v1.0.0", {"A": "1"}),
+        settings_hash=compute_settings_hash(build_own_wanted()),
         status="running",
         is_running=True,
         is_restarting=False,
@@ -156,7 +197,7 @@ def build_container(**values: Any) -> Container:
         restarts=0,
         exit_code=0,
         error="",
-        settings={"A": "1"},
+        settings=build_own_wanted().environment,
         differing=[],
     )
     return container._replace(**values)
@@ -189,7 +230,7 @@ def build_bird(states: dict[str, str]) -> Bird:
 
 
 def build_calico_etcd(**values: Any) -> CalicoEtcd:
-    own, other = EtcdNode("h1", "10.77.0.11"), EtcdNode("h2", "10.77.0.12")
+    own, other = EtcdNode("h1", "10.0.0.2"), EtcdNode("h2", "10.77.0.12")
     return CalicoEtcd("h1", own, 2, [own, other], is_mesh_on=True, peers=[])._replace(**values)
 
 
@@ -219,6 +260,10 @@ def build_facts(**values: Any) -> Facts:
         docker=build_docker(build_engine(cluster_store=STORE), build_daemon_json(cluster_store=STORE)),
         mesos_agent=build_agent(),
         cni=build_cni(),
+        node=build_node(),
+        theirs=[],
+        kernel=Kernel(1, 1, 1_000_000, {"ip6_tables": "loaded", "xt_set": "built in"}),
+        pools=[IpPool("192.168.0.0/16", "off", nat_outgoing=False, is_disabled=False)],
         calico_node=build_container(),
         felix=build_felix(),
         node_log=None,

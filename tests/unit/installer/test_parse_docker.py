@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from calico_dcos.installer.daemon_edits import merge_store, settle_store
-from calico_dcos.installer.facts.calico_node import Container, parse_container
 from calico_dcos.installer.facts.daemon_json import parse_daemon_json
 from calico_dcos.installer.facts.docker import (
     Engine,
@@ -21,7 +20,6 @@ from calico_dcos.installer.facts.docker import (
 )
 from calico_dcos.installer.systemd import parse_exec_argv, parse_show
 from calico_dcos.installer.unknown import Unknown
-from calico_dcos.installer.wanted import compute_settings_hash
 from tests.unit.installer.examples import STORE, build_wanted
 
 DEBIAN_SHOW = """\
@@ -210,45 +208,6 @@ def test_keys_are_merged_with_order_and_foreign_keys_kept(before: str, merged: s
     assert settle_store(merged, "S") == settled
     assert settle_store(before, "S") == settled
     assert settle_store(settled, "S") == settled
-
-
-def build_answer(**config: Any) -> dict[str, Any]:
-    """A container as somebody else would run it, with the wanted image and settings."""
-    return {
-        "State": {
-            "Status": "running",
-            "Running": True,
-            "Restarting": False,
-            "Pid": 7,
-            "StartedAt": "2026-11-23T17:27:11Z",
-        },
-        "Config": {"Image": "calico/node:v1.0.0", "Env": ["A=1", "PATH=/bin"], "Labels": None, **config},
-        "HostConfig": {"NetworkMode": "host", "Privileged": True, "RestartPolicy": {"Name": "always"}},
-        "RestartCount": 0,
-    }
-
-
-@pytest.mark.parametrize(
-    ("config", "is_as_wanted"),
-    [({}, True), ({"Env": ["A=2"]}, False), ({"Env": None}, False), ({"Image": "calico/node:v2"}, False)],
-)
-def test_a_container_of_somebody_else_is_known_by_its_settings(config: dict[str, Any], *, is_as_wanted: bool) -> None:
-    wanted = build_wanted().calico_node
-    container = parse_container(build_answer(**config), wanted)
-    assert isinstance(container, Container)
-    assert (container.settings_hash == compute_settings_hash(wanted.image, wanted.environment)) is is_as_wanted
-
-
-@pytest.mark.parametrize("options", [{}, {"NetworkMode": "bridge", "Privileged": True}, {"NetworkMode": "host"}])
-def test_a_container_that_is_run_otherwise_is_not_as_wanted(options: dict[str, Any]) -> None:
-    container = parse_container({**build_answer(), "HostConfig": options}, build_wanted().calico_node)
-    assert isinstance(container, Container)
-    assert container.settings_hash is None
-
-
-@pytest.mark.parametrize("answer", [{}, [], {"State": {}}, {"State": None, "Config": None}, None])
-def test_garbage_about_a_container_is_unknown(answer: Any) -> None:
-    assert isinstance(parse_container(answer, build_wanted().calico_node), Unknown)
 
 
 def test_the_store_of_the_examples_is_what_is_wanted() -> None:

@@ -23,9 +23,9 @@ from calico_dcos.installer.services.health import find_node_fault, parse_time
 from calico_dcos.installer.services.watch import AWAY_LIMIT_S, DOWN_LIMIT_S
 from calico_dcos.installer.unknown import Unknown
 from calico_dcos.installer.wanted import compute_settings_hash
-from tests.unit.installer.examples import build_container, build_wanted
+from tests.unit.installer.examples import build_container, build_own_wanted
 
-WANTED = build_wanted().calico_node
+WANTED = build_own_wanted()
 UP = build_container()
 LOOPING = build_container(is_running=False, is_restarting=True, status="restarting", restarts=3)
 AWAY = Unknown("refused")
@@ -89,8 +89,9 @@ def test_a_restart_of_docker_is_sat_out_but_not_for_ever() -> None:
 
 def test_the_container_is_made_with_its_mark_and_its_settings() -> None:
     body = build_body(WANTED)
-    assert (body["Image"], body["Env"]) == ("calico/node:v1.0.0", ["A=1"])
-    mark = compute_settings_hash(WANTED.image, WANTED.environment)
+    assert body["Image"] == "calico/node:v1.0.0"
+    assert body["Env"] == ["A=1", "HOSTNAME=h1", "IP=10.0.0.2", "NODENAME=h1"]
+    mark = compute_settings_hash(WANTED)
     assert body["Labels"] == {"org.projectcalico.calico-dcos.settings": mark}
     options = body["HostConfig"]
     assert (options["NetworkMode"], options["Privileged"], options["RestartPolicy"]) == (

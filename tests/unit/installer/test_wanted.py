@@ -74,7 +74,9 @@ def test_every_fault_is_reported_at_once() -> None:
 
 
 def test_another_image_or_setting_gives_another_mark_and_order_does_not() -> None:
-    mark = compute_settings_hash("image:1", {"A": "1", "B": "2"})
-    assert compute_settings_hash("image:1", {"B": "2", "A": "1"}) == mark
-    assert compute_settings_hash("image:2", {"A": "1", "B": "2"}) != mark
-    assert compute_settings_hash("image:1", {"A": "1", "B": "3"}) != mark
+    node = build_wanted("calico_node", image="image:1", environment={"A": "1", "B": "2"}).calico_node
+    mark = compute_settings_hash(node)
+    assert compute_settings_hash(node._replace(environment={"B": "2", "A": "1"})) == mark
+    assert compute_settings_hash(node._replace(image="image:2")) != mark
+    assert compute_settings_hash(node._replace(environment={"A": "1", "B": "3"})) != mark
+    assert compute_settings_hash(node._replace(mounts=["/run"])) != mark

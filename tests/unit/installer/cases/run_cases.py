@@ -27,9 +27,12 @@ from calico_dcos.installer.facts import Facts  # noqa: E402  (it is found by the
 from calico_dcos.installer.facts.calico_node import parse_container  # noqa: E402
 from calico_dcos.installer.facts.cni import find_broken, find_duplicates, parse_config  # noqa: E402
 from calico_dcos.installer.facts.docker import expand_words, parse_engine, parse_environment  # noqa: E402
+from calico_dcos.installer.facts.identity import complete_wanted  # noqa: E402
 from calico_dcos.installer.facts.mesos_agent import parse_agent_state  # noqa: E402
 from calico_dcos.installer.facts.network import parse_sockets  # noqa: E402
+from calico_dcos.installer.facts.node import Node  # noqa: E402
 from calico_dcos.installer.facts.system import parse_cgroups  # noqa: E402
+from calico_dcos.installer.facts.theirs import parse_theirs  # noqa: E402
 from calico_dcos.installer.plans import plan_changes  # noqa: E402
 from calico_dcos.installer.plans.changes import STEPS, Decision  # noqa: E402
 from calico_dcos.installer.systemd import parse_show  # noqa: E402
@@ -56,9 +59,10 @@ def find_faults(case: Dict[str, Any]) -> List[str]:
 def build_facts(case: Dict[str, Any], wanted: Any) -> Facts:
     """Build the facts of a case."""
     document = _load("host.json")
+    own = complete_wanted(wanted, decode(document["node"], Node))
     for place, files in case.get("outputs", {}).items():
         texts = [_read(os.path.join("outputs", name)) for name in files]
-        _set(document, place, to_json(READERS[place](texts, wanted)))
+        _set(document, place, to_json(READERS[place](texts, own)))
     facts = decode(_set_all(document, case.get("facts", {})), Facts)  # type: Facts
     # These follow from other facts, and are not said twice in a case.
     if "mesos_agent.version" not in case.get("facts", {}):
@@ -82,6 +86,9 @@ READERS = {
     "mesos_agent.state": lambda texts, wanted: parse_agent_state(json.loads(texts[0])),
     "mesos_agent.unit": lambda texts, wanted: parse_show("dcos-mesos-slave.service", texts[0]),
     "calico_node": lambda texts, wanted: parse_container(json.loads(texts[0]), wanted.calico_node),
+    "theirs": lambda texts, wanted: [
+        one for one in [parse_theirs("calico-node", json.loads(texts[0]), wanted.calico_node)] if one is not None
+    ],
     "system.cgroups": lambda texts, wanted: parse_cgroups(texts[0]),
     "etcd_port.sockets": lambda texts, wanted: [one for text in texts for one in parse_sockets(text, 2379)],
     "cni.configs": lambda texts, wanted: [
