@@ -13,6 +13,7 @@ import click
 from rich.console import Console
 
 from .cli.commands import agent, agents, plan, preflight
+from .cli.connectivity import connectivity_test
 
 if TYPE_CHECKING:
     from .package.render import Rendered
@@ -24,7 +25,7 @@ def main() -> None:
     """Install Calico on every agent of a DC/OS or Mesos cluster."""
 
 
-for _command in (plan, agents, agent, preflight):
+for _command in (plan, agents, agent, preflight, connectivity_test):
     main.add_command(_command)
 
 

@@ -5,22 +5,19 @@ from __future__ import annotations
 import ast
 import hashlib
 import io
+import json
 import tokenize
 import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from calico_dcos.installer.bootstrap import TEXT_NAME
+
 INSTALLER = "installer.pyz"
-# The archive's own name for the package: inside it there is no calico_dcos that could be imported by mistake. A short
-# one: an archive holds it twice for each module.
+# The archive's own name for the package: inside it there is no calico_dcos that could be imported by mistake.
 ARCHIVE_PACKAGE = "installer"
-_MAIN = f"""import sys
-
-from {ARCHIVE_PACKAGE}.__main__ import main
-
-sys.exit(main())
-"""
+_BOOTSTRAP = "bootstrap.py"
 # The oldest time that a zip file can hold: archives of equal sources are equal to the byte.
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
@@ -42,16 +39,23 @@ class Artifact:
 def build_installer_archive() -> bytes:
     """Pack the installer into an archive that any Python from 3.5 on runs; equal sources give equal bytes.
 
-    What is written in it for people stays behind: every agent fetches it for every task.
+    What is written in it for people stays behind, and its modules are one text: every agent fetches it for every task.
     """
     package = Path(__file__).parent / "installer"
+    sources = {path: strip_prose(path.read_text(encoding="utf-8")) for path in sorted(package.rglob("*.py"))}
+    bootstrap = sources.pop(package / _BOOTSTRAP)
+    modules = {_name(path.relative_to(package)): [path.stem == "__init__", text] for path, text in sources.items()}
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        _add(archive, "__main__.py", _MAIN.encode())
-        for source in sorted(package.rglob("*.py")):
-            name = f"{ARCHIVE_PACKAGE}/{source.relative_to(package).as_posix()}"
-            _add(archive, name, strip_prose(source.read_text(encoding="utf-8")).encode())
+        _add(archive, "__main__.py", bootstrap.encode())
+        _add(archive, TEXT_NAME, json.dumps(modules, ensure_ascii=False, separators=(",", ":")).encode())
     return buffer.getvalue()
+
+
+def _name(path: Path) -> str:
+    """Name the module of a file below the package."""
+    parts = path.parent.parts if path.stem == "__init__" else path.with_suffix("").parts
+    return ".".join((ARCHIVE_PACKAGE, *parts))
 
 
 def strip_prose(source: str) -> str:

@@ -28,6 +28,7 @@ POLL_S = 0.2
 STOP_TIMEOUT_S = 10.0
 # A walk that takes so long for each of its agents will not end any more.
 PATIENCE_PER_AGENT_S = 60.0
+PATIENCE_FOR_TEST_S = 180.0
 STYLES = {
     Status.COMPLETE.value: "green",
     Status.ERROR.value: "bold red",
@@ -77,13 +78,16 @@ def run_demo(options: DemoOptions, console: Console) -> None:
         cluster = stack.enter_context(Cluster(plan_agents(options.agents)))
         store = options.state or f"sqlite://{cluster.directory}/state.db"
         started_at = time.monotonic()
-        scheduler = stack.enter_context(_Marathon(build_environment(cluster, port, store), cluster.directory))
+        environment = {**build_environment(cluster, port, store), "CALICO_DCOS_CONNECTIVITY_TEST": "true"}
+        scheduler = stack.enter_context(_Marathon(environment, cluster.directory))
         url = f"http://127.0.0.1:{port}"
         console.print(f"status page: {url}/", highlight=False, soft_wrap=True)
         _tell_of_namespaces(console)
         with _open_display(console) as display:
             _follow(url, options.agents, scheduler, display)
         took_s = time.monotonic() - started_at
+        if options.agents > 1:
+            console.print(_await_test(url, scheduler), highlight=False, soft_wrap=True)
         restarts = cluster.count_restarts()
         console.print(
             f"{options.agents} of {options.agents} agents complete in {took_s:.1f} s; "
@@ -226,14 +230,39 @@ def _follow(url: str, agent_count: int, scheduler: _Marathon, display: Display) 
     raise DemoError(f"the walk did not end in {PATIENCE_PER_AGENT_S * (agent_count + 1):.0f} s")
 
 
+def _await_test(url: str, scheduler: _Marathon) -> str:
+    """Wait for the connectivity test of the agents that were completed last, and say how it came out.
+
+    Raises:
+        DemoError: it failed.
+    """
+    deadline = time.monotonic() + PATIENCE_FOR_TEST_S
+    while time.monotonic() < deadline:
+        scheduler.keep_running()
+        listing, document = _read(url, "agents"), _read(url, "connectivity")
+        run = None if document is None else document["run"]
+        if listing is not None and run is not None and run["ended_at"] is not None:
+            completed_at = max(row["since"] or 0.0 for row in listing["agents"])
+            if run["status"] == "failed":
+                raise DemoError(run["message"])
+            if run["ended_at"] >= completed_at:
+                return str(run["message"])
+        time.sleep(POLL_S)
+    raise DemoError(f"the connectivity test did not end in {PATIENCE_FOR_TEST_S:.0f} s")
+
+
 def _read_listing(url: str) -> dict[str, Any] | None:
+    return _read(url, "agents")
+
+
+def _read(url: str, what: str) -> dict[str, Any] | None:
     try:
-        response = requests.get(f"{url}/v1/agents", timeout=2)
+        response = requests.get(f"{url}/v1/{what}", timeout=2)
         response.raise_for_status()
     except requests.RequestException:
         return None
-    listing: dict[str, Any] = response.json()
-    return listing
+    document: dict[str, Any] = response.json()
+    return document
 
 
 @contextmanager

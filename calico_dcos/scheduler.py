@@ -21,6 +21,7 @@ from .core.actions import (
     Exit,
     Kill,
     Launch,
+    LaunchTrial,
     Reactivate,
     Reconcile,
     Reply,
@@ -28,6 +29,8 @@ from .core.actions import (
     merge_declines,
 )
 from .core.command import Command, Verdict
+from .core.connectivity import RunCommand, TrialKind
+from .core.connectivity_words import describe_progress
 from .core.decide import decide
 from .core.events import Commanded, Event, OffersReceived, Ticked
 from .core.fold import fold
@@ -118,7 +121,7 @@ class Turn:
         return tuple(offer for event in self.events if isinstance(event, OffersReceived) for offer in event.offers)
 
 
-def make_task_id(step: StepName) -> str:
+def make_task_id(step: StepName | TrialKind) -> str:
     """Name a task: never used before, and readable in Mesos' own page."""
     return f"{step.value}.{uuid.uuid4()}"
 
@@ -227,7 +230,7 @@ class Scheduler:
         """Ask the loop to end; from any thread or a signal handler."""
         self._exit_reason = reason
 
-    def submit(self, command: Command) -> Future[Verdict]:
+    def submit(self, command: Command | RunCommand) -> Future[Verdict]:
         """Pass an operator's command on; from any thread.
 
         Returns:
@@ -281,6 +284,8 @@ class Scheduler:
         self.state = decision.state.saved()
         for agent in batch.agents:
             _log_notes(before.agents.get(agent.key), agent)
+        for line in describe_progress(before.connectivity, self.state.connectivity):
+            log.info("%s", line)
         for key in decision.state.unsaved.forgotten:
             log.info("%s is forgotten: the Mesos master does not know it any more", key)
         calls: list[Call] = []
@@ -353,7 +358,7 @@ def _log_action(action: Action) -> None:  # noqa: C901 - one case for each actio
             log.debug("reconciles %d tasks: %s", len(action.tasks), action.reason)
         case Decline():
             log.debug("declines for %g s: %s", action.refuse_s, action.reason)
-        case Launch():
+        case Launch() | LaunchTrial():
             log.debug("launches %s on %s: %s", action.task_id, action.agent_key, action.reason)
         case Acknowledge():
             log.debug("acknowledges an update of %s", action.task_id)

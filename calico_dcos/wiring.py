@@ -100,7 +100,7 @@ def _run(config: Config, stack: ExitStack) -> str:
         ),
         inbox=Inbox(
             issue_token=issue_token,
-            knows_task=lambda task_id: task_id in scheduler.state.tasks,
+            knows_task=lambda task_id: scheduler.state.find_ref(task_id) is not None,
             post=queue.put,
         ),
         hands=Hands(

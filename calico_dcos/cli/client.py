@@ -97,6 +97,31 @@ class Client:
         body = {"command": word, "step": step or None, "reason": reason}
         return str(self._ask("POST", path, json=body).get("message", ""))
 
+    def read_connectivity(self) -> Json:
+        """Read the newest run of the connectivity test: `run`, None before the first.
+
+        Raises:
+            ClientError: it was not had.
+        """
+        return self._ask("GET", "v1/connectivity")
+
+    def start_connectivity(self, agents: list[str], reason: str = "") -> str:
+        """Start a connectivity test on these agents, or on complete ones where none is named.
+
+        Raises:
+            ClientError: it was not started.
+        """
+        body = {"command": "start", "agents": agents, "reason": reason}
+        return str(self._ask("POST", "v1/connectivity", json=body).get("message", ""))
+
+    def stop_connectivity(self, reason: str = "") -> str:
+        """End the connectivity test that is going on.
+
+        Raises:
+            ClientError: it was not ended.
+        """
+        return str(self._ask("POST", "v1/connectivity", json={"command": "stop", "reason": reason}).get("message", ""))
+
     def _ask(self, method: str, path: str, **options: Any) -> Json:
         url = f"{self._url}/{path}"
         try:

@@ -63,6 +63,13 @@ class PaceSettings:
         f"{SECTION}.mode",
         "install changes agents. preflight only inspects them, and shows what would change and restart.",
     )
+    connectivity_test: bool = setting(
+        Flag(),
+        default=False,
+        option=f"{SECTION}.connectivity-test",
+        help_text="Test each agent that was completed against another complete one, and begin no further agent before "
+        "the test passed. Off: an operator runs it (calico-dcos connectivity-test).",
+    )
     canary_agents: int = setting(
         Whole(0, 100_000),
         0,

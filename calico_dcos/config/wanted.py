@@ -156,6 +156,7 @@ def _build_pace(config: Config) -> Pace:
         restart_interval_s=config.restart_interval_s,
         has_blocker=bool(config.restart_blocker_url or config.restart_blocker_prometheus),
         drains=config.drain,
+        tests=config.connectivity_test,
     )
 
 

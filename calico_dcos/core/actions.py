@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from .command import Verdict
+from .connectivity import TrialKind
 from .model import Node, Resource, StepName, TaskRef
 
 
@@ -31,6 +33,28 @@ class Launch:
     retried_at: float = 0.0
     reach: str = ""
     complete_nodes: tuple[Node, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchTrial:
+    """Start a task of the connectivity test on an offer.
+
+    Attributes:
+        order: what the installer in it is to do, as it reads it.
+        is_on_network: whether it is put on the CNI network, instead of the host's own.
+        labels: of its place on the network, by which policies know it.
+    """
+
+    offer_id: str
+    task_id: str
+    agent_id: str
+    agent_key: str
+    kind: TrialKind
+    resources: tuple[Resource, ...]
+    order: Mapping[str, Any]
+    reason: str
+    is_on_network: bool = False
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +131,7 @@ class Reactivate:
     reason: str
 
 
-SchedulerCall = Launch | Decline | Acknowledge | Kill | Reconcile | Revive
+SchedulerCall = Launch | LaunchTrial | Decline | Acknowledge | Kill | Reconcile | Revive
 OperatorCall = Deactivate | Reactivate
 Call = SchedulerCall | OperatorCall
 Action = Call | Exit | Reply

@@ -9,6 +9,9 @@ from itertools import islice
 from immutables import Map
 
 from .actions import Action, Deactivate, Decline, Kill, Launch, Reactivate, Reconcile, Revive
+from .connectivity import TrialKind
+from .connectivity_moves import end_trials, is_awaited, launch_trial
+from .connectivity_walk import find_test_gate
 from .controls import find_hold
 from .gates import can_drain, find_gate, find_maintenance
 from .model import Agent, Node, Offer, StepName, Task, TaskRef, TaskState
@@ -19,6 +22,8 @@ from .twins import find_twins
 
 _REFUSE_INSPECTION_S = 15.0
 _NODES_MAX = 50
+
+NewTaskId = Callable[[StepName | TrialKind], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +38,7 @@ class Decision:
         return Decision(state, (*self.actions, *actions))
 
 
-def decide(state: State, now: float, new_task_id: Callable[[StepName], str]) -> Decision:
+def decide(state: State, now: float, new_task_id: NewTaskId) -> Decision:
     """Decide on everything that is open.
 
     Args:
@@ -48,6 +53,8 @@ def decide(state: State, now: float, new_task_id: Callable[[StepName], str]) -> 
         decision = _answer_offer(decision, held, now, new_task_id)
     for key in decision.state.slots:
         decision = _end_unwanted(decision, decision.state.agents[key], now)
+    ended, kills = end_trials(decision.state, now)
+    decision = decision.then(ended, *kills)
     decision = _ask(decision, now)
     decision = _kill_strangers(decision)
     decision = _reactivate(decision, now)
@@ -80,6 +87,8 @@ def find_obstacle(state: State, agent: Agent, move: Start | End, now: float) -> 
             return f"runs this scheduler, so it is walked last: {others} other agents are not complete"
         if len(state.slots) >= state.policy.max_concurrent_agents:
             return f"waits for a slot: held by {_name_some(state.slots.keys())}"
+        if (test := find_test_gate(state)) is not None:
+            return test
     may_restart = agent.restart_since is not None
     if move.restarts is not None and not may_restart and len(state.restarts) >= state.policy.max_concurrent_restarts:
         return f"waits for leave to restart {move.restarts}: {_name_some(state.restarts.keys())} has it"
@@ -101,7 +110,7 @@ def _answer_offer(
     decision: Decision,
     held: HeldOffer,
     now: float,
-    new_task_id: Callable[[StepName], str],
+    new_task_id: NewTaskId,
 ) -> Decision:
     state = decision.state
     offer = held.offer
@@ -114,9 +123,23 @@ def _answer_offer(
     if any(_is_asked_after(state, agent, name) for name in StepName):
         return _decline(decision, offer, state.policy.refuse_waiting_s, "Mesos has not said yet what its tasks do")
     move: Move = choose_move(agent, state.policy, now)
+    if isinstance(move, Rest | Wait) and agent.slot_since is None:
+        state, trial = launch_trial(state, agent.key, offer, now, new_task_id)
+        decision = Decision(state, decision.actions)
+        if trial is not None:
+            return decision.then(state, trial)
+    return _follow(decision, agent, held, move, now, new_task_id)
+
+
+def _follow(
+    decision: Decision, agent: Agent, held: HeldOffer, move: Move, now: float, new_task_id: NewTaskId
+) -> Decision:
+    """Do with an offer what the agent's phase wants next."""
+    state, offer = decision.state, held.offer
     match move:
         case Rest():
-            return _decline(decision, offer, state.policy.refuse_resting_s, move.reason)
+            refuse_s = state.policy.refuse_brief_s if is_awaited(state, agent.key) else state.policy.refuse_resting_s
+            return _decline(decision, offer, refuse_s, move.reason)
         case Wait():
             if move.is_brief and agent.slot_since is not None and now - held.received_at < state.policy.hold_s:
                 return decision
@@ -158,7 +181,7 @@ def _start(
     offer: Offer,
     start: Start,
     now: float,
-    new_task_id: Callable[[StepName], str],
+    new_task_id: NewTaskId,
 ) -> Decision:
     state = decision.state
     policy = state.policy
@@ -263,14 +286,14 @@ def _ask(decision: Decision, now: float) -> Decision:
     policy = state.policy
     refs: list[TaskRef] = []
     for task_id, question in sorted(state.questions.items()):
-        found = state.get_task(task_id)
-        if found is None:
+        ref = state.find_ref(task_id)
+        if ref is None:
             state = state.without_question(task_id)
         elif question.ask_at <= now:
             pause_s = min(policy.max_answer_timeout_s, policy.answer_timeout_s * 2.0 ** min(question.tries, 16))
             asked = replace(question, ask_at=now + pause_s, tries=question.tries + 1)
             state = replace(state, questions=state.questions.set(task_id, asked))
-            refs.append(TaskRef(task_id, found[2].agent_id))
+            refs.append(ref)
     if refs:
         return decision.then(state, Reconcile(tuple(refs), "the master has not said yet what became of them"))
     is_first = state.reconciled_at is None and not state.questions
@@ -287,13 +310,19 @@ def _ask_after_the_silent(state: State, now: float) -> State:
 
     Mesos leaves out what it does not know: a task whose end got lost would be waited for for ever.
     """
-    heard_at = Map({task_id: at for task_id, at in state.heard_at.items() if task_id in state.tasks})
+    trials = [] if state.connectivity is None else list(state.connectivity.list_trials())
+    known = {*state.tasks, *(trial.id for _, trial in trials)}
+    heard_at = Map({task_id: at for task_id, at in state.heard_at.items() if task_id in known})
     questions = state.questions
     for task_id, (key, name) in state.tasks.items():
         task = state.agents[key].get_step(name).task
         is_silent = heard_at.get(task_id, 0.0) < (state.reconciled_at or 0.0)
         if task is not None and task.state.is_active and is_silent and task_id not in questions:
             questions = questions.set(task_id, Question(key, ask_at=now))
+    for key, trial in trials:
+        is_silent = heard_at.get(trial.id, 0.0) < (state.reconciled_at or 0.0)
+        if trial.state.is_active and is_silent and trial.id not in questions:
+            questions = questions.set(trial.id, Question(key, ask_at=now))
     return replace(state, heard_at=heard_at, questions=questions)
 
 

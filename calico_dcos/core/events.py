@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .command import Command
+from .connectivity import Result, RunCommand
 from .model import Inspection, Offer, TaskState
 
 
@@ -58,6 +59,7 @@ class TaskUpdated:
         uuid: to be acknowledged with, verbatim; empty in updates that the master made, which must not be acknowledged.
         is_healthy: the verdict of the task's health check, None where there was none yet.
         is_reconciliation: whether it answers a reconciliation.
+        address: of the task's container: the host's own, but for a container on a network.
     """
 
     task_id: str
@@ -69,6 +71,7 @@ class TaskUpdated:
     is_healthy: bool | None = None
     is_reconciliation: bool = False
     container_id: str = ""
+    address: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +145,27 @@ class Downloaded:
 
 
 @dataclass(frozen=True, slots=True)
+class Served:
+    """A container of the connectivity test can be reached."""
+
+    task_id: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """A probe of the connectivity test tells how its actions went, all of them so far.
+
+    Attributes:
+        is_last: whether there are no more to come.
+    """
+
+    task_id: str
+    results: tuple[Result, ...]
+    is_last: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Commanded:
     """An operator gave a command.
 
@@ -149,7 +173,7 @@ class Commanded:
         ticket: by which whoever passed it on knows the answer.
     """
 
-    command: Command
+    command: Command | RunCommand
     ticket: str
 
 
@@ -178,7 +202,7 @@ class Ticked:
     """Time went by."""
 
 
-Report = Inspected | Progressed | Failed | Downloaded
+Report = Inspected | Progressed | Failed | Downloaded | Served | Probed
 Event = (
     Subscribed
     | Disconnected
@@ -191,6 +215,8 @@ Event = (
     | Progressed
     | Failed
     | Downloaded
+    | Served
+    | Probed
     | Commanded
     | BlockerAnswered
     | Reactivated

@@ -7,6 +7,10 @@ from dataclasses import replace
 from immutables import Map
 
 from .actions import Acknowledge, Exit, Reply
+from .command import Command, Verdict
+from .connectivity_run import advance_run, cut_short, obey_run_command
+from .connectivity_updates import fold_probed, fold_served
+from .connectivity_walk import watch_tests
 from .controls import obey
 from .events import (
     BlockerAnswered,
@@ -18,15 +22,18 @@ from .events import (
     Inspected,
     OfferRescinded,
     OffersReceived,
+    Probed,
     Progressed,
     Reactivated,
     Rejected,
     RosterRead,
+    Served,
     Subscribed,
     TaskUpdated,
     Ticked,
 )
 from .gates import watch_canary
+from .model import TaskState
 from .sightings import fold_offers, fold_roster, with_dead_task
 from .state import Question, State
 from .updates import fold_downloaded, fold_failed, fold_inspected, fold_progressed, fold_update
@@ -66,8 +73,12 @@ def fold(  # noqa: C901, PLR0912 - one case for each event
             return fold_failed(state, event, now), ()
         case Downloaded():
             return fold_downloaded(state, event), ()
+        case Served():
+            return fold_served(state, event, now), ()
+        case Probed():
+            return fold_probed(state, event, now), ()
         case Commanded():
-            state, verdict = obey(state, event.command, now)
+            state, verdict = _obey(state, event, now)
             return state, (Reply(event.ticket, verdict),)
         case BlockerAnswered():
             return replace(state, answer=event), ()
@@ -75,6 +86,12 @@ def fold(  # noqa: C901, PLR0912 - one case for each event
             return _fold_reactivated(state, event.agent_key, now), ()
         case Ticked():
             return _fold_ticked(state, now), ()
+
+
+def _obey(state: State, event: Commanded, now: float) -> tuple[State, Verdict]:
+    if isinstance(event.command, Command):
+        return obey(state, event.command, now)
+    return obey_run_command(state, event.command, event.ticket, now)
 
 
 def _fold_subscribed(state: State, event: Subscribed, now: float) -> State:
@@ -85,12 +102,15 @@ def _fold_subscribed(state: State, event: Subscribed, now: float) -> State:
             steps = {name: with_dead_task(step, now) for name, step in agent.steps.items()}
             state = state.with_advanced(replace(agent, steps=steps), now)
         unsaved = replace(state.unsaved, framework_id=event.framework_id)
-        state = replace(state, framework_id=event.framework_id, unsaved=unsaved)
+        state = _give_up_run(replace(state, framework_id=event.framework_id, unsaved=unsaved), now)
     questions: Map[str, Question] = Map()
     for task_id, (key, name) in state.tasks.items():
         known = state.agents[key].get_step(name).task
         if known is not None and not known.state.is_ended:
             questions = questions.set(task_id, Question(key, ask_at=now))
+    for key, trial in () if state.connectivity is None else state.connectivity.list_trials():
+        if not trial.state.is_ended:
+            questions = questions.set(trial.id, Question(key, ask_at=now))
     return replace(
         state,
         master=event.master,
@@ -102,6 +122,17 @@ def _fold_subscribed(state: State, event: Subscribed, now: float) -> State:
         offers=Map(),
         revision=state.revision + 1,
     )
+
+
+def _give_up_run(state: State, now: float) -> State:
+    """End a connectivity test whose tasks died with the framework's former id."""
+    run = state.connectivity
+    if run is None:
+        return state
+    for _, trial in run.list_trials():
+        if not trial.state.is_ended:
+            run = run.with_trial(replace(trial, state=TaskState.GONE, since=now))
+    return state.with_run(run if run.is_over else cut_short(run, "the framework was registered anew", now))
 
 
 def _fold_rejected(state: State, event: Rejected) -> tuple[State, tuple[Answer, ...]]:
@@ -123,4 +154,6 @@ def _fold_reactivated(state: State, key: str, now: float) -> State:
 def _fold_ticked(state: State, now: float) -> State:
     for key in state.slots:
         state = state.with_advanced(state.agents[key], now)
-    return watch_canary(state, now)
+    if state.connectivity is not None and not state.connectivity.is_over and state.is_subscribed:
+        state = state.with_run(advance_run(state.connectivity, now))
+    return watch_canary(watch_tests(state, now), now)

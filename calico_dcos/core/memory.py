@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from .command import AuditEntry, Controls
+from .connectivity import Run
 from .model import Agent
 
 
@@ -19,6 +20,7 @@ class Memory:
         pins: sha256 by URL, of downloads for which no option gives a sum: the first agent's counts for all.
         controls: what operators decided for the whole plan.
         audit: commands that were obeyed, in any order.
+        connectivity: the newest run of the connectivity test, None before the first.
     """
 
     framework_id: str | None = None
@@ -27,6 +29,7 @@ class Memory:
     pins: Mapping[str, str] = field(default_factory=dict)
     controls: Controls = field(default_factory=Controls)
     audit: tuple[AuditEntry, ...] = ()
+    connectivity: Run | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,7 @@ class Batch:
     pins: Mapping[str, str] = field(default_factory=dict)
     controls: Controls | None = None
     audit: tuple[AuditEntry, ...] = ()
+    connectivity: Run | None = None
     forgotten: tuple[str, ...] = ()
 
     @property

@@ -271,6 +271,7 @@ class Agent:
         absent_since: since when the master has not known the agent, None while it does.
         open_looks: how many looks in a row found what only another look can settle.
         look_at: no further look for that before this time.
+        tested_as: fingerprint of the settings under which the connectivity test last passed there, empty before.
     """
 
     key: str
@@ -295,6 +296,7 @@ class Agent:
     absent_since: float | None = None
     open_looks: int = 0
     look_at: float = 0.0
+    tested_as: str = ""
     first_seen_at: float = 0.0
     history: tuple[Note, ...] = ()
 

@@ -44,6 +44,7 @@ _OWN = frozenset(
         "heard_at",
         "absent",
         "strangers",
+        "connectivity",
         "repairs",
         "complete_nodes",
         "progress",

@@ -49,6 +49,7 @@ class Pace:
         has_blocker: whether somebody outside is asked before each restart.
         answer_max_age_s: how long an answer of that somebody counts.
         drains: whether an agent is deactivated around its restart.
+        tests: whether each agent that was completed is tested against another one before the next begins.
     """
 
     is_preflight: bool = False
@@ -60,6 +61,7 @@ class Pace:
     has_blocker: bool = False
     answer_max_age_s: float = 30.0
     drains: bool = False
+    tests: bool = False
 
 
 def parse_windows(text: str) -> tuple[Window, ...]:

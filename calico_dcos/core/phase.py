@@ -236,7 +236,7 @@ def choose_move(agent: Agent, policy: Policy, now: float) -> Move:
 def _find_wait(agent: Agent, policy: Policy) -> Wait | None:
     failure = find_failure(agent, policy)
     if failure is not None:
-        return Wait(f"{failure.step.value} {'refused' if failure.is_refusal else 'failed'}: {failure.reason}")
+        return Wait(failure.describe())
     doubt = find_doubt(agent, policy)
     return None if doubt is None else Wait(f"{doubt.describe()}; looks again", agent.look_at)
 

@@ -164,9 +164,10 @@ def _explain(look: Look) -> str:
         return _describe_absence(look, agent.absent_since)
     if agent.pause is not None:
         return describe_mark("paused", agent.pause)
-    if agent.release is not None:
-        reason = move.reason if look.failure is None else look.failure.reason
-        return f"{reason} (slot {describe_mark('released', agent.release)})"
+    if look.failure is not None or agent.release is not None:
+        # What is wrong stays in sight while the installer looks whether somebody mended it.
+        told = move.reason if look.failure is None else look.failure.describe()
+        return told if agent.release is None else f"{told} (slot {describe_mark('released', agent.release)})"
     if isinstance(move, Wait) and move.until is not None and move.until > look.now:
         return f"{move.reason} ({move.until - look.now:.0f} s to go)"
     if not isinstance(move, Start | End):

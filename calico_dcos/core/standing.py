@@ -149,6 +149,10 @@ class Failure:
         """Whether the step must not be done on this host."""
         return self.finding is Finding.REFUSED
 
+    def describe(self) -> str:
+        """Say in one line what is wrong."""
+        return f"{self.step.value} {'refused' if self.is_refusal else 'failed'}: {self.reason}"
+
 
 def find_failure(agent: Agent, policy: Policy) -> Failure | None:
     """Why the phase is in ERROR: the host refuses a step, or one is out of attempts or stays at fault; None if not.
@@ -230,10 +234,11 @@ def find_doubt(agent: Agent, policy: Policy) -> Doubt | None:
 
 def _is_for_a_task(agent: Agent, name: StepName, finding: Finding, policy: Policy) -> bool:
     """Whether a task of the step is the answer to what was found."""
-    if not policy.by_name[name].is_service:
+    spec = policy.by_name[name]
+    if not spec.is_service:
         return finding is Finding.TO_DO
     task = agent.get_step(name).task
-    if task is not None and task.state.is_active:
+    if task is not None and task.state.is_active and task.settings == spec.settings:
         # It is at work, and until it is healthy nobody expects a proof.
         return task.healthy_since is None
     # A supervisor mends what it finds, and waits for what it cannot look at; but that does not begin a phase.

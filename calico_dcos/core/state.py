@@ -13,9 +13,10 @@ from typing import TypeVar
 from immutables import Map
 
 from .command import AuditEntry, Controls
+from .connectivity import Run
 from .events import BlockerAnswered, Progressed
 from .memory import Batch, Memory
-from .model import Agent, Maintenance, Node, Offer, StepName, Task
+from .model import Agent, Maintenance, Node, Offer, StepName, Task, TaskRef
 from .phase import advance
 from .standing import find_failure, find_next_step, is_repair, is_settled
 from .steps import Policy
@@ -78,6 +79,9 @@ class State:
         wants_offers: why offers that were declined are wanted now, empty if they are not.
         last_restart_at: when leave to restart something was last given to any agent.
         answer: what the one who is asked before each restart said last.
+        untested: keys of complete agents that are to be tested before the walk goes on.
+        tested: keys of complete agents of which the connectivity test passed under the settings of today.
+        connectivity: the newest run of the connectivity test.
         deactivated: when to ask next that an agent which we deactivated is offered again, by agent key.
         changed: keys of agents that the store does not have as they are: not in a list, which would be copied for each.
         unsaved: what else the store does not have yet.
@@ -126,6 +130,9 @@ class State:
     wants_offers: str = ""
     last_restart_at: float = 0.0
     answer: BlockerAnswered | None = None
+    untested: Map[str, None] = field(default_factory=Map)
+    tested: Map[str, None] = field(default_factory=Map)
+    connectivity: Run | None = None
     deactivated: Map[str, float] = field(default_factory=Map)
     changed: Map[str, None] = field(default_factory=Map)
     unsaved: Batch = field(default_factory=Batch)
@@ -173,6 +180,8 @@ class State:
             halting=_discard(self.halting, key),
             released=_discard(self.released, key),
             unsettled=_discard(self.unsettled, key),
+            untested=_discard(self.untested, key),
+            tested=_discard(self.tested, key),
             complete_nodes=_discard(self.complete_nodes, key),
             repairs=_discard(self.repairs, key),
             offered_at=_discard(self.offered_at, key),
@@ -199,6 +208,7 @@ class State:
         is_lost = next_step is not None and is_repair(agent, next_step, self.policy)
         look = agent.get_step(StepName.INSPECT).task
         is_undone = known is not None and key not in self.unsettled and not is_settled(agent, self.policy)
+        is_complete, is_tested = is_settled(agent, self.policy), agent.tested_as == self.policy.settings
         return replace(
             self,
             agents=self.agents.set(key, agent),
@@ -222,6 +232,8 @@ class State:
             else self.unsettled.set(key, None),
             complete_nodes=_keep(self.complete_nodes, key, self._find_complete_node(agent)),
             inspecting=_keep(self.inspecting, key, look.id if look is not None and look.state.is_active else None),
+            untested=_mark(self.untested, key, is_in=self.policy.pace.tests and is_complete and not is_tested),
+            tested=_mark(self.tested, key, is_in=is_complete and is_tested),
             repairs=self.repairs.set(key, None) if is_lost else _discard(self.repairs, key),
             # An agent that had nothing to do may have declined its offers for an hour.
             wants_offers=self.wants_offers or (f"{key} is complete no more" if is_undone else ""),
@@ -236,6 +248,13 @@ class State:
         """The state with other controls, marked as unsaved."""
         unsaved = replace(self.unsaved, controls=controls)
         return replace(self, controls=controls, unsaved=unsaved, revision=self.revision + 1)
+
+    def with_run(self, run: Run | None) -> State:
+        """The state with the connectivity test as it is now, marked as unsaved."""
+        if run is None or run == self.connectivity:
+            return self
+        unsaved = replace(self.unsaved, connectivity=run)
+        return replace(self, connectivity=run, unsaved=unsaved, revision=self.revision + 1)
 
     def with_audit(self, entry: AuditEntry) -> State:
         """The state with one more line in its audit log; the line that is too old gives its place up."""
@@ -267,6 +286,13 @@ class State:
         task = agent.get_step(place[1]).task
         return None if task is None else (agent, place[1], task)
 
+    def find_ref(self, task_id: str) -> TaskRef | None:
+        """What Mesos needs to find a task of a step or of the connectivity test; None if it is neither."""
+        found = self.get_task(task_id)
+        if found is not None:
+            return TaskRef(task_id, found[2].agent_id)
+        return None if self.connectivity is None else self.connectivity.find_ref(task_id)
+
     def without_offers(self, offer_ids: Iterable[str]) -> State:
         """The state without these offers: they were answered, or taken back."""
         offers = self.offers
@@ -297,6 +323,7 @@ def restore(policy: Policy, memory: Memory) -> State:
         secret=memory.secret,
         pins=Map(memory.pins),
         controls=memory.controls,
+        connectivity=memory.connectivity,
         audit=Map({entry.place: entry for entry in memory.audit}),
         audit_count=max((entry.number + 1 for entry in memory.audit), default=0),
     )
@@ -320,6 +347,10 @@ def _index_tasks(
 
 def _keep(index: Map[str, Value], key: str, value: Value | None) -> Map[str, Value]:
     return _discard(index, key) if value is None else index.set(key, value)
+
+
+def _mark(index: Map[str, None], key: str, *, is_in: bool) -> Map[str, None]:
+    return index.set(key, None) if is_in else _discard(index, key)
 
 
 def _discard(index: Map[str, Value], key: str) -> Map[str, Value]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from .connectivity_updates import fold_trial_failed, fold_trial_update
 from .events import Downloaded, Failed, Inspected, Progressed, TaskUpdated
 from .model import Agent, Finding, Inspection, StepName, Task, TaskState
 from .phase import count_look
@@ -19,7 +20,8 @@ def fold_update(state: State, update: TaskUpdated, now: float) -> State:
     """Take in what Mesos says of a task; one that nobody remembers is a stranger."""
     found = state.get_task(update.task_id)
     if found is None:
-        return _fold_stranger(state, update)
+        tried = fold_trial_update(state, update, now)
+        return _fold_stranger(state, update) if tried is None else tried
     agent, name, task = found
     question = state.questions.get(update.task_id)
     state = state.without_question(update.task_id)
@@ -165,7 +167,7 @@ def fold_failed(state: State, event: Failed, now: float) -> State:
     """Take in why a task is about to fail; that it did is Mesos' word."""
     found = state.get_task(event.task_id)
     if found is None:
-        return state
+        return fold_trial_failed(state, event)
     agent, name, task = found
     agent = _with_task(agent, name, replace(task, reason=event.reason))
     return state.with_advanced(agent.with_note(now, event.detail) if event.detail else agent, now)

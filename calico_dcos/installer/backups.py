@@ -2,8 +2,8 @@
 
 Every file that a step changes on the host is written through ``Backup.write``. An entry tells what was there (content,
 mode, owner, symlink, or that there was nothing), which directories had to be made, and by what the file that we wrote
-is known again: its sum and its time of modification, both noted before it is written. So a file that somebody else put
-in its place, were it with the same content, is never taken for ours.
+is known again: the sum of its content, noted before it is written. Times do not count: file systems keep them more or
+less finely, and a copy or a touch changes them.
 
 An entry is *open* until the step is verified, then *done*; *undone* once it was put back. A run that was killed leaves
 it open, and the next run goes on with it: what is put back is what was there before the change, not half of it.
@@ -38,10 +38,11 @@ META_FILE = "meta.json"
 CONTENT_FILE = "content"
 OPEN, DONE, UNDONE = "open", "done", "undone"
 
-# What tells one file from another that came in its place.
+# By its sum a file is known again; its time is kept to be put back with it, and tells nothing.
 Identity = NamedTuple("Identity", [("sha256", str), ("mtime_ns", int)])
 # kept: None where there was no file. symlink: what the path pointed to; it is followed, never replaced.
-# settings: the keys that were merged into a file which others edit as well, with their values.
+# settings: the keys that were merged into a file which others edit as well, with their values. left: the mode and owner
+# that the file had when it was written: others, found later, are somebody else's; null in notes of earlier versions.
 Entry = NamedTuple(
     "Entry",
     [
@@ -54,6 +55,7 @@ Entry = NamedTuple(
         ("made_directories", List[str]),
         ("written", List[Identity]),
         ("settings", Dict[str, str]),
+        ("left", Optional[Attributes]),
     ],
 )
 
@@ -73,6 +75,16 @@ def read_identity(path: str) -> Optional[Identity]:
         raise FileError("{}: {}".format(path, error.strerror)) from error
 
 
+def is_same(one: Optional[Identity], other: Optional[Identity]) -> bool:
+    """Whether two files, or their absences, have the same content."""
+    return (one and one.sha256) == (other and other.sha256)
+
+
+def is_among(one: Optional[Identity], others: List[Identity]) -> bool:
+    """Whether a file has the content of one of these."""
+    return any(is_same(one, other) for other in others)
+
+
 def list_backups(host: Host) -> List[str]:
     """List the changes that have backups."""
     directory = host.path(BACKUP_DIR)
@@ -89,7 +101,7 @@ def find_origin(entries: List[Entry]) -> Optional[Entry]:
     if not standing:
         return None
     index = len(standing) - 1
-    while index > 0 and standing[index].kept in standing[index - 1].written:
+    while index > 0 and is_among(standing[index].kept, standing[index - 1].written):
         index -= 1
     return standing[index]
 
@@ -120,7 +132,8 @@ class Backup:
             FileError: it cannot be kept or written; what was there is then still there.
         """
         mtime_ns = self._mtime_ns or choose_mtime_ns()
-        self._keep(path, Identity(_compute_sum(content), mtime_ns), settings or {})
+        left = _complete(attributes or read_attributes(path) or NEW_FILE)
+        self._keep(path, Identity(_compute_sum(content), mtime_ns), settings or {}, left)
         if attributes is None and isinstance(content, bytes):
             write_file(self._host, path, content, NEW_FILE, mtime_ns)
         else:
@@ -163,13 +176,15 @@ class Backup:
             if entry.state == OPEN:
                 self.mark(entry, DONE)
 
-    def _keep(self, path: str, writing: Identity, settings: Dict[str, str]) -> None:
+    def _keep(self, path: str, writing: Identity, settings: Dict[str, str], left: Attributes) -> None:
         current = read_identity(path)
         entries = self.read_entries()
         ours = [entry for entry in entries if entry.path == self._host.name_path(path)]
         last = ours[-1] if ours else None
-        if last is not None and last.state == OPEN and (current == last.kept or current in last.written):
-            self._save(last._replace(written=[*last.written, writing], settings=dict(last.settings, **settings)))
+        is_open = last is not None and last.state == OPEN
+        if last is not None and is_open and (is_same(current, last.kept) or is_among(current, last.written)):
+            settings = dict(last.settings, **settings)
+            self._save(last._replace(written=[*last.written, writing], settings=settings, left=left))
             return
         number = "{:04d}".format(int(entries[-1].number if entries else 0) + 1)
         directory = os.path.join(self._directory, number)
@@ -189,6 +204,7 @@ class Backup:
                 made_directories=[self._host.name_path(made) for made in find_missing_directories(path)],
                 written=[writing],
                 settings=settings,
+                left=left,
             )
         )
 
@@ -218,6 +234,7 @@ def build_meta(entry: Entry) -> Dict[str, Any]:
     del meta["number"]
     meta["kept"] = entry.kept and dict(entry.kept._asdict())
     meta["attributes"] = entry.attributes and dict(entry.attributes._asdict())
+    meta["left"] = entry.left and dict(entry.left._asdict())
     meta["written"] = [dict(identity._asdict()) for identity in entry.written]
     return meta
 
@@ -232,4 +249,11 @@ def parse_entry(number: str, meta: Dict[str, Any]) -> Entry:
     fields["kept"] = Identity(**meta["kept"]) if meta["kept"] is not None else None
     fields["attributes"] = Attributes(**meta["attributes"]) if meta["attributes"] is not None else None
     fields["written"] = [Identity(**identity) for identity in meta["written"]]
+    fields["left"] = Attributes(**meta["left"]) if meta.get("left") is not None else None
     return Entry(**fields)
+
+
+def _complete(attributes: Attributes) -> Attributes:
+    """Name the owner that is left open: whoever runs this program."""
+    uid = os.geteuid() if attributes.uid < 0 else attributes.uid
+    return Attributes(attributes.mode, uid, os.getegid() if attributes.gid < 0 else attributes.gid)

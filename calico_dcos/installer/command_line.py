@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 STEPS = ("docker-cluster-store", "cni", "agent-restart")
 ALL = "all"
+PARTS = ("workload", "container", "probe")
 SERVICES = ("etcd-proxy", "calico-node")
 EXIT_USAGE = 2
 
@@ -36,7 +37,9 @@ def build_parser() -> argparse.ArgumentParser:
     remove = commands.add_parser("remove", help="undo all that was installed; files of others are left alone")
     remove.add_argument("--dry-run", action="store_true", help="tell what would be removed, and do nothing")
     remove.add_argument("--force", action="store_true", help="remove although containers use the networks")
-    for command in (inspect, apply_, supervise, remove):
+    connectivity = commands.add_parser("connectivity", help="take part in a test between two hosts")
+    connectivity.add_argument("part", choices=PARTS)
+    for command in (inspect, apply_, supervise, remove, connectivity):
         command.add_argument("--root", metavar="DIR", help="work on the host whose root is DIR")
     return parser
 
@@ -58,6 +61,8 @@ def run(arguments: List[str], out: TextIO, err: TextIO) -> int:
     0: nothing is left to do, 1: failed, 2: wrong usage or wanted state, 3: refused, an operator must act.
     """
     options = parse_arguments(arguments)
+    # Whoever starts this program: what it makes has the same modes, and nobody else may write to it.
+    os.umask(0o022)
     if options.outside:
         from .outside import OrderError, take_order  # noqa: PLC0415
 
@@ -71,6 +76,8 @@ def run(arguments: List[str], out: TextIO, err: TextIO) -> int:
     if options.command == "remove":
         return _run(arguments, options, host, None, out, err)
     try:
+        if options.command == "connectivity":
+            return _test(options.part, host, out, err)
         wanted = parse_wanted(host.variable("CALICO_DCOS_WANTED") or "")
     except WantedError as error:
         err.write("CALICO_DCOS_WANTED: {}\n".format(hide_secrets(str(error))))
@@ -80,6 +87,28 @@ def run(arguments: List[str], out: TextIO, err: TextIO) -> int:
 
         return check_health(options.service, host, wanted, err)
     return _run(arguments, options, host, wanted, out, err)
+
+
+def _test(part: str, host: Host, out: TextIO, err: TextIO) -> int:
+    """Take part in a connectivity test, in this very task; WantedError if what is wanted is malformed.
+
+    Outside of its task a workload would be outside of its network, and the others need nothing that a task lacks.
+    """
+    from .connectivity.container import hold_container  # noqa: PLC0415
+    from .connectivity.order import parse_container, parse_probe, parse_workload  # noqa: PLC0415
+    from .connectivity.probe import probe  # noqa: PLC0415
+    from .connectivity.workload import serve_workload  # noqa: PLC0415
+    from .report import Reporter  # noqa: PLC0415
+
+    text = host.variable("CALICO_DCOS_WANTED") or ""
+    if part == "workload":
+        # It has no way to the scheduler, and its host's files are all that it sees of its host.
+        return serve_workload(host, parse_workload(text), out)
+    wanted = parse_wanted(text)
+    reporter = Reporter(host.variable("CALICO_DCOS_REPORT_URL"), host.variable("CALICO_DCOS_REPORT_TOKEN"), out, err)
+    if part == "container":
+        return hold_container(host, wanted, parse_container(text), reporter)
+    return probe(host, wanted, parse_probe(text), reporter)
 
 
 def _build_host(options: argparse.Namespace, environment: Dict[str, str]) -> Host:

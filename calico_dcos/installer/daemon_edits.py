@@ -3,7 +3,7 @@
 import json
 import re
 from collections import OrderedDict
-from typing import Any, Dict, Optional
+from typing import Any, Dict, List, Optional
 
 from .facts.daemon_json import ADVERTISE_KEY, STORE_KEY, parse_daemon_json
 
@@ -28,15 +28,15 @@ def settle_store(text: str, store: str) -> str:
     return _render(content, text)
 
 
-def take_out(text: str, settings: Dict[str, str], original: Optional[str]) -> Optional[str]:
-    """Take our settings out of a text that somebody else edited since; what the original had of them comes back.
+def take_out(text: str, settings: List[Dict[str, str]], original: Optional[str]) -> Optional[str]:
+    """Take our settings, of one writing or of several, out of a text that somebody else edited since.
 
-    A setting that has another value by now is not ours any more, and stays. None: nothing is left of a file that was
-    not there before us.
+    What the original had of them comes back. A setting that has another value by now is not ours any more, and stays.
+    None: nothing is left of a file that was not there before us.
     """
     content = parse_daemon_json(text)
     before = parse_daemon_json(original) if original is not None else OrderedDict()
-    ours = [key for key, value in settings.items() if content.get(key) == value]
+    ours = {key for one in settings for key, value in one.items() if content.get(key) == value}
     if not ours:
         return text
     for key in ours:

@@ -51,7 +51,7 @@ def _call(host: Host, method: str, path: str, timeout_s: float, body: Any = None
     encoded = None if body is None else json.dumps(body).encode("utf-8")
     headers = {} if body is None else {"Content-Type": "application/json"}
     try:
-        answer = call(UnixConnection(_find_socket(host), timeout_s), method, path, encoded, headers)
+        answer = call(UnixConnection(find_socket(host), timeout_s), method, path, encoded, headers)
     except UnreachableError as error:
         raise DockerAwayError("Docker does not answer {}: {}".format(path, error)) from error
     if answer.status == NOT_FOUND:
@@ -100,7 +100,7 @@ def parse_log(content: bytes) -> List[str]:
     return hide_secrets(text.decode("utf-8", "replace")).splitlines()
 
 
-def _find_socket(host: Host) -> str:
+def find_socket(host: Host) -> str:
     """Choose the first socket that is there; the last one is named where there is none."""
     for path in SOCKETS:
         if os.path.exists(host.path(path)):

@@ -126,7 +126,8 @@ def remove_directory(path: str) -> bool:
         except FileNotFoundError:
             return True
         except OSError as error:
-            if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+            # The last of these: something is mounted there.
+            if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR, errno.EBUSY):
                 return False
             raise
         _sync_directory(os.path.dirname(path))

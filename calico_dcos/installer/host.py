@@ -45,6 +45,10 @@ class Host:
             return self._loopback
         return hostname
 
+    def any_address(self) -> str:
+        """Build the address to listen on for every peer of this network namespace."""
+        return self._loopback or "0.0.0.0"  # noqa: S104
+
     def variable(self, name: str) -> Optional[str]:
         """Look up a variable of this program's environment."""
         return self._environment.get(name)

@@ -10,6 +10,7 @@ import os
 from typing import Any, List, NamedTuple, Set
 
 from .backups import Backup
+from .connectivity.docker_objects import PREFIX
 from .docker_api import DockerAwayError, NoSuchObjectError, read_json
 from .facts.mesos_agent import find_endpoint, read_agent_unit, read_answer
 from .files import FileError, read_file
@@ -63,9 +64,14 @@ def _read_docker_users(host: Host) -> List[str]:
             users += [
                 "container {} on Docker's network {}".format(container.get("Name") or key[:12], network["Name"])
                 for key, container in sorted((whole.get("Containers") or {}).items())
-                if not key.startswith(ELSEWHERE)
+                if not key.startswith(ELSEWHERE) and not _is_of_test(container)
             ]
     return users
+
+
+def _is_of_test(container: Any) -> bool:
+    """Whether a connectivity test of ours left it: the removal takes it away first."""
+    return str(container.get("Name") or "").startswith(PREFIX)
 
 
 def read_our_networks(host: Host) -> Set[str]:

@@ -16,6 +16,7 @@ from typing import List, NamedTuple, Optional
 
 from .adoption import KEPT_FILE, NOTE_FILE, Adopted, describe_way_back, read_adopted
 from .backups import Backup
+from .connectivity.leftovers import plan_sweep
 from .docker_api import DockerAwayError, NoSuchObjectError, read_container
 from .facts.calico_node import HASH_LABEL, NAME
 from .facts.docker import UNIT, is_installed, read_unit
@@ -34,6 +35,8 @@ SERVICES = ("calico-node", "etcd-proxy")
 SERVICE_TIMEOUT_S = 10
 LOCK_TIMEOUT_S = 30
 STEPS_IN_REVERSE = ("cni", "docker-cluster-store")
+# At the top of an ext4 file system.
+FILE_SYSTEMS_OWN = "lost+found"
 
 # change: the backups that a stage undoes; they are discarded once all its deeds are done.
 Stage = NamedTuple("Stage", [("change", Optional[str]), ("deeds", List[Deed])])
@@ -82,7 +85,7 @@ def remove(host: Host, reporter: Reporter, *, is_forced: bool) -> int:
 
 def plan_removal(host: Host) -> Removal:
     """Plan what is removed, the last step first."""
-    stages = []  # type: List[Stage]
+    stages = _plan_leftovers(host)
     faults = []  # type: List[str]
     try:
         stages += _plan_container(host)
@@ -156,6 +159,12 @@ def _do(deeds: List[Deed], reporter: Reporter) -> List[str]:
     return []
 
 
+def _plan_leftovers(host: Host) -> List[Stage]:
+    """Plan to remove what connectivity tests left that were killed."""
+    deeds = plan_sweep(host)
+    return [Stage(None, deeds)] if deeds else []
+
+
 def _plan_container(host: Host) -> List[Stage]:
     """Plan to remove the container; one of that name without our mark is somebody else's."""
     try:
@@ -187,17 +196,29 @@ def _plan_kernel(host: Host) -> List[Stage]:
 
 
 def _plan_last(host: Host) -> Optional[Deed]:
-    """Plan to remove our directory; the note of a calico-node that was here before us stays, and is told of."""
+    """Plan to remove our directory; the note of a calico-node that was here before us stays, and is told of.
+
+    A directory that is mounted or a link is somebody else's, and is emptied.
+    """
     directory = host.path(STATE_DIR)
-    if not os.path.isdir(directory) or os.listdir(directory) == [os.path.basename(KEPT_FILE)]:
+    is_theirs = os.path.islink(directory) or os.path.ismount(directory)
+    if not os.path.isdir(directory) or _is_done(directory, is_theirs=is_theirs):
         return None
     adopted = read_adopted(host)
     if adopted is None and not os.path.exists(host.path(KEPT_FILE)):
+        if is_theirs:
+            return Deed("emptied {}, which is a mount or a link".format(STATE_DIR), lambda: _clear(directory))
         return Deed("removed {}".format(STATE_DIR), lambda: shutil.rmtree(directory))
     told = "removed {} but for {}: a calico-node of somebody else's was here".format(STATE_DIR, KEPT_FILE)
     if isinstance(adopted, Adopted):
         told += "; how to bring it back: {}".format(describe_way_back(adopted, KEPT_FILE))
     return Deed(told, lambda: _clear(directory))
+
+
+def _is_done(directory: str, *, is_theirs: bool) -> bool:
+    """Whether nothing is in the directory that is to be removed."""
+    names, kept = set(os.listdir(directory)), os.path.basename(KEPT_FILE)
+    return names <= {kept, FILE_SYSTEMS_OWN} if is_theirs else names == {kept}
 
 
 def _clear(directory: str) -> None:
@@ -207,7 +228,7 @@ def _clear(directory: str) -> None:
         os.rename(note, kept)
     for name in os.listdir(directory):
         path = os.path.join(directory, name)
-        if path == kept:
+        if path == kept or name == FILE_SYSTEMS_OWN:
             continue
         if os.path.isdir(path):
             shutil.rmtree(path)

@@ -3,7 +3,7 @@
 import json
 import os
 import time
-from typing import Any, Dict, Optional, TextIO
+from typing import Any, Dict, List, Optional, TextIO
 from urllib.parse import urlsplit
 
 from .dry_run import build_change
@@ -19,6 +19,9 @@ from .web import UnreachableError, call, open_connection
 
 TIMEOUT_S = 5
 FIRST_ERROR = 300
+# What is wrong with a report stays wrong. A scheduler that has just started knows neither tokens nor tasks yet.
+MALFORMED = (400, 413)
+INSIST_S = 60
 # The scheduler takes 64 KiB; a container takes about 150 bytes.
 RUNNING_MAX = 100
 NODES_MAX, SESSIONS_MAX = 50, 50
@@ -69,12 +72,34 @@ class Reporter:
         self._print(json.dumps(report, indent=2, sort_keys=True))
         self._post(report)
 
+    def served(self, address: str) -> None:
+        """Tell where a container of the connectivity test is reached; a scheduler that is away is waited for."""
+        self._print("serves at {}".format(address))
+        self._insist({"kind": "served", "address": address})
+
+    def probed(self, results: List[Dict[str, Any]], *, is_last: bool) -> None:
+        """Tell how the actions of a connectivity test went, all of them so far; the last time as `served` does."""
+        if results and not is_last:
+            self._print("{test} {action}: {outcome}: {message}".format(**results[-1]))
+        report = {"kind": "probed", "results": results, "is_last": is_last}
+        if is_last:
+            self._insist(report)
+        else:
+            self._post(report)
+
+    def _insist(self, report: Dict[str, Any]) -> None:
+        """Deliver a report that nothing makes good, unless the scheduler is away for long."""
+        ends_at_s = time.monotonic() + INSIST_S
+        while not self._post(report) and time.monotonic() < ends_at_s:
+            time.sleep(1)
+
     def _print(self, text: str) -> None:
         write_line(self._out, text)
 
-    def _post(self, report: Dict[str, Any]) -> None:
+    def _post(self, report: Dict[str, Any]) -> bool:
+        """Post a report; whether there is no use in posting it again."""
         if not self._url:
-            return
+            return True
         headers = {"Content-Type": "application/json"}
         if self._token:
             headers["Authorization"] = "Bearer " + self._token
@@ -83,9 +108,10 @@ class Reporter:
             answer = call(open_connection(self.scheduler, TIMEOUT_S), "POST", urlsplit(self._url).path, body, headers)
         except UnreachableError as error:
             write_line(self._err, "report not delivered: {}".format(hide_secrets(str(error))))
-            return
+            return False
         if answer.status >= FIRST_ERROR:
             write_line(self._err, "report not taken: status {}".format(answer.status))
+        return answer.status < FIRST_ERROR or answer.status in MALFORMED
 
 
 def write_line(out: TextIO, text: str) -> None:

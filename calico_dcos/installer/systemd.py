@@ -4,9 +4,11 @@ import os
 import re
 import time
 from collections import defaultdict
-from typing import List, NamedTuple, Optional
+from typing import List, NamedTuple, Optional, Union
 
 from .host import Completed, Host, ToolError
+from .unit_words import split_words
+from .unknown import Unknown
 
 PROPERTIES = (
     "Id",
@@ -19,6 +21,8 @@ PROPERTIES = (
     "ExecStart",
     "Environment",
     "EnvironmentFiles",
+    "NeedDaemonReload",
+    "Triggers",
 )
 QUERY_TIMEOUT_S = 10
 
@@ -33,8 +37,10 @@ Unit = NamedTuple(
         ("main_pid", int),
         ("started", str),
         ("argv", List[str]),
-        ("environment", List[str]),
+        ("environment", Union[List[str], Unknown]),
         ("environment_files", List[str]),
+        ("needs_daemon_reload", bool),
+        ("triggers", List[str]),
     ],
 )
 
@@ -63,17 +69,34 @@ def parse_show(name: str, text: str) -> Unit:
         main_pid=int(last("MainPID")) if last("MainPID").isdigit() else 0,
         started=last("ExecMainStartTimestampMonotonic") or last("ExecMainStartTimestamp"),
         argv=[word for value in values["ExecStart"] for word in parse_exec_argv(value)],
-        environment=last("Environment").split(),
+        environment=_parse_environment(last("Environment")),
         environment_files=[path for value in values["EnvironmentFiles"] for path in _parse_files(value)],
+        needs_daemon_reload=last("NeedDaemonReload") == "yes",
+        triggers=last("Triggers").split(),
     )
 
 
 def parse_exec_argv(value: str) -> List[str]:
-    """Read the words of ``{ path=... ; argv[]=... ; ignore_errors=... }``; systemd quotes none of them."""
+    """Read the words of ``{ path=... ; argv[]=... ; ignore_errors=... }``; the program comes first, by its path.
+
+    Old versions of systemd quote none of them: there a value with a blank comes apart.
+    """
     words = []  # type: List[str]
-    for argv in re.findall(r"argv\[\]=(.*?) ; ignore_errors=", value):
-        words.extend(argv.split())
+    for path, argv in re.findall(r"path=(.*?) ; argv\[\]=(.*?) ; ignore_errors=", value):
+        try:
+            found = split_words(argv)
+        except ValueError:
+            found = argv.split()
+        # A unit may have its program called by another name (``ExecStart=@``).
+        words.extend([path, *found[1:]] if path.startswith("/") else found)
     return words
+
+
+def _parse_environment(value: str) -> Union[List[str], Unknown]:
+    try:
+        return split_words(value)
+    except ValueError as error:
+        return Unknown("Environment of the unit is not understood: {}".format(error))
 
 
 def _parse_files(value: str) -> List[str]:
@@ -109,6 +132,28 @@ def restart_unit(host: Host, name: str, timeout_s: float) -> None:
     """
     host.run(["systemctl", "reset-failed", name], QUERY_TIMEOUT_S)
     _act(host, ["systemctl", "restart", name], timeout_s)
+
+
+def start_unit(host: Host, name: str, timeout_s: float) -> None:
+    """Start a unit that is down; one that runs, or is being started, is left alone.
+
+    Raises:
+        ToolError: the start failed, or did not end within timeout_s.
+    """
+    host.run(["systemctl", "reset-failed", name], QUERY_TIMEOUT_S)
+    _act(host, ["systemctl", "start", name], timeout_s)
+
+
+def read_manager_environment(host: Host) -> List[str]:
+    """Ask systemd for the assignments that it gives to all units.
+
+    Raises:
+        ToolError: systemd does not tell.
+    """
+    done = host.run(["systemctl", "show-environment"], QUERY_TIMEOUT_S)
+    if done.status != 0:
+        raise ToolError("systemctl show-environment: {}".format(done.output.strip()))
+    return done.output.splitlines()
 
 
 def mark_journal(host: Host, name: str) -> JournalMark:

@@ -1,14 +1,38 @@
 """Puts back what was there before changes of ours: at once when one failed, and all of it on removal.
 
 Only a file that we wrote is put back or taken away. One that somebody else wrote since stays; of ``daemon.json``, which
-others edit as well, our keys are taken out.
+others edit as well, our keys are taken out, and they are taken out of what comes back, too: what was there before a
+second change of ours may hold the keys of the first. A mode or an owner that somebody changed since stays.
 """
 
-from typing import Callable, List, NamedTuple, Optional, Tuple
+from typing import Callable, Dict, List, NamedTuple, Optional, Tuple
 
-from .backups import CNI_CONFIG, DONE, OPEN, UNDONE, Backup, Entry, Identity, find_origin, list_backups, read_identity
+from .backups import (
+    CNI_CONFIG,
+    DONE,
+    OPEN,
+    UNDONE,
+    Backup,
+    Entry,
+    find_origin,
+    is_among,
+    is_same,
+    list_backups,
+    read_identity,
+)
 from .daemon_edits import take_out
-from .files import FileError, read_file, remove_directory, remove_file, sweep_temporaries, write_file, write_whole
+from .files import (
+    NEW_FILE,
+    Attributes,
+    FileError,
+    read_attributes,
+    read_file,
+    remove_directory,
+    remove_file,
+    sweep_temporaries,
+    write_file,
+    write_whole,
+)
 from .host import Host
 
 STORE_BACKUP = "docker-cluster-store"
@@ -17,6 +41,9 @@ PLUGIN_BACKUP = "cni-plugin-"
 
 # What is done to undo something: told in the past, planned before.
 Deed = NamedTuple("Deed", [("message", str), ("do", Callable[[], None])])
+# What a file comes back to. origin: what was there. theirs: its content without anything of ours; None for no file.
+# written: our writings since then, the last one at the end.
+Past = NamedTuple("Past", [("origin", Entry), ("theirs", Optional[bytes]), ("written", List[Entry])])
 
 
 def find_backups(host: Host, step: str) -> List[str]:
@@ -63,7 +90,7 @@ def undo_change(host: Host, change: str, states: Tuple[str, ...] = (OPEN, DONE))
     told = []
     for entry in backup.find_last():
         if entry.state in states:
-            deed = _plan(host, backup, entry, entry, entry.written)
+            deed = _plan(host, Past(entry, _read_kept(backup, entry), [entry]))
             deed.do()
             backup.mark(entry, UNDONE)
             told.append(deed.message)
@@ -100,17 +127,41 @@ def remove_made_directories(host: Host, changes: List[str]) -> None:
 
 
 def _plan_path(host: Host, backup: Backup, entries: List[Entry]) -> Optional[Deed]:
-    origin = find_origin(entries)
+    standing = [entry for entry in entries if entry.state != UNDONE]
+    origin = find_origin(standing)
     if origin is None:
         return None
-    standing = [entry for entry in entries if entry.state != UNDONE]
-    written = [identity for entry in standing for identity in entry.written]
-    return _plan(host, backup, standing[-1], origin, written)
+    return _plan(host, Past(origin, _read_theirs(backup, standing, origin), standing))
 
 
-def _plan(host: Host, backup: Backup, last: Entry, origin: Entry, written: List[Identity]) -> Deed:
+def _read_kept(backup: Backup, entry: Entry) -> Optional[bytes]:
+    return None if entry.kept is None else backup.read_kept(entry)
+
+
+def _read_theirs(backup: Backup, standing: List[Entry], origin: Entry) -> Optional[bytes]:
+    """Read what an entry keeps, without the settings that earlier writings of ours have put into it."""
+    content = _read_kept(backup, origin)
+    earlier = standing[: standing.index(origin)]
+    before = find_origin(earlier)
+    settings = _find_settings(earlier)
+    if content is None or before is None or not settings:
+        return content
+    original = _read_theirs(backup, earlier, before)
+    text = content.decode("utf-8", "replace")
+    try:
+        edited = take_out(text, settings, None if original is None else original.decode("utf-8", "replace"))
+    except ValueError:
+        return content  # it was not valid when it was kept, so there are no keys in it
+    return content if edited == text else None if edited is None else edited.encode("utf-8")
+
+
+def _find_settings(entries: List[Entry]) -> List[Dict[str, str]]:
+    return [entry.settings for entry in entries if entry.settings]
+
+
+def _plan(host: Host, past: Past) -> Deed:
     """Plan what is done with one file: the ladder goes from what needs no change to what must be put back."""
-    path = host.path(last.path)
+    path = host.path(past.origin.path)
 
     def leave() -> None:
         sweep_temporaries(host, path)
@@ -119,34 +170,50 @@ def _plan(host: Host, backup: Backup, last: Entry, origin: Entry, written: List[
         sweep_temporaries(host, path)
         remove_file(path)
 
-    current = read_identity(path)
-    if current == origin.kept:
+    if read_file(path) == past.theirs:
         return Deed("{} is as it was before".format(path), leave)
+    current = read_identity(path)
     if current is None:
         return Deed("{} was removed by somebody else, and stays away".format(path), leave)
-    if current not in written:
-        return _plan_take_out(host, backup, last, origin, Deed("left {}".format(path), leave))
-    if origin.kept is None or origin.attributes is None:
+    written = [identity for entry in past.written for identity in entry.written]
+    if not is_among(current, written) and not is_same(current, past.origin.kept):
+        return _plan_take_out(host, past, Deed("left {}".format(path), leave))
+    if past.theirs is None:
         return Deed("took {} away: there was none before".format(path), take_away)
-    content, attributes, mtime_ns = backup.read_kept(origin), origin.attributes, origin.kept.mtime_ns
+    return Deed("put {} back as it was before".format(path), _build_put_back(host, path, past, past.theirs))
+
+
+def _build_put_back(host: Host, path: str, past: Past, content: bytes) -> Callable[[], None]:
+    attributes = _choose_attributes(path, past)
+    mtime_ns = None if past.origin.kept is None else past.origin.kept.mtime_ns
 
     def put_back() -> None:
         sweep_temporaries(host, path)
         write_whole(host, path, content, attributes, mtime_ns)
 
-    return Deed("put {} back as it was before".format(path), put_back)
+    return put_back
 
 
-def _plan_take_out(host: Host, backup: Backup, last: Entry, origin: Entry, leave: Deed) -> Deed:
+def _choose_attributes(path: str, past: Past) -> Attributes:
+    """Choose mode and owner of a file that comes back: its own, unless somebody changed them since it was written."""
+    current, left = read_attributes(path), past.written[-1].left
+    own = past.origin.attributes or current
+    if own is None or (left is not None and current is not None and current != left):
+        return current or NEW_FILE
+    return own
+
+
+def _plan_take_out(host: Host, past: Past, leave: Deed) -> Deed:
     """Plan what is done with a file that somebody else has changed since."""
     left = leave._replace(message="{}: somebody else has changed it since".format(leave.message))
-    if not last.settings:
+    settings = _find_settings(past.written)
+    if not settings:
         return left
-    path = host.path(last.path)
+    path = host.path(past.origin.path)
     text = (read_file(path) or b"").decode("utf-8", "replace")
-    original = backup.read_kept(origin).decode("utf-8", "replace") if origin.kept is not None else None
+    original = past.theirs.decode("utf-8", "replace") if past.theirs is not None else None
     try:
-        edited = take_out(text, last.settings, original)
+        edited = take_out(text, settings, original)
     except ValueError as error:
         raise FileError("our keys cannot be taken out of {}: {}".format(path, error)) from error
     if edited == text:

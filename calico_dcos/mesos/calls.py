@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from typing import Any, assert_never
 
-from calico_dcos.core.actions import Acknowledge, Decline, Kill, Launch, Reconcile, Revive, SchedulerCall
+from calico_dcos.core.actions import Acknowledge, Decline, Kill, Launch, LaunchTrial, Reconcile, Revive, SchedulerCall
 from calico_dcos.core.model import TaskRef
 
 from .tasks import TaskTemplate, build_task_info
+from .trials import build_trial_info
 
 
 def build_call(call: SchedulerCall, *, template: TaskTemplate, master_version: str) -> dict[str, Any]:
     """Write the body of a call, but for the framework's id."""
     match call:
         case Launch():
-            return _build_accept(call, template, master_version)
+            return _build_accept(call.offer_id, build_task_info(call, template, master_version=master_version))
+        case LaunchTrial():
+            return _build_accept(call.offer_id, build_trial_info(call, template))
         case Decline():
             offer_ids = [{"value": offer_id} for offer_id in call.offer_ids]
             filters = {"refuse_seconds": call.refuse_s}
@@ -32,13 +35,12 @@ def build_call(call: SchedulerCall, *, template: TaskTemplate, master_version: s
             assert_never(call)
 
 
-def _build_accept(launch: Launch, template: TaskTemplate, master_version: str) -> dict[str, Any]:
+def _build_accept(offer_id: str, task: dict[str, Any]) -> dict[str, Any]:
     """Write an ACCEPT; what it leaves of the offer is not filtered, so that it is offered again at once."""
-    task = build_task_info(launch, template, master_version=master_version)
     return {
         "type": "ACCEPT",
         "accept": {
-            "offer_ids": [{"value": launch.offer_id}],
+            "offer_ids": [{"value": offer_id}],
             "operations": [{"type": "LAUNCH", "launch": {"task_infos": [task]}}],
             "filters": {"refuse_seconds": 0.0},
         },

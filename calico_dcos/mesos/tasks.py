@@ -32,7 +32,7 @@ _HEALTH_CHECK = {
     "grace_period_seconds": 600.0,
 }
 # Time for a supervisor to end in order; it leaves what it supervises running.
-_KILL_GRACE_S = 30
+KILL_GRACE_S = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +79,13 @@ def build_task_info(launch: Launch, template: TaskTemplate, *, master_version: s
         "name": launch.step.value,
         "task_id": {"value": launch.task_id},
         "agent_id": {"value": launch.agent_id},
-        "resources": [_build_resource(resource) for resource in launch.resources],
+        "resources": [build_resource(resource) for resource in launch.resources],
         "command": _build_command(launch, template),
-        "labels": _build_labels({**template.labels, "agent": launch.agent_key}),
+        "labels": build_labels({**template.labels, "agent": launch.agent_key}),
     }
     if launch.step in SERVICES:
         task["health_check"] = _build_health_check(launch, template, master_version)
-        task["kill_policy"] = {"grace_period": {"nanoseconds": _KILL_GRACE_S * 1_000_000_000}}
+        task["kill_policy"] = {"grace_period": {"nanoseconds": KILL_GRACE_S * 1_000_000_000}}
     return task
 
 
@@ -108,14 +108,18 @@ def _build_command(launch: Launch, template: TaskTemplate) -> dict[str, Any]:
         "CALICO_DCOS_REPORT_URL": f"{template.report_base_url}/{launch.task_id}",
         "CALICO_DCOS_REPORT_TOKEN": template.issue_token(launch.task_id),
     }
-    # Not from the fetcher's cache: a copy that was damaged there would be damaged for good.
-    installer = {"value": template.installer_url, "executable": False, "extract": False, "cache": False}
     return {
         "shell": True,
         "value": build_shell_line(choose_arguments(launch.step), template.installer_sha256),
-        "uris": [installer],
-        "environment": _build_environment(environment),
+        "uris": [build_installer_uri(template)],
+        "environment": build_environment(environment),
     }
+
+
+def build_installer_uri(template: TaskTemplate) -> dict[str, Any]:
+    """Write where the installer comes from."""
+    # Not from the fetcher's cache: a copy that was damaged there would be damaged for good.
+    return {"value": template.installer_url, "executable": False, "extract": False, "cache": False}
 
 
 def _build_health_check(launch: Launch, template: TaskTemplate, master_version: str) -> dict[str, Any]:
@@ -126,7 +130,7 @@ def _build_health_check(launch: Launch, template: TaskTemplate, master_version: 
     command = {
         "shell": True,
         "value": f"{_ENTER}; {_CHOOSE_PYTHON}; exec $p installer.pyz {choose_arguments(launch.step)} --health",
-        "environment": _build_environment({"CALICO_DCOS_WANTED": _build_wanted(launch, template)}),
+        "environment": build_environment({"CALICO_DCOS_WANTED": _build_wanted(launch, template)}),
     }
     is_typed = parse_version(master_version)[:2] != (1, 0)
     return {**_HEALTH_CHECK, "command": command, **({"type": "COMMAND"} if is_typed else {})}
@@ -142,15 +146,17 @@ def _build_wanted(launch: Launch, template: TaskTemplate) -> str:
     return json.dumps({**template.read_wanted(), **ours}, sort_keys=True)
 
 
-def _build_environment(variables: Mapping[str, str]) -> dict[str, Any]:
+def build_environment(variables: Mapping[str, str]) -> dict[str, Any]:
+    """Write an environment."""
     return {"variables": [{"name": name, "value": value} for name, value in variables.items()]}
 
 
-def _build_labels(labels: Mapping[str, str]) -> dict[str, Any]:
+def build_labels(labels: Mapping[str, str]) -> dict[str, Any]:
+    """Write labels."""
     return {"labels": [{"key": key, "value": value} for key, value in labels.items()]}
 
 
-def _build_resource(resource: Resource) -> dict[str, Any]:
+def build_resource(resource: Resource) -> dict[str, Any]:
     """Echo a part of an offer, with the role that it was offered in."""
     shown: dict[str, Any] = {"name": resource.name, "type": resource.kind.value, "role": resource.role}
     match resource.kind:

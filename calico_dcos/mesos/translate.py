@@ -146,7 +146,19 @@ def parse_update(update: Mapping[str, Any]) -> TaskUpdated:
         is_healthy=read_flag(status, "healthy"),
         is_reconciliation=is_known and reason == "REASON_RECONCILIATION",
         container_id=read_id(read_object(status, "container_status"), "container_id", ""),
+        address=_read_address(read_object(status, "container_status")),
     )
+
+
+def _read_address(container: Mapping[str, Any]) -> str:
+    """Read the IPv4 address of a container, empty if none is told; where it is on no network, its agent's is."""
+    addresses = [
+        address
+        for network in read_objects(container, "network_infos")
+        for address in read_objects(network, "ip_addresses")
+    ]
+    texts = [read_text(one, "ip_address", "") for one in addresses if read_text(one, "protocol", "IPv4") == "IPv4"]
+    return _shorten(next((text for text in texts if text), ""))
 
 
 def parse_roster(slaves: Mapping[str, Any]) -> RosterRead:

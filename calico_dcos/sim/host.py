@@ -40,6 +40,9 @@ _STAND_INS = {
     "usr/sbin/iptables-save": "iptables.save",
     "usr/sbin/iptables-legacy-save": "iptables.legacy_save",
     "usr/sbin/iptables-nft-save": "iptables.nft_save",
+    "usr/bin/ping": "network.ping",
+    "usr/bin/nc": "network.nc",
+    "usr/sbin/ip": "network.ip",
 }
 _DOCKER_UNIT_TEXT = """\
 [Unit]

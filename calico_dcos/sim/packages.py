@@ -12,17 +12,7 @@ from calico_dcos.sim.standins.launcher import build_launcher
 
 CNI_PLUGINS = ("calico", "calico-ipam")
 ETCD_RELEASE = "etcd-v3.3.12-linux-amd64"
-
-_PLUGIN = """\
-#!/bin/sh
-# Stands in for the CNI plugin {name}: it answers which versions of CNI it speaks, and gives no container a network.
-if [ "$CNI_COMMAND" = VERSION ]; then
-    echo '{{"cniVersion":"0.1.0","supportedVersions":["0.1.0","0.2.0"]}}'
-    exit 0
-fi
-echo '{{"cniVersion":"0.1.0","code":100,"msg":"the stand-in of {name} has no networks"}}'
-exit 1
-"""
+_PLUGIN = "calico_dcos.sim.standins.network.plugin"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +51,7 @@ def write_packages(directory: Path) -> tuple[str, ...]:
     """Write the downloads into a directory, and return their names: calico, calico-ipam, <etcd release>.tar.gz."""
     directory.mkdir(parents=True, exist_ok=True)
     for name in CNI_PLUGINS:
-        (directory / name).write_text(_PLUGIN.format(name=name), encoding="utf-8")
+        (directory / name).write_text(build_launcher(_PLUGIN, Path("/")), encoding="utf-8")
         (directory / name).chmod(0o755)
     archive = f"{ETCD_RELEASE}.tar.gz"
     (directory / archive).write_bytes(build_etcd_archive())

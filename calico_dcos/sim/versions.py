@@ -16,6 +16,7 @@ class Feature(enum.Enum):
 
     TASK_RESURRECTION = "1.1", "an unreachable agent that returns keeps its tasks that are partition-aware"
     CNI_PLUGIN_SEARCH_PATH = "1.1", "--network_cni_plugins_dir is a list of directories; before, it is one"
+    CNI_ARGUMENTS = "1.1", "CNI plugins are told a task's NetworkInfo, with its labels, as args of their network"
     HEALTH_CHECK_TYPES = "1.1", "HealthCheck.type; without it only a command is ever run"
     CNI_ON_DEMAND = "1.2", "networks are looked up at launch; before, a bad config keeps the agent from starting"
     UNREGISTERED_TIMEOUT = "1.2", "a recovered agent that does not re-register in time is marked unreachable"

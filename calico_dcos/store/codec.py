@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from cattrs import ClassValidationError, Converter, transform_error
 
 from calico_dcos.core.command import AuditEntry, Controls
+from calico_dcos.core.connectivity import Run
 from calico_dcos.core.model import Agent, Step, StepName
 
 VERSION = 1
@@ -30,7 +31,7 @@ class Pin:
     sha256: str
 
 
-def encode(value: Agent | Pin | Controls | AuditEntry | str) -> bytes:
+def encode(value: Agent | Pin | Controls | AuditEntry | Run | str) -> bytes:
     """Write a value as JSON; equal values give equal bytes."""
     document = {"version": VERSION, "value": _CONVERTER.unstructure(value)}
     return json.dumps(document, sort_keys=True, separators=(",", ":")).encode()

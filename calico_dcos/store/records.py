@@ -9,6 +9,7 @@ from typing import Protocol, TypeVar
 from urllib.parse import quote
 
 from calico_dcos.core.command import AuditEntry, Controls
+from calico_dcos.core.connectivity import Run
 from calico_dcos.core.memory import Batch, Memory
 from calico_dcos.core.model import Agent
 from calico_dcos.scheduler import StoreError
@@ -25,6 +26,7 @@ AGENTS = "agents/"
 PINS = "pins/"
 CONTROLS = "controls"
 AUDIT = "audit/"
+CONNECTIVITY = "connectivity"
 
 
 class Records(Protocol):
@@ -85,6 +87,7 @@ class RecordStore:
             pins={pin.url: pin.sha256 for pin in pins},
             controls=self._decode(CONTROLS, records[CONTROLS], Controls) if CONTROLS in records else Controls(),
             audit=tuple(audit),
+            connectivity=self._load_run(records),
         )
 
     def save(self, batch: Batch) -> None:
@@ -100,6 +103,16 @@ class RecordStore:
     def close(self) -> None:
         """Give the store up; another scheduler may acquire it at once."""
         self._records.close()
+
+    def _load_run(self, records: Mapping[str, bytes]) -> Run | None:
+        """Read the newest connectivity test; one that this release cannot read is as good as none."""
+        if CONNECTIVITY not in records:
+            return None
+        try:
+            return decode(records[CONNECTIVITY], Run)
+        except DecodeError as error:
+            log.warning("Store %s: the last connectivity test is dropped: %s", self._label, error)
+            return None
 
     def _decode(self, key: str, record: bytes, expected: type[_Value]) -> _Value:
         try:
@@ -120,6 +133,8 @@ def build_records(batch: Batch) -> dict[str, bytes | None]:
     records |= {f"{PINS}{quote(pin.url, safe='')}": encode(pin) for pin in starmap(Pin, batch.pins.items())}
     # An entry that is too old gives its place up, so that the log never grows without bound.
     records |= {f"{AUDIT}{entry.place}": encode(entry) for entry in batch.audit}
+    if batch.connectivity is not None:
+        records[CONNECTIVITY] = encode(batch.connectivity)
     if batch.controls is not None:
         records[CONTROLS] = encode(batch.controls)
     if batch.framework_id is not None:

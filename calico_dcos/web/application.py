@@ -14,6 +14,7 @@ from . import sdk, sdk_pods, sdk_state
 from .api import AgentDetail, Agents, Health, Metrics, OpenApi, PrometheusMetrics, Unknown
 from .board import Feed
 from .commands import AgentCommands, Audit, PlanCommands
+from .connectivity import Connectivity
 from .events import HEARTBEAT_S, Audience, Events
 from .files import Files, list_artifacts, list_assets
 from .inbox import Inbox, Reports
@@ -81,6 +82,7 @@ def _list_commands(feed: Feed, hands: Hands) -> list[URLSpec]:
     own = [
         URLSpec(r"/v1/agents/([^/]+)/commands", AgentCommands, commanding),
         URLSpec(r"/v1/plans/([^/]+)/commands", PlanCommands, commanding),
+        URLSpec(r"/v1/connectivity", Connectivity, commanding),
         URLSpec(r"/v1/audit", Audit, {"hands": hands}),
         URLSpec(r"/v1/preflight", Preflight, {"feed": feed}),
     ]

@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric, UnknownMetricFamily
 from prometheus_client.registry import Collector
 
-from calico_dcos.core.actions import Decline, Launch, Reconcile, Revive
+from calico_dcos.core.actions import Decline, Launch, LaunchTrial, Reconcile, Revive
 from calico_dcos.core.events import Inspected, OffersReceived, TaskUpdated
 from calico_dcos.core.model import Agent, StepName
 from calico_dcos.core.standing import is_settled
@@ -21,6 +21,7 @@ from calico_dcos.core.steps import SERVICES
 from calico_dcos.scheduler import Turn
 
 from .board import Board
+from .connectivity_metrics import build_run_gauges
 from .views import GROUPS, Json
 
 PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
@@ -87,7 +88,7 @@ class Meter:
     def _count_actions(self, turn: Turn) -> None:
         for action in turn.actions:
             match action:
-                case Launch():
+                case Launch() | LaunchTrial():
                     self._sdk["offers.processed"] += 1
                     self._sdk["operation.launch"] += 1
                 case Decline():
@@ -182,6 +183,7 @@ def build_gauges(board: Board) -> Iterator[Metric]:
         "calico_connected", "Whether the Mesos master has taken us in", int(summary["is_connected"])
     )
     yield GaugeMetricFamily("calico_paused", "Whether an operator paused the walk", int(bool(summary.get("pause"))))
+    yield from build_run_gauges(board.snapshot.connectivity)
     yield UnknownMetricFamily("is_suppressed", "The SDK's is_suppressed: offers are never suppressed", 0)
     yield UnknownMetricFamily("plan_status_deploy", "The SDK's plan_status.deploy", rate_plan(summary["status"]))
 

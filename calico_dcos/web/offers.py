@@ -6,7 +6,7 @@ import threading
 from collections import Counter, deque
 from collections.abc import Mapping
 
-from calico_dcos.core.actions import Decline, Launch
+from calico_dcos.core.actions import Decline, Launch, LaunchTrial
 from calico_dcos.core.model import Offer
 from calico_dcos.scheduler import Turn
 
@@ -34,7 +34,7 @@ class OfferBook:
         offers |= {offer.id: offer for offer in turn.offers}
         with self._lock:
             for action in turn.actions:
-                if isinstance(action, Launch):
+                if isinstance(action, Launch | LaunchTrial):
                     self._note(turn.at, [action.offer_id], offers, "accepted", action.reason)
                 elif isinstance(action, Decline):
                     self._note(turn.at, action.offer_ids, offers, "rejected", action.reason)

@@ -6,6 +6,7 @@ from calico_dcos.core.command import CommandName
 from calico_dcos.core.model import StepName
 
 from .commands import MAX_REASON_LENGTH
+from .openapi_connectivity import RUN_SCHEMAS, describe_reading
 from .outlook import OUTLOOKS
 from .preflight import FORMATS
 from .sdk_commands import COMMANDS, UNCONDITIONAL
@@ -55,6 +56,7 @@ SCHEMAS: Json = {
     "Message": {"type": "object", "properties": {"message": {"type": "string"}}, "required": ["message"]},
     "Command": _COMMAND,
     "AuditEntry": _ENTRY,
+    **RUN_SCHEMAS,
 }
 
 
@@ -63,6 +65,10 @@ def describe_commands() -> Json:
     own = {
         "/v1/agents/{name}/commands": _describe_own("commands an agent"),
         "/v1/plans/{name}/commands": _describe_own(f"commands a plan; there is {DEPLOY}"),
+        "/v1/connectivity": {
+            "get": describe_reading(),
+            **_describe_own("starts or stops a connectivity test", "ConnectivityCommand", parameters=()),
+        },
         "/v1/audit": {"get": _describe_audit()},
         "/v1/preflight": {"get": _describe_preflight()},
     }
@@ -78,7 +84,7 @@ def _tell(description: str, *kinds: str) -> Json:
     return {"description": description, "content": content}
 
 
-def _describe_own(summary: str) -> Json:
+def _describe_own(summary: str, schema: str = "Command", parameters: tuple[Json, ...] = (_NAME,)) -> Json:
     codes = {
         "200": "obeyed and stored",
         "208": "so already",
@@ -88,10 +94,10 @@ def _describe_own(summary: str) -> Json:
         "409": "not possible now, and why",
         "503": "the store is away",
     }
-    body = {"required": True, "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Command"}}}}
+    body = {"required": True, "content": {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}}}
     answers = {code: _tell(text) for code, text in {**codes, "405": "it takes POST"}.items()}
     return {
-        "post": {"summary": summary, "parameters": [_NAME, _TOKEN], "requestBody": body, "responses": answers},
+        "post": {"summary": summary, "parameters": [*parameters, _TOKEN], "requestBody": body, "responses": answers},
     }
 
 

@@ -18,6 +18,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from calico_dcos.core.command import AuditEntry, Command, Verdict
+from calico_dcos.core.connectivity import RunCommand
 
 TOKEN_HEADER = "X-Calico-Token"  # noqa: S105 - the name of a header, not a token
 OPERATOR_HEADER = "X-Calico-Operator"
@@ -40,7 +41,7 @@ class Hands:
         timeout_s: how long an answer is waited for.
     """
 
-    submit: Callable[[Command], Future[Verdict]]
+    submit: Callable[[Command | RunCommand], Future[Verdict]]
     find_trouble: Callable[[], str | None]
     read_audit: Callable[[], tuple[Mapping[int, AuditEntry], int]]
     token: str = field(default="", repr=False)

@@ -7,17 +7,23 @@ import math
 import re
 from typing import Any, NoReturn
 
-from calico_dcos.core.events import Downloaded, Failed, Inspected, Progressed, Report
+from calico_dcos.core.connectivity import TESTS, Outcome, Result
+from calico_dcos.core.events import Downloaded, Failed, Inspected, Probed, Progressed, Report, Served
 from calico_dcos.core.model import Change, Inspection, Node, StepName
 
 MAX_MESSAGE_LENGTH = 500
 MAX_DETAIL_LENGTH = 4000
 MAX_URL_LENGTH = 2000
 MAX_DEPTH = 32
+# Actions of one pair of the connectivity test; an installer of this release takes a dozen.
+MAX_RESULTS = 40
 
 _RESTARTS = ("docker", "mesos-agent")
 # What an inspection decides about: everything but itself.
 _STEPS = tuple(name.value for name in StepName if name is not StepName.INSPECT)
+_OUTCOMES = {outcome.value: outcome for outcome in Outcome}
+_ADDRESS = re.compile(r"[0-9A-Fa-f.:]{2,45}")
+_WORD = re.compile(r"[a-z][a-z0-9-]{0,29}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -49,8 +55,14 @@ def parse_report(task_id: str, body: bytes) -> Report:
             return Failed(task_id=task_id, reason=document.line("reason"), detail=document.detail("detail"))
         case "downloaded":
             return _parse_download(task_id, document)
+        case "served":
+            return Served(task_id=task_id, address=document.matching("address", _ADDRESS, "address"))
+        case "probed":
+            return _parse_probed(task_id, document)
         case _:
-            raise MalformedReportError(f"kind: {_show(kind)} is none of inspection, progress, failure, downloaded")
+            raise MalformedReportError(
+                f"kind: {_show(kind)} is none of inspection, progress, failure, downloaded, served, probed"
+            )
 
 
 def _parse_inspection(task_id: str, document: _Fields) -> Inspected:
@@ -109,6 +121,28 @@ def _parse_download(task_id: str, document: _Fields) -> Downloaded:
     if not _SHA256.fullmatch(sha256):
         raise MalformedReportError(f"sha256: {_show(sha256)} is not 64 lower-case hexadecimal digits")
     return Downloaded(task_id=task_id, url=url, sha256=sha256)
+
+
+def _parse_probed(task_id: str, document: _Fields) -> Probed:
+    results = document.children("results")
+    if len(results) > MAX_RESULTS:
+        raise MalformedReportError(f"results: {len(results)} are more than {MAX_RESULTS}")
+    is_last = document.get("is_last")
+    if not isinstance(is_last, bool):
+        raise MalformedReportError(f"is_last: {_show(is_last)} is neither true nor false")
+    return Probed(task_id=task_id, results=tuple(_parse_result(one) for one in results), is_last=is_last)
+
+
+def _parse_result(fields: _Fields) -> Result:
+    has_rtt = fields.get("rtt_ms") is not None
+    return Result(
+        test=fields.choice("test", TESTS),
+        action=fields.matching("action", _WORD, "name of an action"),
+        outcome=_OUTCOMES[fields.choice("outcome", tuple(_OUTCOMES))],
+        message=fields.line("message"),
+        rtt_ms=fields.number("rtt_ms", "milliseconds") if has_rtt else None,
+        mtu=fields.optional_size("mtu"),
+    )
 
 
 def _parse_object(body: bytes) -> dict[str, Any]:
@@ -239,12 +273,25 @@ class _Fields:
 
     def seconds(self, name: str) -> float:
         """Read a duration, 0 if there is none."""
+        return 0.0 if self.get(name) is None else self.number(name, "seconds")
+
+    def number(self, name: str, unit: str) -> float:
         value = self.get(name)
-        if value is None:
-            return 0.0
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 2**63:
-            self._fail(name, f"{_show(value)} is no number of seconds")
+            self._fail(name, f"{_show(value)} is no number of {unit}")
         return float(value)
+
+    def matching(self, name: str, pattern: re.Pattern[str], what: str) -> str:
+        value = self.text(name)
+        if not pattern.fullmatch(value):
+            self._fail(name, f"{_show(value)} is no {what}")
+        return value
+
+    def choice(self, name: str, choices: tuple[str, ...]) -> str:
+        value = self.text(name)
+        if value not in choices:
+            self._fail(name, f"{_show(value)} is none of {', '.join(choices)}")
+        return value
 
     def _fail(self, name: str, fault: str) -> NoReturn:
         raise MalformedReportError(f"{_flatten(self._place + name)}: {fault}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from calico_dcos.core.connectivity import Run
 from calico_dcos.core.model import Agent
 from calico_dcos.core.overview import Overview, refresh_overview
 from calico_dcos.core.plan import PlanView
@@ -23,6 +24,7 @@ class Snapshot:
         settings: fingerprint of the wanted configuration.
         notice: what keeps this scheduler from deciding anything, in one line; empty if nothing does.
         is_preflight: whether agents are only looked at.
+        connectivity: the newest run of the connectivity test.
     """
 
     revision: int
@@ -36,6 +38,7 @@ class Snapshot:
     settings: str = ""
     notice: str = ""
     is_preflight: bool = False
+    connectivity: Run | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,7 @@ def take_snapshot(state: State, now: float, notice: str | None = None, overview:
         settings=state.policy.settings,
         notice=notice or "",
         is_preflight=state.policy.pace.is_preflight,
+        connectivity=state.connectivity,
     )
 
 

@@ -48,7 +48,7 @@ def build_complete_agent(number: int, policy: Policy) -> Agent:
         agent_id=f"S{number}",
         hostname=f"agent{number}",
         steps=steps,
-        inspection=Inspection(at=2.0, settings=policy.settings),
+        inspection=Inspection(at=2.0, settings=policy.settings, proofs={name.value: "seen" for name in StepName}),
         settled_as=policy.settings,
         settled_at=2.0,
     )

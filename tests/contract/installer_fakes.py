@@ -26,6 +26,15 @@ from urllib.parse import parse_qs
 from calico_dcos.sim.dns import DnsServer, Target, Zone
 from tests.contract.calico_fakes import LEGACY, WELL, BirdHandler, answer_key, find_settings, list_processes
 
+IP_TOOL = r"""#!/bin/sh
+case "$*" in
+*route*) echo '10.77.0.1 dev eth0 src 10.77.0.11 uid 0 \    cache ' ;;
+*)
+    echo '1: lo    inet 127.0.0.1/8 scope host lo\       valid_lft forever'
+    echo '2: eth0    inet 10.77.0.11/24 brd 10.77.0.255 scope global eth0\       valid_lft forever'
+    ;;
+esac
+"""
 # Where the members of etcd are: on another loopback address than whatever listens for this host alone.
 MEMBER_ADDRESS = "127.0.0.2"
 POOLS = "/v2/keys/calico/v1/ipam/v4/pool"
@@ -40,18 +49,28 @@ fcntl.flock(lock, fcntl.LOCK_EX)
 state = json.load(open(path))
 args = sys.argv[1:]
 state["calls"].append(args)
+status = 0
 if args[0] == "show":
     unit = state["units"].get(args[-1], {{"LoadState": "not-found", "ActiveState": "inactive", "MainPID": "0"}})
     print("\n".join(key + "=" + str(value) for key, value in unit.items()))
-if args[0] == "kill":
+if args[0] == "kill" and state["units"][args[-1]]["MainPID"] == "0":
+    print("Failed to kill unit " + args[-1] + ": No main process to kill")
+    status = 1
+elif args[0] == "kill":
     try:
         file = json.load(open(root + "/etc/docker/daemon.json"))
         if "cluster-advertise" in file and not state["reload_is_ignored"]:
             state["info"]["ClusterStore"] = file.get("cluster-store", "")
     except ValueError:
         state["journal"].append("unable to configure the Docker daemon with file")
-status = 0
-if args[0] == "restart" and args[1] == "docker.service":
+docker = state["units"].get("docker.service", {{}})
+if args[0] == "show" and args[-1] == "docker.service" and docker.get("ActiveState") == "activating":
+    state["docker_is_slow_for"] -= 1
+    docker["ActiveState"] = "activating" if state["docker_is_slow_for"] > 0 else "active"
+if args[0] == "show-environment":
+    print("\n".join(state["manager_environment"]))
+is_down = state["units"].get("docker.service", {{}}).get("ActiveState") in ("inactive", "failed")
+if args == ["restart", "docker.service"] or (args == ["start", "docker.service"] and is_down):
     unit = state["units"][args[1]]
     try:
         file = json.load(open(root + "/etc/docker/daemon.json"))
@@ -61,7 +80,10 @@ if args[0] == "restart" and args[1] == "docker.service":
         unit["ActiveState"], unit["MainPID"], status = "failed", "0", 1
         state["journal"].append("dockerd: fatal: no such store")
     else:
-        unit["ActiveState"], unit["MainPID"] = "active", str(int(unit["MainPID"]) + 1)
+        unit["ActiveState"], unit["MainPID"] = "active", state["docker_pid"]
+        unit["ExecMainStartTimestampMonotonic"] = str(int(unit["ExecMainStartTimestampMonotonic"]) + 1)
+        if state["docker_is_slow_for"]:
+            unit["ActiveState"] = "activating"
         state["info"]["ClusterStore"] = file.get("cluster-store", "")
 elif args[0] == "restart" and not state["agent_is_stuck"]:
     state["agent"]["start_time"] += 1000000
@@ -135,11 +157,13 @@ class FakeHost:
         for name in ("calico", "calico-ipam"):
             self._write_program(f"downloads/{name}", PLUGIN + f"# {name}\n")
         self.save(_build_state())
+        self._write_node()
         self._write_tables()
         self._serve_unix("run/docker.sock", _DockerHandler)
         self._serve_unix("var/run/calico/bird.ctl", BirdHandler)
         for name in ("calico", "calico-ipam"):
             self._serve_unix(f"run/docker/plugins/{name}.sock", _build_plugin_handler(name))
+        (root / "run/docker.pid").write_text(str(os.getpid()))
         self.agent_address = self._serve(_AgentHandler)
         self.etcd_address = self._serve(_EtcdHandler)
         self.report_address = self._serve(_ReportHandler)
@@ -182,7 +206,7 @@ class FakeHost:
     @property
     def acts(self) -> list[list[str]]:
         """What was done with tools, looking left out."""
-        return [call for call in self.state["calls"] if call[0] != "show"]
+        return [call for call in self.state["calls"] if call[0] not in ("show", "show-environment")]
 
     @property
     def reports(self) -> list[Any]:
@@ -273,8 +297,6 @@ class FakeHost:
                     "FELIX_IGNORELOOSERPF": "true",
                     "FELIX_REPORTINGINTERVALSECS": "5",
                     "CALICO_LIBNETWORK_ENABLED": "true",
-                    "NODENAME": "h1",
-                    "IP": "10.77.0.11",
                 },
                 "poll_s": 0.1,
                 "felix_health": "report",
@@ -292,6 +314,11 @@ class FakeHost:
         """Set what both families of iptables list."""
         (self.root / "fake/legacy.rules").write_text(legacy)
         (self.root / "fake/nft.rules").write_text(nft)
+
+    def _write_node(self) -> None:
+        """Give the host a name, and an address beside its loopback."""
+        (self.root / "etc/hostname").write_text("h1\n")
+        self._write_program("usr/bin/ip", IP_TOOL)
 
     def _write_tables(self) -> None:
         self.set_tables(LEGACY, "")
@@ -375,19 +402,33 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
 
 class _DockerHandler(_Handler):
+    def list_all(self, state: Any) -> Any:
+        """What is asked for without naming one thing; None for other paths."""
+        containers = state["containers"].values()
+        match self.path:
+            case "/version" | "/info":
+                return state[self.path[1:]]
+            case "/containers/json":
+                running = [c for c in containers if c["State"]["Running"]]
+                return [*map(list_container, running), *state["containers_that_just_ended"]]
+            case "/containers/json?all=1":
+                return [*map(list_container, containers)]
+            case "/plugins":
+                return []
+            case "/networks":
+                return [{**network, "Containers": {}} for network in state["networks"]]
+            case _:
+                return None
+
     def do_GET(self) -> None:
         with (self.root / "fake/docker-calls").open("a") as file:
             file.write(f"GET {self.path}\n")
         state = self.state
-        if state["units"]["docker.service"]["ActiveState"] != "active":
+        is_up = state["units"]["docker.service"]["ActiveState"] == "active"
+        if not is_up and not state["docker_answers_anyway"]:
             self.answer(500, {"message": "dockerd is down"})
-        elif self.path in ("/version", "/info"):
-            self.answer(200, state[self.path[1:]])
-        elif self.path == "/containers/json":
-            running = [c for c in state["containers"].values() if c["State"]["Running"]]
-            self.answer(200, [*map(list_container, running), *state["containers_that_just_ended"]])
-        elif self.path == "/networks":
-            self.answer(200, [{**network, "Containers": {}} for network in state["networks"]])
+        elif (whole := self.list_all(state)) is not None:
+            self.answer(200, whole)
         elif self.path.startswith("/networks/"):
             found = [network for network in state["networks"] if network["Id"] == self.path.split("/")[2]]
             self.answer(200 if found else 404, found[0] if found else {"message": "No such network"})
@@ -423,9 +464,13 @@ class _DockerHandler(_Handler):
 
     def do_DELETE(self) -> None:
         with changing_state(self.root) as state:
-            name = self.path.partition("?")[0].split("/")[2]
-            state["calls"].append(["docker", "rm", name])
-            is_there = state["containers"].pop(name, None) is not None
+            _, kind, name = self.path.partition("?")[0].split("/")
+            if kind == "networks":
+                left = [network for network in state["networks"] if network["Name"] != name]
+                is_there, state["networks"] = left != state["networks"], left
+            else:
+                state["calls"].append(["docker", "rm", name])
+                is_there = state["containers"].pop(name, None) is not None
         self.answer(204 if is_there else 404, None if is_there else {"message": f"No such container: {name}"})
 
 
@@ -514,6 +559,11 @@ class _EtcdHandler(_Handler):
         if self.path.startswith("/v2/keys/calico"):
             self.answer_etcd(*answer_key(state, self.path))
             return
+        if self.path == "/v2/keys/docker/network/v1.0/network":
+            names = state["store_networks"]
+            nodes = [{"key": f"/docker/network/v1.0/network/{name}"} for name in names]
+            self.answer_etcd(200 if names else 404, {"node": {"nodes": nodes}} if names else {"errorCode": 100})
+            return
         answers = {
             "/version": {"etcdserver": "3.4.23", "etcdcluster": "3.4.0"},
             "/health": {"health": "true"},
@@ -565,7 +615,7 @@ def _build_state() -> dict[str, Any]:
     dockerd = "{ path=/usr/bin/dockerd ; argv[]=/usr/bin/dockerd -H fd:// ; ignore_errors=no ; start_time=[n/a] }"
     return {
         "calls": [],
-        "journal": [],
+        "journal": ["Daemon has completed initialization"],
         "version": {"Version": "20.10.24+dfsg1", "ApiVersion": "1.41"},
         "info": {"ClusterStore": "", "Swarm": {"LocalNodeState": "inactive"}, "LiveRestoreEnabled": False},
         "containers": {"web": web},
@@ -578,7 +628,8 @@ def _build_state() -> dict[str, Any]:
                 "Id": "docker.service",
                 "LoadState": "loaded",
                 "ActiveState": "active",
-                "MainPID": "1000",
+                # Who listens on the socket of Docker is this very process.
+                "MainPID": str(os.getpid()),
                 "ExecMainStartTimestampMonotonic": "123456",
                 "ExecStart": dockerd,
             },
@@ -600,6 +651,11 @@ def _build_state() -> dict[str, Any]:
         "docker_refuses": "",
         "container_log": "boom\n",
         "stores_that_break_docker": [],
+        "docker_pid": str(os.getpid()),
+        "docker_is_slow_for": 0,
+        "docker_answers_anyway": False,
+        "manager_environment": [],
+        "store_networks": [],
         "etcd_v2_status": 201,
         "calico": WELL,
         "pools": {},

@@ -22,18 +22,19 @@ from typing import Any
 from calico_dcos.installer import host as host_module
 from calico_dcos.installer.command_line import run
 from calico_dcos.installer.facts import read_facts
-from calico_dcos.installer.host import Completed, Host
+from calico_dcos.installer.host import Completed, Host, run_program
 from calico_dcos.installer.removal import remove
 from calico_dcos.installer.steps import apply_step
 
 # Imported here, so that no run has to: an import writes byte code.
 IMPORTED = (read_facts, remove, apply_step)
 KILLED = 77
+TOOL_TIMEOUT_S = 60
 CHANGING_EVENTS = frozenset(
     f"os.{name}"
     for name in ("rename", "remove", "rmdir", "mkdir", "chmod", "chown", "utime", "symlink", "link", "truncate")
 )
-CHANGING_VERBS = frozenset({"kill", "restart", "reset-failed", "rm", "run", "start", "pull", "stop"})
+CHANGING_VERBS = frozenset({"kill", "restart", "reset-failed", "start", "rm", "run", "pull", "stop"})
 WRITING_FLAGS = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 
 
@@ -85,12 +86,11 @@ class Tools:
         path = host.find_tool(argv[0])
         if argv[1] in CHANGING_VERBS:
             self._counter.tick()
+        text = Path(path).read_text()
+        if "python" not in text.partition("\n")[0]:
+            return run_program([path, *argv[1:]], host.build_tool_environment(), TOOL_TIMEOUT_S)
         with self._lock:
-            return run_script(path, compile_script(path), argv[1:])
-
-
-def compile_script(path: str) -> CodeType:
-    return compile(Path(path).read_text(), path, "exec")
+            return run_script(path, compile(text, path, "exec"), argv[1:])
 
 
 def run_script(path: str, code: CodeType, arguments: list[str]) -> Completed:

@@ -15,6 +15,7 @@ from rich.console import Console
 from calico_dcos.__main__ import main
 from calico_dcos.cli.tables import draw_preflight, draw_status
 from calico_dcos.core.command import Command, Outcome, Verdict
+from calico_dcos.core.connectivity import RunCommand
 from calico_dcos.core.model import Change, Inspection, Status
 from calico_dcos.web.operator import Hands
 from tests.contract.web_scene import Scene, Site, build_server
@@ -29,7 +30,8 @@ class Obedient:
         self.commands: list[Command] = []
         self.outcome = Outcome.ACCEPTED
 
-    def submit(self, command: Command) -> Future[Verdict]:
+    def submit(self, command: Command | RunCommand) -> Future[Verdict]:
+        assert isinstance(command, Command)
         self.commands.append(command)
         answer: Future[Verdict] = Future()
         answer.set_result(Verdict(self.outcome, f"{command.name.value} is {self.outcome.name}"))

@@ -20,6 +20,7 @@ import requests
 
 from calico_dcos.core.actions import Call
 from calico_dcos.core.command import Command, Verdict
+from calico_dcos.core.connectivity import RunCommand
 from calico_dcos.core.events import Event, RosterAgent, RosterRead, Ticked
 from calico_dcos.core.model import StepName
 from calico_dcos.core.steps import Policy
@@ -96,7 +97,7 @@ class Site:
             assert time.monotonic() < deadline
             time.sleep(0.01)
 
-    def submit(self, command: Command) -> Future[Verdict]:
+    def submit(self, command: Command | RunCommand) -> Future[Verdict]:
         return self.scheduler.submit(command)
 
     def stop(self) -> None:
@@ -458,5 +459,5 @@ def test_preflight_is_json_or_csv(site: Site) -> None:
     url = f"http://127.0.0.1:{site.server.port}/v1/preflight"
     answer = requests.get(url, params={"format": "csv"}, timeout=TIMEOUT_S)
     assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
-    assert answer.text.splitlines()[1] == "a1,,not inspected yet,,,"
+    assert answer.text.splitlines()[1] == "a1,,not inspected yet,,,,,"
     assert requests.get(url, params={"format": "pdf"}, timeout=TIMEOUT_S).status_code == 400

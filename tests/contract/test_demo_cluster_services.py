@@ -212,8 +212,8 @@ def test_a_plugin_answers_which_versions_it_speaks(packages: PackageServer, tmp_
     plugin.write_bytes(fetch(packages, name))
     plugin.chmod(0o755)
     answer = subprocess.run([plugin], env={"CNI_COMMAND": "VERSION"}, stdout=subprocess.PIPE, check=True).stdout
-    assert json.loads(answer) == {"cniVersion": "0.1.0", "supportedVersions": ["0.1.0", "0.2.0"]}
-    added = subprocess.run([plugin], env={"CNI_COMMAND": "ADD"}, stdout=subprocess.PIPE, check=False)
+    assert json.loads(answer) == {"cniVersion": "0.2.0"}, "as v1.5.5 answers"
+    added = subprocess.run([plugin], env={"CNI_COMMAND": "ADD"}, input=b"", stdout=subprocess.PIPE, check=False)
     assert (added.returncode, json.loads(added.stdout)["code"]) == (1, 100)
 
 

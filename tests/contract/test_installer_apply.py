@@ -102,7 +102,7 @@ def test_a_disabled_step_is_inspected_and_never_done(host: FakeHost) -> None:
 
 def test_the_file_of_docker_keeps_its_foreign_keys_order_mode_owner_and_symlink(host: FakeHost) -> None:
     real = host.root / "etc/docker/real.json"
-    real.write_text('{\n  "zeta": 1,\n  "alpha": {"x": [true]}\n}\n')
+    real.write_text('{\n  "mtu": 1450,\n  "log-opts": {"max-size": "9m"}\n}\n')
     real.chmod(0o600)
     if os.getuid() == 0:
         os.chown(real, 12, 34)
@@ -110,11 +110,11 @@ def test_the_file_of_docker_keeps_its_foreign_keys_order_mode_owner_and_symlink(
     host.daemon_json.symlink_to("real.json")
     assert host.run("apply", "docker-cluster-store").returncode == 0
     assert host.daemon_json.readlink() == Path("real.json")
-    assert list(json.loads(real.read_text())) == ["zeta", "alpha", "cluster-store"]
+    assert list(json.loads(real.read_text())) == ["mtu", "log-opts", "cluster-store"]
     after = real.stat()
     assert (after.st_mode, after.st_uid, after.st_gid) == (before.st_mode, before.st_uid, before.st_gid)
     backup = host.root / "var/lib/calico-dcos/backup/docker-cluster-store/0001/content"
-    assert json.loads(backup.read_text()) == {"zeta": 1, "alpha": {"x": [True]}}
+    assert json.loads(backup.read_text()) == {"mtu": 1450, "log-opts": {"max-size": "9m"}}
 
 
 def test_docker_is_reloaded_once_with_the_directory_in_etcd_made_before(host: FakeHost) -> None:
@@ -145,7 +145,7 @@ def test_a_reload_that_docker_ignores_is_put_back_and_told(host: FakeHost, befor
     assert host.acts == [HUP]
     assert "does not show the store" in get_failure(host)
     undone = "daemon.json away: there was none before" if before is None else "daemon.json back as it was before"
-    assert f"{undone}; Docker is up (pid 1000); all 1 containers are up" in get_failure(host)
+    assert f"{undone}; Docker is up (pid {os.getpid()}); all 1 containers are up" in get_failure(host)
     assert "Reloaded configuration" in get_failure(host)
 
 

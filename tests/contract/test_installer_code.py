@@ -109,7 +109,7 @@ class Error(Exception):
 def test_the_archive_is_small_and_runs(python: str, tmp_path: Path) -> None:
     archive = tmp_path / "installer.pyz"
     archive.write_bytes(build_installer_archive())
-    assert archive.stat().st_size < 150_000
+    assert archive.stat().st_size < 112_000
     done = subprocess.run([python, str(archive), "--help"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "usage: installer.pyz" in done.stdout

@@ -117,7 +117,7 @@ def test_a_method_that_finds_none_is_refused_before_anything_is_done(node: FakeH
     done = node.run("supervise", "calico-node")
 
     assert (
-        "interface=eth9 finds none; this host has lo 127.0.0.1: set ip-autodetection-method"
+        "interface=eth9 finds none; this host has lo 127.0.0.1, eth0 10.77.0.11: set ip-autodetection-method"
         in (report["refusals"]["calico-node"])
     )
     assert report["node"] is None
@@ -128,7 +128,7 @@ def test_a_method_that_finds_none_is_refused_before_anything_is_done(node: FakeH
 def test_name_and_address_are_reported_before_anything_is_done(node: FakeHost) -> None:
     report = json.loads(node.run("inspect").stdout)
 
-    assert report["node"] == {"name": "node-001", "address": "127.0.0.1"}
+    assert report["node"] == {"name": "node-001", "address": "10.77.0.11"}
     assert [report["facts"]["node"][name] for name in ("host_name", "container_name", "network_name")] == [
         "node-001",
         None,

@@ -8,7 +8,6 @@ import socket
 import ssl
 import struct
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
@@ -17,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from calico_dcos.installer.dns import SRV, look_up
-from calico_dcos.installer.facts.docker import find_wrapper, is_installed
+from calico_dcos.installer.facts.docker import is_installed
 from calico_dcos.installer.facts.mesos_agent import AgentState, read_agent_state
 from calico_dcos.installer.facts.network import find_own_address
 from calico_dcos.installer.files import write_file
@@ -25,10 +24,8 @@ from calico_dcos.installer.host import Host
 from calico_dcos.installer.report import Reporter
 from calico_dcos.installer.steps.download import download
 from calico_dcos.installer.steps.work import StepError
-from calico_dcos.installer.systemd import Unit, parse_show
 from calico_dcos.installer.unknown import Unknown
 from calico_dcos.installer.wanted import Download
-from calico_dcos.sim.pid_namespaces import find_unshare
 from tests.contract.installer_fakes import FakeHost
 from tests.contract.test_installer_supervise import build_answer
 
@@ -167,80 +164,6 @@ def test_members_that_do_not_fit_into_a_packet_are_asked_for_over_tcp(*, speaks_
         threading.Thread(target=answer, daemon=True).start()
         response = look_up([packets.getsockname()], "_etcd-client._tcp.etcd.mesos", SRV)
     assert [target.port for target in response.targets] == ([31001, 31002] if speaks_tcp else [31001])
-
-
-@pytest.mark.parametrize(
-    ("comm", "unit", "wrapper"),
-    [
-        ("sh", "docker.service", "sh"),
-        ("dockerd", "docker.service", None),
-        ("docker-current", "docker.service", None),
-        ("sh", "sshd.service", None),
-    ],
-)
-def test_a_shell_around_docker_is_found_where_the_pid_is_that_of_the_unit(
-    tmp_path: Path, comm: str, unit: str, wrapper: str | None
-) -> None:
-    (tmp_path / "7").mkdir()
-    (tmp_path / "7/comm").write_text(comm + "\n")
-    (tmp_path / "7/cgroup").write_text(f"1:name=systemd:/system.slice/{unit}\n")
-    by_hand = Host("/", None, {})
-    assert find_wrapper(by_hand, build_docker_unit(7), str(tmp_path)) == wrapper
-    assert find_wrapper(by_hand, build_docker_unit(8), str(tmp_path)) is None
-
-
-@pytest.mark.parametrize(
-    ("command", "wrapper"),
-    [
-        ("/usr/bin/dockerd -H fd://", None),
-        ("/usr/bin/docker daemon -H fd://", None),
-        ("/bin/sh -c dockerd", "sh"),
-        ("", "a program that systemd does not tell"),
-    ],
-)
-def test_a_shell_around_docker_is_found_by_its_unit_where_the_hosts_processes_are_not_seen(
-    tmp_path: Path, command: str, wrapper: str | None
-) -> None:
-    """Whatever has that pid here is somebody else: a dockerd would be told, if it were believed."""
-    (tmp_path / "7").mkdir()
-    (tmp_path / "7/comm").write_text("sh\n" if wrapper is None else "dockerd\n")
-    (tmp_path / "7/cgroup").write_text("1:name=systemd:/system.slice/docker.service\n")
-    (tmp_path / "run/systemd").mkdir(parents=True)
-    with socket.socket(socket.AF_UNIX) as systemd:
-        bind_from_within(systemd, tmp_path / "run/systemd", "private")
-        ask = [*find_unshare(), sys.executable, "-c", ASK_FROM_A_TASK, str(tmp_path), build_docker_show(7, command)]
-        told = subprocess.run(ask, cwd=FakeHost.project, capture_output=True, text=True, timeout=60, check=False)
-    assert told.stdout == f"{wrapper!r}\n", told.stderr
-
-
-# In a PID namespace of its own, in which who listens for systemd is not seen.
-ASK_FROM_A_TASK = """
-import os, sys
-from calico_dcos.installer.facts.docker import find_wrapper
-from calico_dcos.installer.host import Host
-from calico_dcos.installer.systemd import parse_show
-os.chdir(sys.argv[1])
-print(repr(find_wrapper(Host(sys.argv[1], None, {}), parse_show("docker.service", sys.argv[2]), sys.argv[1])))
-"""
-
-
-def bind_from_within(listener: socket.socket, directory: Path, name: str) -> None:
-    """Listen at a path that may be longer than the kernel takes."""
-    here = os.open(".", os.O_RDONLY)
-    os.chdir(directory)
-    listener.bind(name)
-    os.fchdir(here)
-    os.close(here)
-    listener.listen()
-
-
-def build_docker_unit(pid: int) -> Unit:
-    return parse_show("docker.service", build_docker_show(pid, "/usr/bin/dockerd"))
-
-
-def build_docker_show(pid: int, command: str) -> str:
-    start = f"ExecStart={{ path=x ; argv[]={command} ; ignore_errors=no ; pid={pid} }}" if command else ""
-    return f"LoadState=loaded\nMainPID={pid}\n{start}"
 
 
 @pytest.mark.parametrize(("has_systemd", "is_there"), [(True, True), (False, False)])

@@ -7,6 +7,9 @@ import os
 import stat
 import threading
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from calico_dcos.installer.host import Host
 from calico_dcos.installer.lock import CHANGES, hold_lock
@@ -14,7 +17,7 @@ from tests.contract.installer_fakes import FakeHost
 
 STEPS = ("docker-cluster-store", "cni")
 LABEL = "org.projectcalico.calico-dcos.settings"
-FOREIGN = '{\n  "zeta": 1,\n  "alpha": {"x": [true]}\n}\n'
+FOREIGN = '{\n  "mtu": 1450,\n  "log-opts": {"max-size": "9m"}\n}\n'
 
 
 def install(host: FakeHost) -> None:
@@ -24,7 +27,7 @@ def install(host: FakeHost) -> None:
     host.change_state(containers={"calico-node": build_container({LABEL: "x"})})
 
 
-def build_container(labels: dict[str, str]) -> object:
+def build_container(labels: dict[str, str]) -> dict[str, Any]:
     config = {"Image": "calico/node:v1.0.0", "Env": [], "Labels": labels}
     state = {"Running": True, "Restarting": False, "Status": "running", "Pid": 7, "StartedAt": "2026-01-01T00:00:00Z"}
     return {"Name": "/calico-node", "RestartCount": 0, "Config": config, "HostConfig": {}, "State": state}
@@ -55,6 +58,29 @@ def test_remove_leaves_the_host_as_it_was_found(host: FakeHost) -> None:
     assert read_tree(host.root) == before
     assert host.acts[-1] == ["docker", "rm", "calico-node"]
     assert list(host.state["containers"]) == ["web"]
+
+
+def test_what_a_killed_connectivity_test_left_goes_too_and_is_no_user_of_the_networks(host: FakeHost) -> None:
+    install(host)
+    name = "calico-dcos-connectivity-0123abcd"
+    left = {**build_container({}), "Name": f"/{name}-server"}
+    network = {
+        "Id": "n1",
+        "Name": name,
+        "Driver": "calico",
+        "Scope": "global",
+        "Containers": {"c": {"Name": left["Name"][1:]}},
+    }
+    containers = {**host.state["containers"], f"{name}-server": left}
+    host.change_state(containers=containers, networks=[*host.state["networks"], network])
+    (host.root / "run/calico-dcos/connectivity/0123abcd").mkdir(parents=True)
+    done = host.run("remove")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"removed container {name}-server" in done.stdout
+    assert f"removed network {name}" in done.stdout
+    assert list(host.state["containers"]) == ["web"]
+    assert name not in [one["Name"] for one in host.state["networks"]]
+    assert not (host.root / "run/calico-dcos").exists()
 
 
 def test_directories_that_were_made_for_a_file_go_with_it(host: FakeHost) -> None:
@@ -93,7 +119,7 @@ def test_of_a_file_that_somebody_edited_since_only_our_keys_are_taken_out(host: 
     edited = json.loads(host.daemon_json.read_text())
     host.daemon_json.write_text(json.dumps({"debug": True, **edited}))
     assert host.run("remove").returncode == 0
-    assert json.loads(host.daemon_json.read_text()) == {"debug": True, "zeta": 1, "alpha": {"x": [True]}}
+    assert json.loads(host.daemon_json.read_text()) == {"debug": True, "mtu": 1450, "log-opts": {"max-size": "9m"}}
     assert not (host.root / "var/lib/calico-dcos").exists()
 
 
@@ -129,15 +155,74 @@ def test_a_file_that_cannot_be_edited_is_told_and_its_backup_stays_for_the_next_
     assert not (host.root / "var/lib/calico-dcos").exists()
 
 
-def test_a_network_that_an_operator_put_back_by_hand_is_left(host: FakeHost) -> None:
+def test_our_files_are_known_by_their_content_whatever_became_of_their_times(host: FakeHost) -> None:
+    """File systems keep times in seconds or finer, and a copy or a touch gives others."""
     install(host)
-    ours = host.config_file.read_bytes()
-    host.config_file.unlink()
-    host.config_file.write_bytes(ours)
+    for path in (host.config_file, host.daemon_json, host.plugins_dir / "calico"):
+        os.utime(path, ns=(1_000_000_000, 1_000_000_000))
+    assert host.run("remove").returncode == 0
+    assert not host.config_file.exists()
+    assert not host.daemon_json.exists()
+    assert not (host.plugins_dir / "calico").exists()
+
+
+def test_a_store_of_ours_that_was_replaced_by_another_never_comes_back(host: FakeHost) -> None:
+    """Installed with one store, edited by an administrator, changed to another: what is kept of the edit holds ours."""
+    host.daemon_json.write_text('{"log-level": "warn"}')
+    assert host.run("apply", "docker-cluster-store").returncode == 0
+    edited = {**json.loads(host.daemon_json.read_text()), "max-concurrent-downloads": 6}
+    host.daemon_json.write_text(json.dumps(edited))
+    store = host.wanted["docker_cluster_store"]["cluster_store"]
+    other = store.replace("127.0.0.1", "localhost")
+    host.wanted["docker_cluster_store"].update(cluster_store=other, replace_existing=True)
+    assert host.run("apply", "docker-cluster-store").returncode == 0
+    assert json.loads(host.daemon_json.read_text())["cluster-store"] == other
+    assert host.run("remove").returncode == 0
+    assert json.loads(host.daemon_json.read_text()) == {"log-level": "warn", "max-concurrent-downloads": 6}
+    assert not (host.root / "var/lib/calico-dcos").exists()
+
+
+def test_a_mode_that_somebody_changed_since_stays(host: FakeHost) -> None:
+    host.daemon_json.write_text(FOREIGN)
+    host.daemon_json.chmod(0o644)
+    old = host.plugins_dir / "calico"
+    old.write_text("#!/bin/sh\nexit 1\n")
+    old.chmod(0o700)
+    install(host)
+    host.daemon_json.chmod(0o600)
+    assert host.run("remove").returncode == 0
+    assert host.daemon_json.read_text() == FOREIGN
+    assert stat.S_IMODE(host.daemon_json.stat().st_mode) == 0o600
+    assert stat.S_IMODE(old.stat().st_mode) == 0o700, "nobody changed that one"
+
+
+def test_a_link_in_the_place_of_our_directory_is_emptied_and_stays(host: FakeHost) -> None:
+    disk = host.root / "data/calico"
+    disk.mkdir(parents=True)
+    (host.root / "var/lib").mkdir(parents=True)
+    (host.root / "var/lib/calico-dcos").symlink_to(disk)
+    install(host)
     done = host.run("remove")
-    assert done.returncode == 0
-    assert host.config_file.read_bytes() == ours
-    assert f"left {host.config_file}: somebody else has changed it since" in done.stdout
+    assert done.returncode == 0, done.stdout
+    assert "emptied /var/lib/calico-dcos" in done.stdout
+    assert list(disk.iterdir()) == []
+    assert host.run("remove").stdout == "nothing to remove\n"
+
+
+@pytest.mark.parametrize("mask", [0o000, 0o077])
+def test_a_mask_changes_no_mode(host: FakeHost, mask: int) -> None:
+    host.wanted["cni"]["plugins_dir"] = "/opt/new/cni/bin"
+    host.change_state(agent={"flags": {**host.state["agent"]["flags"], "network_cni_plugins_dir": "/opt/new/cni/bin"}})
+    before = os.umask(mask)
+    try:
+        for step in STEPS:
+            assert host.run("apply", step).returncode == 0
+    finally:
+        os.umask(before)
+    made = [host.root / "opt/new", host.root / "opt/new/cni/bin", host.root / "var/lib/calico-dcos"]
+    assert [stat.S_IMODE(path.stat().st_mode) for path in made] == [0o755] * 3
+    assert stat.S_IMODE(host.config_file.stat().st_mode) == 0o644
+    assert stat.S_IMODE((host.root / "var/lib/calico-dcos/lock/changes").stat().st_mode) == 0o644
 
 
 def test_a_network_that_was_taken_away_after_a_failure_and_put_back_by_hand_is_left(host: FakeHost) -> None:

@@ -49,11 +49,14 @@ def read_nodes(cluster: Cluster) -> list[dict[str, Any]]:
 
 
 def test_what_is_switched_off_ends_and_what_is_not_changed_is_left_alone(cluster: Cluster, tmp_path: Path) -> None:
-    walk(cluster, tmp_path)
+    # Nothing goes by the proxy: else what is proven by it would be so no more once it is off.
+    member = f"{cluster.addresses.etcd_address}:{cluster.addresses.etcd_port}"
+    direct = {"ETCD_ENDPOINTS": f"http://{member}", "DOCKER_CLUSTER_STORE": f"etcd://{member}"}
+    walk(cluster, tmp_path, **direct)
     assert list_services(cluster) == [SERVICES, SERVICES]
     before = read_nodes(cluster)
 
-    walk(cluster, tmp_path, ETCD_RUN_PROXY="false", NODE_ENVIRONMENT="FELIX_LOGSEVERITYSCREEN=debug")
+    walk(cluster, tmp_path, **direct, ETCD_RUN_PROXY="false", NODE_ENVIRONMENT="FELIX_LOGSEVERITYSCREEN=debug")
 
     assert list_services(cluster) == [["calico-node"], ["calico-node"]]
     for old, new in zip(before, read_nodes(cluster), strict=True):

@@ -19,7 +19,7 @@ from calico_dcos.core.memory import Memory
 from calico_dcos.core.model import Agent, Inspection, Step, StepName, Task, TaskState, build_agent_key
 from calico_dcos.core.state import State, restore
 from calico_dcos.mesos.translate import parse_offer, parse_update
-from tests.unit.walking import build_policy
+from tests.unit.walking import STEPS, build_policy
 
 RECORDINGS = Path(__file__).parent / "recordings"
 NODE = StepName.CALICO_NODE
@@ -111,7 +111,7 @@ def begin(lines: list[dict[str, Any]], service: str) -> Retelling:
         agent_id=offer.agent_id,
         hostname=offer.hostname,
         steps={NODE: Step(task=task, completed_as=spec.settings)},
-        inspection=Inspection(at=BEGIN, settings=POLICY.settings),
+        inspection=Inspection(at=BEGIN, settings=POLICY.settings, proofs={name.value: "seen" for name in STEPS}),
         settled_as=POLICY.settings,
         settled_at=BEGIN,
     )

@@ -15,6 +15,7 @@ import pytest
 import requests
 
 from calico_dcos.core.command import Command, Verdict
+from calico_dcos.core.connectivity import RunCommand
 from calico_dcos.sim.mesos import build_master
 from calico_dcos.web import inbox as inbox_module
 from calico_dcos.web.application import build_application
@@ -38,7 +39,7 @@ class Guarded:
 
     def __init__(self) -> None:
         self.scene = Scene()
-        self.commands: list[Command] = []
+        self.commands: list[Command | RunCommand] = []
         application = build_application(
             service="calico",
             walk=Walk(
@@ -62,7 +63,7 @@ class Guarded:
         self.paths = sorted({fill(pattern) for pattern in patterns})
         self.server = WebServer(application=application, address="127.0.0.1")
 
-    def _submit(self, command: Command) -> Future[Verdict]:
+    def _submit(self, command: Command | RunCommand) -> Future[Verdict]:
         self.commands.append(command)
         return Future()
 

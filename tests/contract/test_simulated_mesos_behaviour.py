@@ -246,11 +246,17 @@ def test_before_mesos_1_2_a_bad_network_config_keeps_the_agent_from_starting(
         assert agent.wait(timeout_s=60) == 1
 
 
+PLUGIN = """#!/bin/sh
+echo '{"ip4": {"ip": "10.1.0.2/32"}, "dns": {}}'
+"""
+
+
 def cni_options(directory: Path, plugins: list[str], configs: dict[str, str]) -> tuple[str, ...]:
     for name in ("plugins", "config"):
         (directory / name).mkdir()
     for plugin in plugins:
-        (directory / "plugins" / plugin).touch(mode=0o755)
+        (directory / "plugins" / plugin).write_text(PLUGIN)
+        (directory / "plugins" / plugin).chmod(0o755)
     for name, text in configs.items():
         (directory / "config" / name).write_text(text)
     return (

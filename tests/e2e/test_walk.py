@@ -19,9 +19,11 @@ from tests.e2e.harness.stand_ins import CNI_CONFIG_DIR, FOREIGN_CNI_CONFIG, PLUG
 
 pytestmark = pytest.mark.timeout(900)  # the first run builds the image
 
-NEW = AgentSpec(HostSpec("new", "10.77.0.11"), mesos_version="1.9.0", dcos_version="2.0.0")
+NEW = AgentSpec(HostSpec("new", "10.77.0.11", has_spartan=True), mesos_version="1.9.0", dcos_version="2.0.0")
 OLD = AgentSpec(HostSpec("old", "10.77.0.12"), mesos_version="1.0.1", dcos_version="1.8.4", is_public=True)
-HYBRID = AgentSpec(HostSpec("hybrid", "10.77.0.13", Cgroups.HYBRID), mesos_version="1.0.1", dcos_version="1.8.4")
+HYBRID = AgentSpec(
+    HostSpec("hybrid", "10.77.0.13", Cgroups.HYBRID, has_spartan=True), mesos_version="1.0.1", dcos_version="1.8.4"
+)
 AGENTS = (NEW, OLD, HYBRID)
 FOREIGN = "somebody-elses"
 OURS = (
@@ -102,7 +104,8 @@ def test_docker_uses_the_cluster_store_and_was_not_restarted(walked: Walked, age
 def test_tasks_in_a_pid_namespace_docker_cluster_store_is_really_done(walked: Walked) -> None:
     """Its step was complete, and Docker had no store."""
     host = walked.hosts[NEW]
-    script = "for task in $(grep -alsF supervise /proc/[0-9]*/cmdline); do readlink ${task%cmdline}ns/pid; done"
+    # Health checks come and go meanwhile.
+    script = "for task in $(grep -alsF supervise /proc/[0-9]*/cmdline); do readlink ${task%cmdline}ns/pid || :; done"
     namespaces = set(host.run(["sh", "-c", script]).split())
     assert len(namespaces - set(host.run(["readlink", "/proc/1/ns/pid"]).split())) == 2, "two services, each apart"
     assert "Cluster Store: etcd://localhost:2379" in host.run(["docker", "info"])
@@ -174,6 +177,12 @@ def test_calico_node_runs_as_dockers_own_with_the_wanted_settings(walked: Walked
     assert (container.restart_policy, container.is_privileged, container.network) == ("always", True, "host")
     wanted = {"ETCD_ENDPOINTS": "http://localhost:2379", "FELIX_IGNORELOOSERPF": "true"}
     assert wanted.items() <= container.environment.items()
+
+
+@each_agent
+def test_each_node_has_its_hosts_address_and_none_that_of_spartan(walked: Walked, agent: AgentSpec) -> None:
+    key = f"{servers.ETCD_URL}/v2/keys/calico/bgp/v1/host/{agent.host.name}/ip_addr_v4"
+    assert json.loads(servers.fetch(walked.site, key))["node"]["value"] == agent.host.address
 
 
 @each_agent

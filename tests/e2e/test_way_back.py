@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.harness import by_hand, cluster, servers, sight, stand_ins
+from tests.e2e.harness import by_hand, calico_image, cluster, servers, sight, stand_ins
 from tests.e2e.harness.by_hand import STORE, change
 from tests.e2e.harness.cluster import AgentSpec
 from tests.e2e.harness.command import CommandError, wait_until
@@ -516,7 +516,8 @@ def test_a_read_only_directory_is_refused(bench: Bench, directory: str, step: st
     assert read_contents(bench) == before
 
 
-def test_remove_takes_a_whole_install_off_a_host(bench: Bench) -> None:
+def test_remove_takes_a_whole_install_off_a_host(bench: Bench, image: Path) -> None:
+    calico_image.import_calico_node(bench.host, image)
     before = read_contents(bench)
     for step in ("docker-cluster-store", "cni", "agent-restart"):
         done = apply_with_agent(bench, step)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import uuid
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -10,6 +11,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from calico_dcos.core.command import Command, Verdict
+from calico_dcos.core.connectivity import RunCommand
+from calico_dcos.core.connectivity_run import obey_run_command
 from calico_dcos.core.controls import obey
 from calico_dcos.core.memory import Memory
 from calico_dcos.core.model import Agent, Change, Inspection, Note, Step, StepName, Task, TaskState
@@ -20,7 +23,7 @@ from calico_dcos.web.inbox import Inbox
 from calico_dcos.web.operator import Hands
 from calico_dcos.web.server import WebServer
 from calico_dcos.web.walk import Photographer, Walk
-from tests.unit.walking import FakeCluster, FakeHost, build_host, build_policy
+from tests.unit.walking import STEPS, FakeCluster, FakeHost, build_host, build_policy
 
 TOKEN = "open-sesame"
 NOW = 1_700_000_000.0
@@ -55,10 +58,13 @@ class Living:
         with self.lock:
             self.state = self.state.with_agent(agent).saved()
 
-    def obey(self, command: Command) -> Future[Verdict]:
+    def obey(self, command: Command | RunCommand) -> Future[Verdict]:
         """Carry an operator's command out, as the scheduler's loop does."""
         with self.lock:
-            state, verdict = obey(self.state, command, self.now)
+            if isinstance(command, Command):
+                state, verdict = obey(self.state, command, self.now)
+            else:
+                state, verdict = obey_run_command(self.state, command, uuid.uuid4().hex, self.now)
             self.state = state.saved()
             if self.cluster is not None:
                 self.cluster.state = self.state
@@ -132,7 +138,8 @@ def build_large_walk(agents: int) -> Living:
     """A large cluster in the middle of its walk: a tenth complete, one agent at work, all others wait for its slot."""
     policy = build_policy()
     todo = {"cni": (Change("writes calico.conf", "the network calico is missing", "new containers may use it"),)}
-    done = Inspection(at=NOW - 60, settings=policy.settings, facts=FACTS)
+    proofs = {name.value: f"{name.value} was seen" for name in STEPS}
+    done = Inspection(at=NOW - 60, settings=policy.settings, facts=FACTS, proofs=proofs)
     open_ = replace(done, changes=todo)
     known = [
         Agent(

@@ -126,7 +126,7 @@ class Host:
 
     def finish_change(self, task: HostTask) -> None:
         if task.step is _CONTAINER and task.stage >= HEALTHY:
-            self.made[task.step] = ""
+            self.made[task.step] = task.policy.by_name[task.step].settings
         change = self.find_todo(task.policy).get(task.step)
         if change is None or task.stage < 2 or (change.restarts is not None and not task.may_restart):
             return
@@ -147,7 +147,7 @@ class Host:
 
     def inspect(self, policy: Policy) -> Inspection:
         """What an installer would report: services have to be run, until they are."""
-        idle = {name: Change(f"runs {name.value}", "it does not run", "none") for name in self.find_idle()}
+        idle = {name: Change(f"runs {name.value}", "it does not run so", "none") for name in self.find_idle(policy)}
         todo = {**self.find_todo(policy), **idle}
         unseen = dict.fromkeys(self.blind, "no answer")
         useless = {name: "it is of no use: mend it" for name in self.useless if name not in {*unseen, *todo}}
@@ -161,10 +161,12 @@ class Host:
             proofs={name.value: "it was seen" for name in proven},
         )
 
-    def find_idle(self) -> list[StepName]:
-        """The services that do not run: calico-node's container outlives its task, an etcd proxy does not."""
-        up = {task.step for task in self.get_live() if task.stage >= HEALTHY} | (self.made.keys() & {_CONTAINER})
-        return [name for name in SERVICES if name not in up]
+    def find_idle(self, policy: Policy) -> list[StepName]:
+        """The services that do not run as wanted: calico-node's container outlives its task, an etcd proxy does not."""
+        up = {task.step: task.policy.by_name[task.step].settings for task in self.get_live() if task.stage >= HEALTHY}
+        if _CONTAINER in self.made:
+            up[_CONTAINER] = self.made[_CONTAINER]
+        return [name for name in SERVICES if up.get(name) != policy.by_name[name].settings]
 
     def update(self, task: HostTask, state: TaskState, *, is_healthy: bool | None = None, reason: str = "") -> None:
         """Enter a state; the agent tells it as soon as the one before is acknowledged."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from calico_dcos.core.command import Command, CommandName
-from calico_dcos.core.events import Commanded, Inspected
-from calico_dcos.core.model import Status, StepName
+from calico_dcos.core.events import Commanded, Inspected, OffersReceived
+from calico_dcos.core.model import Change, Status, StepName
+from calico_dcos.core.phase import End, choose_move
 from calico_dcos.core.plan import Badge, PhaseView, StepView, build_plan
 from tests.unit.walking import FakeCluster, FakeHost, build_host, build_policy
 
@@ -41,6 +44,20 @@ def test_a_refused_agent_takes_no_slot_and_stops_nobody() -> None:
     assert plan.errors == (f"agent0.test: docker-cluster-store refused: {SWARM}",)
     step = show_step(cluster, hosts[0], DOCKER)
     assert (step.status, step.badge, step.message) == (Status.ERROR, Badge.REFUSED, SWARM)
+
+
+def test_the_reason_stays_in_sight_while_the_host_is_looked_at_again() -> None:
+    host = build_host(0)
+    host.refusals[DOCKER] = SWARM
+    cluster = FakeCluster([host], build_policy())
+    cluster.run_until(lambda: build_plan(cluster.state, cluster.now).status is Status.ERROR)
+
+    cluster.feed(
+        Commanded(Command(CommandName.RETRY, "agent0.test"), "T1"), OffersReceived((cluster.build_offer(host),))
+    )
+
+    assert show_step(cluster, host, INSPECT).task_id
+    assert show(cluster, host).message == f"docker-cluster-store refused: {SWARM}"
 
 
 def test_a_step_that_is_refused_after_the_first_change_is_never_called_done() -> None:
@@ -182,3 +199,23 @@ def test_a_host_is_told_which_nodes_it_has_to_reach() -> None:
     told = [sorted(node.name for node in launch.complete_nodes) for launch in launches]  # type: ignore[union-attr]
     assert [len(names) for names in told] == [0, 1, 2]
     assert {launch.reach for launch in launches} == {"master"}  # type: ignore[union-attr]
+
+
+def test_a_service_that_runs_with_old_settings_is_ended_and_not_only_looked_at_again() -> None:
+    host = build_host(0)
+    cluster = FakeCluster([host], build_policy())
+    cluster.run_until(cluster.is_complete)
+    agent = cluster.state.agents["agent0.test"]
+    old = cluster.state.policy
+    steps = tuple(replace(spec, settings="new") if spec.name is NODE else spec for spec in old.steps)
+    policy = replace(old, steps=steps)
+    assert agent.inspection is not None
+    proofs = {name: seen for name, seen in agent.inspection.proofs.items() if name != NODE.value}
+    differs = (Change("runs calico-node", "its settings differ", "none"),)
+    seen = replace(agent.inspection, settings=policy.settings, at=cluster.now, proofs=proofs)
+    looked = replace(agent, inspection=replace(seen, changes={NODE.value: differs}))
+
+    move = choose_move(looked, policy, cluster.now)
+
+    assert isinstance(move, End)
+    assert move.task_id == next(task_id for task_id, name in host.running.items() if name is NODE)

@@ -31,7 +31,7 @@ def look(hosts: list[FakeHost], disabled: tuple[StepName, ...] = ()) -> Snapshot
 def build_finished_host(number: int) -> FakeHost:
     """A host on which an earlier run left nothing to do."""
     host = FakeHost(f"agent{number}.test", f"S{number}")
-    host.running = {f"{name.value} of an earlier run": name for name in SERVICES}
+    host.kept = set(SERVICES)
     return host
 
 

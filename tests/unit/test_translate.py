@@ -152,7 +152,16 @@ def test_an_update_of_an_executor_is_read() -> None:
         state=TaskState.STARTING,
         uuid="d2RK/zTBQZqOcKtdaC5LCA==",
         container_id="687dfef9-de60-40e6-b5bb-219def75e2a8",
+        address="127.0.0.1",
     )
+
+
+def test_the_address_of_a_container_on_a_network_is_read() -> None:
+    update = read_events("subscribe-offers-launch-finish-fail-kill", "UPDATE")[0]["update"]
+    network = {"ip_addresses": [{"protocol": "IPv6", "ip_address": "fd80::1"}, {"ip_address": "192.168.1.4"}]}
+    status = {**update["status"], "container_status": {"network_infos": [{"name": "calico", **network}]}}
+
+    assert parse_update({"status": status}).address == "192.168.1.4"
 
 
 def test_health_is_read_where_there_is_a_verdict() -> None:

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from calico_dcos.core.events import Downloaded, Failed, Inspected, Progressed, Report
+from calico_dcos.core.connectivity import Outcome, Result
+from calico_dcos.core.events import Downloaded, Failed, Inspected, Probed, Progressed, Report, Served
 from calico_dcos.core.model import Change, Inspection
 from calico_dcos.web.reports import (
     MAX_DETAIL_LENGTH,
@@ -203,3 +204,42 @@ def test_whatever_bytes_come_they_are_refused_in_one_line(body: bytes) -> None:
     with pytest.raises(MalformedReportError) as caught:
         parse_report(TASK, body)
     assert str(caught.value).isprintable()
+
+
+RESULT = {"test": "mesos", "action": "tcp", "outcome": "passed", "message": "answers", "rtt_ms": 0.5, "mtu": None}
+
+
+def test_results_of_a_probe_are_read() -> None:
+    body = json.dumps({"kind": "probed", "results": [RESULT, {**RESULT, "rtt_ms": None, "mtu": 1480}], "is_last": True})
+    told = parse_report("t", body.encode())
+    assert told == Probed(
+        "t",
+        (
+            Result("mesos", "tcp", Outcome.PASSED, "answers", rtt_ms=0.5),
+            Result("mesos", "tcp", Outcome.PASSED, "answers", mtu=1480),
+        ),
+        is_last=True,
+    )
+    assert parse_report("t", b'{"kind": "served", "address": "192.168.1.4"}') == Served("t", "192.168.1.4")
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        (
+            {"results": [{**RESULT, "outcome": "fine"}]},
+            "results[0].outcome: 'fine' is none of passed, failed, not tested",
+        ),
+        ({"results": [{**RESULT, "test": "rkt"}]}, "results[0].test: 'rkt' is none of mesos, docker"),
+        ({"results": [{**RESULT, "action": "<b>"}]}, "results[0].action: '<b>' is no name of an action"),
+        ({"results": [{**RESULT, "rtt_ms": -1}]}, "results[0].rtt_ms: -1 is no number of milliseconds"),
+        ({"results": [RESULT] * 41}, "results: 41 are more than 40"),
+        ({"is_last": 1}, "is_last: 1 is neither true nor false"),
+        ({"kind": "served", "address": "a b"}, "address: 'a b' is no address"),
+    ],
+)
+def test_what_is_wrong_with_the_report_of_a_probe_is_named(change: dict[str, object], fault: str) -> None:
+    body = json.dumps({"kind": "probed", "results": [RESULT], "is_last": False, **change}).encode()
+    with pytest.raises(MalformedReportError) as caught:
+        parse_report("t", body)
+    assert str(caught.value) == fault

@@ -6,13 +6,16 @@ import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from calico_dcos.core.actions import Action, Deactivate, Decline, Kill, Launch, Reactivate, Reconcile
+from calico_dcos.core.actions import Action, Deactivate, Decline, Kill, Launch, LaunchTrial, Reactivate, Reconcile
+from calico_dcos.core.connectivity import DOCKER, MESOS, Outcome, Result, TrialKind
 from calico_dcos.core.decide import decide
 from calico_dcos.core.events import (
     Event,
     Inspected,
     OffersReceived,
+    Probed,
     Reactivated,
+    Served,
     Subscribed,
     TaskUpdated,
     Ticked,
@@ -33,6 +36,7 @@ from calico_dcos.core.model import (
 from calico_dcos.core.state import State, restore
 from calico_dcos.core.steps import SERVICES, Policy, StepSpec
 
+HOST_IP = "10.0.0.1"
 STEPS = tuple(name for name in StepName if name is not StepName.INSPECT)
 ONE_SHOTS = (StepName.DOCKER_CLUSTER_STORE, StepName.CNI, StepName.AGENT_RESTART)
 
@@ -56,6 +60,11 @@ class FakeHost:
         refusals: why the installer would refuse a step.
         unknowns: why the installer could not look at a step.
         faults: why a step is of no use although nothing is left to do.
+        kept: services that somebody else keeps running.
+        trial_faults: why a task of the connectivity test fails there, by its kind.
+        failures: actions of the connectivity test that fail from there, with what they say.
+        trials: kinds of the connectivity test's tasks that run there, by task id.
+        is_mute: whether the reports of its probes get lost.
     """
 
     hostname: str
@@ -67,13 +76,18 @@ class FakeHost:
     refusals: dict[StepName, str] = field(default_factory=dict)
     unknowns: dict[StepName, str] = field(default_factory=dict)
     faults: dict[StepName, str] = field(default_factory=dict)
+    kept: set[StepName] = field(default_factory=set)
     is_offering: bool = True
     is_deactivated: bool = False
     maintenance: Maintenance | None = None
+    trial_faults: dict[TrialKind, str] = field(default_factory=dict)
+    failures: dict[str, str] = field(default_factory=dict)
+    trials: dict[str, TrialKind] = field(default_factory=dict)
+    is_mute: bool = False
 
     def inspect(self) -> Inspection:
         """What an installer would report of the host."""
-        idle = [name for name in SERVICES if name not in self.running.values()]
+        idle = [name for name in SERVICES if name not in {*self.running.values(), *self.kept}]
         todo = {**self.todo, **{name: Change(f"runs {name.value}", "it does not run", "none") for name in idle}}
         said = (self.refusals, self.unknowns, self.faults)
         todo = {name: change for name, change in todo.items() if not any(name in other for other in said)}
@@ -131,7 +145,7 @@ class FakeCluster:
         self.most_restarts = max(self.most_restarts, len(self.state.restarts))
         return actions
 
-    def _new_task_id(self, step: StepName) -> str:
+    def _new_task_id(self, step: StepName | TrialKind) -> str:
         return f"{step.value}.{next(self._numbers)}"
 
     def step(self, seconds: float = 1.0) -> None:
@@ -167,7 +181,7 @@ class FakeCluster:
             offer_id,
             host.agent_id,
             host.hostname,
-            "10.0.0.1",
+            HOST_IP,
             5051,
             is_public=False,
             resources=resources,
@@ -181,6 +195,9 @@ class FakeCluster:
                 case Launch():
                     self.answered.append(action.offer_id)
                     self._run(action)
+                case LaunchTrial():
+                    self.answered.append(action.offer_id)
+                    self._try(action)
                 case Decline():
                     self.answered.extend(action.offer_ids)
                 case Reconcile():
@@ -188,6 +205,7 @@ class FakeCluster:
                 case Kill():
                     host = self.hosts[action.task.agent_id]
                     host.running.pop(action.task.task_id, None)
+                    host.trials.pop(action.task.task_id, None)
                     self.update(action.task.task_id, host, TaskState.KILLED)
                 case Deactivate():
                     self.hosts[action.agent_id].is_deactivated = True
@@ -199,11 +217,11 @@ class FakeCluster:
 
     def _reconcile(self, action: Reconcile) -> None:
         for host in self.hosts.values() if not action.tasks else ():
-            for task_id in list(host.running):
+            for task_id in [*host.running, *host.trials]:
                 self.update(task_id, host, TaskState.RUNNING, is_reconciliation=True)
         for ref in action.tasks:
             host = self.hosts[ref.agent_id]
-            state = TaskState.RUNNING if ref.task_id in host.running else TaskState.GONE
+            state = TaskState.RUNNING if ref.task_id in {*host.running, *host.trials} else TaskState.GONE
             self.update(ref.task_id, host, state, is_reconciliation=True)
 
     def _run(self, launch: Launch) -> None:
@@ -222,6 +240,37 @@ class FakeCluster:
             self._perform(self.feed(Inspected(launch.task_id, host.inspect())))
         self.update(launch.task_id, host, outcome, message="" if outcome is TaskState.FINISHED else "made to fail")
 
+    def _try(self, launch: LaunchTrial) -> None:
+        """Run a task of the connectivity test as Mesos and the installer would."""
+        host = self.hosts[launch.agent_id]
+        fault = host.trial_faults.get(launch.kind)
+        if fault is not None:
+            self.update(launch.task_id, host, TaskState.FAILED, message=fault)
+            return
+        host.trials[launch.task_id] = launch.kind
+        number = host.agent_id.removeprefix("S")
+        is_workload = launch.kind is TrialKind.WORKLOAD
+        self.update(launch.task_id, host, TaskState.RUNNING, address=f"192.168.0.{number}" if is_workload else HOST_IP)
+        if launch.kind is TrialKind.CONTAINER:
+            self._perform(self.feed(Served(launch.task_id, f"192.168.1.{number}")))
+        if launch.kind is TrialKind.PROBE:
+            self._probe(launch, host)
+
+    def _probe(self, launch: LaunchTrial, host: FakeHost) -> None:
+        results = tuple(
+            Result(test, action, Outcome.FAILED, host.failures[action])
+            if action in host.failures
+            else Result(test, action, Outcome.PASSED, "as it should be", rtt_ms=0.5)
+            for test in (MESOS, DOCKER)
+            if launch.order[test] is not None
+            for action in ("tcp", "ping")
+        )
+        if not host.is_mute:
+            self._perform(self.feed(Probed(launch.task_id, results[:1], is_last=False)))
+            self._perform(self.feed(Probed(launch.task_id, results, is_last=True)))
+        del host.trials[launch.task_id]
+        self.update(launch.task_id, host, TaskState.FINISHED)
+
     def update(
         self,
         task_id: str,
@@ -231,6 +280,7 @@ class FakeCluster:
         is_healthy: bool | None = None,
         is_reconciliation: bool = False,
         message: str = "",
+        address: str = "",
     ) -> None:
         """Send a status update and perform what follows."""
         event = TaskUpdated(
@@ -241,6 +291,7 @@ class FakeCluster:
             uuid="" if is_reconciliation else "dXVpZA==",
             is_healthy=is_healthy,
             is_reconciliation=is_reconciliation,
+            address=address,
         )
         self._perform(self.feed(event))
 

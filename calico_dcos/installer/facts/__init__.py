@@ -155,7 +155,7 @@ def read_nodes(host: Host, wanted: Wanted) -> Tuple[Node, Union[List[Theirs], Un
 
 
 def _read_docker(host: Host, wanted: Wanted) -> Tuple[Docker, List[Disk]]:
-    docker = read_docker(host)
+    docker = read_docker(host, wanted.cluster_store.url)
     root = docker.engine.root_dir if isinstance(docker.engine, Engine) else Unknown("")
     roots = [] if isinstance(root, Unknown) else [root]
     written = [*WRITTEN_DIRS, wanted.cni.plugins_dir, wanted.cni.config_dir]

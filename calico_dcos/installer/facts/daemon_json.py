@@ -4,16 +4,18 @@ import json
 import os
 import stat
 from collections import OrderedDict
-from typing import Any, List, NamedTuple, Optional, Union
+from typing import Any, Dict, List, NamedTuple, Optional, Union
 
+from ..dockerd_options import name_kind
 from ..host import Host
 from ..unknown import Unknown
 
 DEFAULT_PATH = "/etc/docker/daemon.json"
 STORE_KEY = "cluster-store"
 ADVERTISE_KEY = "cluster-advertise"
+AUTHORIZATION_KEY = "authorization-plugins"
 
-# Only the values of the two keys are told: others may hold secrets (proxies, log drivers).
+# Only the values of these keys are told: others may hold secrets (proxies, log drivers).
 DaemonJson = NamedTuple(
     "DaemonJson",
     [
@@ -21,8 +23,10 @@ DaemonJson = NamedTuple(
         ("is_present", bool),
         ("fault", Optional[str]),
         ("keys", List[str]),
+        ("kinds", Dict[str, str]),
         ("cluster_store", Optional[str]),
         ("cluster_advertise", Optional[str]),
+        ("authorization_plugins", List[str]),
         ("mtime_epoch_s", Optional[float]),
         ("mode", Optional[str]),
         ("owner", Optional[str]),
@@ -35,8 +39,10 @@ ABSENT = DaemonJson(
     is_present=False,
     fault=None,
     keys=[],
+    kinds={},
     cluster_store=None,
     cluster_advertise=None,
+    authorization_plugins=[],
     mtime_epoch_s=None,
     mode=None,
     owner=None,
@@ -92,10 +98,16 @@ def read_daemon_json(host: Host, path: str) -> Union[DaemonJson, Unknown]:
         is_present=True,
         fault=fault,
         keys=list(content),
+        kinds={key: name_kind(value) for key, value in content.items()},
         cluster_store=content.get(STORE_KEY),
         cluster_advertise=content.get(ADVERTISE_KEY),
+        authorization_plugins=_find_texts(content.get(AUTHORIZATION_KEY)),
         mtime_epoch_s=round(status.st_mtime, 3),
         mode="{:04o}".format(stat.S_IMODE(status.st_mode)),
         owner="{}:{}".format(status.st_uid, status.st_gid),
         symlink=os.readlink(here) if os.path.islink(here) else None,
     )
+
+
+def _find_texts(value: Any) -> List[str]:
+    return [one for one in value if isinstance(one, str)] if isinstance(value, list) else []

@@ -1,20 +1,21 @@
 """Facts: Docker, as its API and systemd tell; the command line of the daemon is read where it can be."""
 
 import os
-import re
-from typing import Any, Dict, List, NamedTuple, Optional, Union
+from typing import Any, List, NamedTuple, Optional, Union
 
 from .. import systemd
 from ..docker_api import DockerAwayError, NoSuchObjectError, read_json
+from ..dockerd_options import find_given
 from ..host import Host, ToolError
-from ..pid_namespace import sees_host_processes
 from ..unknown import Unknown
-from .daemon_json import DEFAULT_PATH, DaemonJson, read_daemon_json
-from .system import read_text
+from .authorization import AuthorizationPlugin, read_authorization_plugins
+from .daemon_json import AUTHORIZATION_KEY, DaemonJson, read_daemon_json
+from .docker_server import Server, read_server
+from .dockerd_flags import find_config_path, read_flags
+from .store_use import StoreUse, read_store_use
 
 UNIT = "docker.service"
 PROGRAMS = ("/usr/bin/dockerd", "/usr/sbin/dockerd", "/usr/local/bin/dockerd", "/usr/bin/docker")
-DAEMON_NAMES = ("dockerd", "docker", "dockerd-current", "docker-current")
 
 Running = NamedTuple("Running", [("name", str), ("image", str)])
 Engine = NamedTuple(
@@ -30,7 +31,8 @@ Engine = NamedTuple(
         ("running", List[Running]),
     ],
 )
-# is_installed: a daemon that does not run is another matter than none.
+# is_installed: a daemon that does not run is another matter than none. store_use: null where another store, or none, is
+# in effect.
 Docker = NamedTuple(
     "Docker",
     [
@@ -39,22 +41,36 @@ Docker = NamedTuple(
         ("unit", Union[systemd.Unit, Unknown]),
         ("flags", Union[List[str], Unknown]),
         ("daemon_json", Union[DaemonJson, Unknown]),
+        ("server", Server),
+        ("authorization_plugins", List[AuthorizationPlugin]),
+        ("store_use", Optional[StoreUse]),
     ],
 )
 
 
-def read_docker(host: Host) -> Docker:
-    """Read everything about Docker; what does not answer is unknown, with its reason."""
+def read_docker(host: Host, store: str) -> Docker:
+    """Read everything about Docker; what does not answer is unknown, with its reason. Store: the one that is wanted."""
     unit = read_unit(host, UNIT)
+    engine = read_engine(host)
     flags = read_flags(host, unit)
-    path = find_config_path(flags)
+    file = read_daemon_json(host, find_config_path(flags))
+    is_in_effect = isinstance(engine, Engine) and engine.cluster_store == store
     return Docker(
         is_installed=is_installed(host, unit),
-        engine=read_engine(host),
+        engine=engine,
         unit=unit,
         flags=flags,
-        daemon_json=read_daemon_json(host, path),
+        daemon_json=file,
+        server=read_server(host, flags, file),
+        authorization_plugins=read_authorization_plugins(host, _find_authorization(flags, file)),
+        store_use=read_store_use(host, store, unit) if is_in_effect else None,
     )
+
+
+def _find_authorization(flags: Union[List[str], Unknown], file: Union[DaemonJson, Unknown]) -> List[str]:
+    given = [] if isinstance(flags, Unknown) else find_given(flags).get(AUTHORIZATION_KEY, [])
+    in_file = [] if isinstance(file, Unknown) else file.authorization_plugins
+    return sorted({*given, *in_file})
 
 
 def is_installed(host: Host, unit: Union[systemd.Unit, Unknown]) -> bool:
@@ -106,85 +122,3 @@ def name_container(entry: Any) -> str:
     """Name a container of the list; links give it further names, below those of the containers that use it."""
     names = [name.lstrip("/") for name in entry["Names"]]  # type: List[str]
     return next((name for name in names if "/" not in name), names[0])
-
-
-def read_flags(host: Host, unit: Union[systemd.Unit, Unknown]) -> Union[List[str], Unknown]:
-    """Read the daemon's words: those of the unit, and those of the process where the host's processes are seen.
-
-    Both count: the unit may have been edited since the daemon started.
-    """
-    if isinstance(unit, Unknown):
-        return unit
-    files = [read_text(host.path(path)) for path in unit.environment_files]
-    environment = parse_environment([text for text in files if isinstance(text, str)], unit.environment)
-    words = expand_words(unit.argv, environment)
-    process = read_process_words(unit.main_pid) if sees_host_processes(host) else []
-    if not (is_daemon(words) or is_daemon(process)):
-        return Unknown("{} starts {!r}, which is not dockerd".format(unit.name, " ".join(unit.argv[:1])))
-    return words + [word for word in process if word not in words]
-
-
-def parse_environment(files: List[str], assignments: List[str]) -> Dict[str, str]:
-    """Read ``NAME=value`` lines as systemd does: files win over the unit's own assignments."""
-    values = {}  # type: Dict[str, str]
-    for line in assignments + [line.strip() for text in files for line in text.splitlines()]:
-        name, equals, value = line.partition("=")
-        if equals and not line.startswith(("#", ";")):
-            values[name] = value.strip().strip("\"'")
-    return values
-
-
-def expand_words(words: List[str], environment: Dict[str, str]) -> List[str]:
-    """Expand ``$NAME`` (split into words) and ``${NAME}`` (inside of a word) as systemd does; unset ones are empty."""
-    expanded = []  # type: List[str]
-    for word in words:
-        if re.match(r"\$\w+$", word):
-            expanded.extend(environment.get(word[1:], "").split())
-        else:
-            expanded.append(re.sub(r"\$\{(\w+)\}", lambda match: environment.get(match.group(1), ""), word))
-    return expanded
-
-
-def read_process_words(pid: int) -> List[str]:
-    """Read the command line of the main process; empty where that is not Docker."""
-    comm = read_text("/proc/{}/comm".format(pid)) if pid else ""
-    if comm not in DAEMON_NAMES:
-        return []
-    cmdline = read_text("/proc/{}/cmdline".format(pid))
-    return [] if isinstance(cmdline, Unknown) else cmdline.strip("\0").split("\0")
-
-
-def find_wrapper(host: Host, unit: systemd.Unit, proc: str = "/proc") -> Optional[str]:
-    """Find what the unit's main process is if it is not Docker but a shell around it, which a SIGHUP would end.
-
-    Where the host's processes are not seen, by what the unit starts.
-    """
-    if not sees_host_processes(host):
-        program = unit.argv[0].rpartition("/")[2] if unit.argv else "a program that systemd does not tell"
-        return None if program in DAEMON_NAMES else program
-    comm, cgroup = [read_text("{}/{}/{}".format(proc, unit.main_pid, name)) for name in ("comm", "cgroup")]
-    if isinstance(comm, Unknown) or isinstance(cgroup, Unknown) or UNIT not in cgroup:
-        return None
-    return None if comm.startswith("docker") else comm
-
-
-def is_daemon(words: List[str]) -> bool:
-    """Whether these words start Docker's daemon: ``dockerd``, or ``docker daemon`` as it was before 1.12."""
-    return any(word.rpartition("/")[2] in DAEMON_NAMES for word in words)
-
-
-def find_config_path(flags: Union[List[str], Unknown]) -> str:
-    """Find where the daemon reads its file; ``--config-file`` moves it."""
-    if isinstance(flags, Unknown):
-        return DEFAULT_PATH
-    for index, word in enumerate(flags):
-        if word.startswith("--config-file="):
-            return word.partition("=")[2]
-        if word == "--config-file" and index + 1 < len(flags):
-            return flags[index + 1]
-    return DEFAULT_PATH
-
-
-def find_cluster_flags(flags: List[str]) -> List[str]:
-    """Find the ``cluster-*`` options among the daemon's words."""
-    return sorted({word.partition("=")[0][2:] for word in flags if word.startswith("--cluster-")})

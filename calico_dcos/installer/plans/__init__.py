@@ -15,6 +15,7 @@ from .changes import STEPS, Action, Decision, could_not_look, refuse, warn
 from .cni import plan_cni
 from .conditions import guard, refuse_architecture, refuse_disk, refuse_noexec, refuse_rolled_back, refuse_without_v2
 from .docker_store import plan_docker_store, warn_of_pending_edits
+from .gate import check_docker, warn_of_faults
 from .mesos_agent import await_busy_agent, plan_agent_restart
 from .node_proof import prove_calico_node
 from .proofs import ProxyLook, prove_cni, prove_docker_store, prove_etcd_proxy, refuse_other_store
@@ -97,8 +98,9 @@ def _plan_proxy(facts: Facts, wanted: Wanted) -> Decision:
 
 def _guard_store(decision: Decision, facts: Facts, wanted: Wanted) -> Decision:
     return guard(
-        warn(decision, warn_of_pending_edits(decision, facts)),
+        warn(decision, warn_of_pending_edits(decision, facts) + warn_of_faults(decision, facts.docker)),
         [
+            check_docker(decision, facts.docker),
             refuse_rolled_back(facts.rollbacks, DOCKER, wanted),
             refuse_disk(facts.disks, "/etc/docker", FILE_MB),
             refuse_disk(facts.disks, STATE_DIR, FILE_MB),

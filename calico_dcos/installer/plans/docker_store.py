@@ -6,11 +6,14 @@ second SIGHUP with another value makes Docker lie in ``/info``, and can hang or 
 the key.
 """
 
-from typing import List, Union
+from typing import List, Optional, Union
 
+from ..dockerd_options import find_given, name_flag
 from ..facts import Facts
-from ..facts.daemon_json import DaemonJson
-from ..facts.docker import Docker, Engine, find_cluster_flags
+from ..facts.daemon_json import AUTHORIZATION_KEY, STORE_KEY, DaemonJson
+from ..facts.docker import Docker, Engine
+from ..facts.dockerd_flags import find_cluster_flags
+from ..facts.store_use import StoreUse
 from ..systemd import Unit
 from ..unknown import Unknown
 from ..versions import parse_version
@@ -23,7 +26,6 @@ FIRST_WITHOUT_STORE = (23, 0)
 # So Mesos' Docker containerizer names its containers.
 MESOS_PREFIX = "mesos-"
 NAMES_MAX = 5
-AUTHORIZATION = "--authorization-plugin"
 NO_IMPACT = "nothing restarts"
 
 
@@ -43,7 +45,9 @@ def plan_docker_store(docker: Docker, wanted: ClusterStore) -> Decision:
     if file.fault is not None:
         return refuse("{} is not valid ({})".format(file.path, file.fault), "repair it, then retry")
     if engine.cluster_store == wanted.url:
-        return _plan_in_effect(file, flags, docker.unit, wanted)
+        given = [] if isinstance(flags, Unknown) else find_cluster_flags(flags)
+        unused = _check_use(docker.store_use, engine, file, given, wanted)
+        return unused or _tell_use(_plan_in_effect(file, flags, docker.unit, wanted), docker.store_use)
     if isinstance(docker.unit, Unknown):
         return could_not_look("docker.service: {}".format(docker.unit.reason))
     if docker.unit.load_state != "loaded":
@@ -68,6 +72,55 @@ def _refuse_version(text: str) -> Union[Decision, None]:
     return None
 
 
+def _check_use(
+    use: Optional[StoreUse], engine: Engine, file: DaemonJson, given: List[str], wanted: ClusterStore
+) -> Optional[Decision]:
+    """Check that Docker keeps its networks in the store that it shows; None where something proves it."""
+    if use is None:
+        return could_not_look("whether Docker uses the store that it shows")
+    if not isinstance(use.elsewhere, Unknown) and use.elsewhere:
+        return _refuse_lie("its network {} is not in it".format(use.elsewhere[0]), engine, file, wanted)
+    if not isinstance(use.in_store, Unknown) and use.in_store:
+        return None
+    if isinstance(use.not_taken, str):
+        return _refuse_lie("it logged {!r}".format(use.not_taken), engine, file, wanted)
+    if use.is_noted or STORE_KEY in given:
+        return None
+    if not isinstance(use.not_shown, Unknown) and use.not_shown:
+        return could_not_look(
+            "whether Docker uses the store that it shows: it shows none of the {} networks in it".format(use.not_shown)
+        )
+    if isinstance(use.not_taken, Unknown):
+        return could_not_look(
+            "whether Docker uses the store that it shows ({}): a network of all hosts would tell, or a restart of "
+            "Docker".format(use.not_taken.reason)
+        )
+    return None
+
+
+def _tell_use(decision: Decision, use: Optional[StoreUse]) -> Decision:
+    """Tell in a proof what shows that the store is used."""
+    if decision.proof is None or use is None:
+        return decision
+    if not isinstance(use.in_store, Unknown) and use.in_store:
+        seen = "its network {} is kept there".format(use.in_store[0])
+    elif use.is_noted:
+        seen = "it had none before it took that from this program"
+    elif use.not_taken is None:
+        seen = "its log tells of no other since its start"
+    else:
+        return decision
+    return decision._replace(proof="{}; {}".format(decision.proof, seen))
+
+
+def _refuse_lie(sign: str, engine: Engine, file: DaemonJson, wanted: ClusterStore) -> Decision:
+    """Docker was given another store by a reload: it shows that one, and uses the first until its next start."""
+    reason = "Docker shows the store {} and does not use it ({})".format(wanted.url, sign)
+    if wanted.may_replace:
+        return _restart(engine, file, wanted, "{}; only a restart changes it".format(reason))
+    return refuse(reason, "restart Docker when its containers may stop; the option replace-existing does so")
+
+
 def _plan_in_effect(
     file: DaemonJson, flags: Union[List[str], Unknown], unit: Union[Unit, Unknown], wanted: ClusterStore
 ) -> Decision:
@@ -76,7 +129,9 @@ def _plan_in_effect(
     twice = [name for name in given if name in file.keys]
     if twice:
         return refuse(
-            "--{} is given to dockerd, and {} has it too: Docker will not start again".format(twice[0], file.path),
+            "--{} is given to dockerd, and {} has it too: Docker will not start again".format(
+                name_flag(twice[0]), file.path
+            ),
             "take the flag out of docker.service, or the key out of the file",
         )
     if file.cluster_store == wanted.url:
@@ -119,11 +174,11 @@ def _plan_not_in_effect(
     """Another store is in effect, or none."""
     if engine.swarm != "inactive":
         return refuse("Docker's swarm mode is {}".format(engine.swarm), "leave the swarm, or disable this step")
-    # Flags that cannot be read are no obstacle here: a store given by one would be in effect.
+    # Flags that cannot be read are the gate's: a store given by one would be in effect.
     given = [] if isinstance(flags, Unknown) else find_cluster_flags(flags)
     if given:
         return refuse(
-            "dockerd is started with --{}".format(", --".join(given)),
+            "dockerd is started with --{}".format(", --".join(name_flag(key) for key in given)),
             "take the flag out of docker.service: Docker does not start with a flag and the same key in the file",
         )
     other = engine.cluster_store or file.cluster_store
@@ -136,9 +191,9 @@ def _plan_not_in_effect(
         return _restart(engine, file, wanted, "the store {} is in effect; only a restart changes it".format(other))
     if (parse_version(engine.version) or FIRST_WITH_RELOAD) < FIRST_WITH_RELOAD:
         return _restart(engine, file, wanted, "Docker {} does not take a store on reload".format(engine.version))
-    if any(word.partition("=")[0] == AUTHORIZATION for word in ([] if isinstance(flags, Unknown) else flags)):
+    if not isinstance(flags, Unknown) and AUTHORIZATION_KEY in find_given(flags):
         # Docker takes on a reload those of the file alone: whatever they forbid would be allowed until its next start.
-        return _restart(engine, file, wanted, "a reload would switch off what {} sets".format(AUTHORIZATION))
+        return _restart(engine, file, wanted, "a reload would switch off what --authorization-plugin sets")
     return change(
         Action.RELOAD_DOCKER,
         "set cluster-store {} in {} and reload Docker with one SIGHUP".format(wanted.url, file.path),

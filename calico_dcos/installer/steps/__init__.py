@@ -2,6 +2,7 @@
 
 from typing import Optional, Tuple
 
+from ..docker_up import end_change
 from ..facts.identity import complete_wanted
 from ..files import FileError
 from ..host import Host, ToolError
@@ -9,10 +10,12 @@ from ..inspection import Inspection, read_inspection
 from ..lock import CHANGES, LockedError, hold_lock
 from ..outside import compute_work_limit_s
 from ..plans.changes import Action, Decision, describe_unproven
+from ..plans.gate import find_lacking_leave
 from ..report import Reporter
 from ..rollbacks import forget_rollback
 from ..undo import has_unfinished, settle_step, undo_step
 from ..wanted import Wanted, is_enabled
+from ..way_back import bring_back_left, is_docker_left_down, tell_what_is_left_up
 from .agent_restart import find_danger, restart_agent
 from .cni import install_plugin, write_network
 from .docker_store import reload_docker, restart_docker, write_store
@@ -48,8 +51,7 @@ def apply_step(step: str, host: Host, wanted: Wanted, reporter: Reporter) -> int
     inspection = read_inspection(host, wanted)
     status = _tell_settled(inspection.plan[step], reporter)
     try:
-        if status is None or (status == EXIT_DONE and has_unfinished(host, step)):
-            _check_leave(inspection.plan[step], wanted)
+        if status is None or (status == EXIT_DONE and has_unfinished(host, step)) or _is_left_down(step, host):
             danger = find_danger(host, inspection) if step == "agent-restart" else None
             if danger is not None:
                 reporter.failure(danger)
@@ -80,12 +82,19 @@ def _tell_settled(decision: Decision, reporter: Reporter) -> Optional[int]:
 
 def _do_changes(step: str, host: Host, wanted: Wanted, reporter: Reporter) -> Tuple[Inspection, int]:
     """Do the changes under the lock, by facts read under the lock; undo what is not verified."""
+    if _is_left_down(step, host):
+        reporter.failure("; ".join(bring_back_left(host, wanted)))
+        return read_inspection(host, wanted), EXIT_FAILED
     before = read_inspection(host, wanted)
     status = _tell_settled(before.plan[step], reporter)
     if status is not None:
         if status == EXIT_DONE:
             _settle(step, host, reporter)
         return before, status
+    lacking = find_lacking_leave(before.plan[step].changes, may_restart=wanted.may_restart)
+    if lacking is not None:
+        reporter.failure(lacking)
+        return before, EXIT_FAILED
     try:
         own = complete_wanted(wanted, before.facts.node)
         for change in before.plan[step].changes:
@@ -102,11 +111,8 @@ def _do_changes(step: str, host: Host, wanted: Wanted, reporter: Reporter) -> Tu
     return after, EXIT_DONE
 
 
-def _check_leave(decision: Decision, wanted: Wanted) -> None:
-    """Refuse to restart anything that was not to be restarted when this task was launched."""
-    for change in decision.changes:
-        if change.restarts is not None and not wanted.may_restart:
-            raise StepError("needs leave to restart {}: {}".format(change.restarts, change.reason))
+def _is_left_down(step: str, host: Host) -> bool:
+    return step == "docker-cluster-store" and is_docker_left_down(host)
 
 
 def _verify(decision: Decision) -> None:
@@ -117,6 +123,9 @@ def _verify(decision: Decision) -> None:
 def _settle(step: str, host: Host, reporter: Reporter) -> None:
     """Note that the changes are verified; where that is not possible, the next run does."""
     try:
+        # The note that Docker was up goes first: as long as the step is open, a next run comes here again.
+        if step == "docker-cluster-store":
+            end_change(host)
         settle_step(host, step)
         forget_rollback(host, step)
     except FileError as error:
@@ -130,5 +139,7 @@ def _undo(step: str, host: Host, wanted: Wanted, reporter: Reporter, failure: St
         told += undo_step(host, step)
     except (FileError, OSError) as error:
         told.append("putting things back failed: {}".format(error))
+    if step == "docker-cluster-store":
+        told += tell_what_is_left_up(host, wanted)
     reporter.failure("; ".join(told), failure.detail)
     return read_inspection(host, wanted), EXIT_FAILED

@@ -6,21 +6,30 @@ does harm: with it, a later edit of the store is half taken by a reload, and a s
 A ``cluster-advertise`` with a value is an operator's, and stays.
 """
 
-import re
 import time
-from typing import Callable, Dict, NamedTuple, Tuple
+from typing import Callable, NamedTuple
 
 from .. import systemd
 from ..backups import Backup
+from ..cluster_store import Etcd, parse_store, save_note
 from ..daemon_edits import merge_store, settle_store
-from ..docker_api import DockerAwayError, NoSuchObjectError, read_container, read_json
+from ..docker_api import DockerAwayError, NoSuchObjectError, read_json
+from ..docker_up import (
+    Containers,
+    ContainersError,
+    begin_change,
+    compute_patience_s,
+    read_containers,
+    restart_docker_unit,
+    tell_containers,
+)
 from ..facts.daemon_json import ADVERTISE_KEY, STORE_KEY, DaemonJson, parse_daemon_json
-from ..facts.docker import UNIT, find_wrapper, name_container
-from ..files import FileError, read_file
+from ..facts.docker import UNIT
+from ..files import read_file
 from ..host import ToolError
 from ..plans.changes import Change
-from ..rollbacks import DOCKER, save_rollback
-from ..undo import STORE_BACKUP, undo_change
+from ..undo import STORE_BACKUP
+from ..way_back import bring_back
 from ..web import CREATED, OK, PRECONDITION_FAILED, Answer, UnreachableError, call, open_connection
 from .work import StepError, Work
 
@@ -49,19 +58,18 @@ def reload_docker(work: Work, change: Change) -> None:
     del change
     _prepare_etcd(work)
     unit, containers = _read_unit(work), _read_containers(work)
-    wrapper = find_wrapper(work.host, unit)
-    if wrapper is not None:
-        raise StepError(
-            "{} runs Docker inside of {}, which a reload would end, so Docker is left alone".format(UNIT, wrapper)
-        )
+    daemon = Daemon(unit.main_pid, unit.started)
+    # Before: it has none yet, so what it takes next is what it will use.
+    save_note(work.host, work.wanted.cluster_store.url, unit)
     mark = systemd.mark_journal(work.host, UNIT)
+    begin_change(work.host, containers)
     _write(work, merge_store)
     try:
         systemd.reload_unit(work.host, UNIT)
-        _wait_for_store(work)
-        _check_reload(work, Daemon(unit.main_pid, unit.started), mark)
+        _wait_for_store(work, work.wanted.cluster_store.timeout_s)
+        _check_reload(work, daemon, mark)
     except (ToolError, StepError) as error:
-        raise _roll_back(work, str(error), mark, containers) from error
+        raise _fail(work, str(error), mark, containers) from error
     _tell_containers(work, containers)
     _write(work, settle_store)
 
@@ -71,14 +79,25 @@ def restart_docker(work: Work, change: Change) -> None:
     del change
     _prepare_etcd(work)
     containers = _read_containers(work)
+    patience_s = compute_patience_s(work.wanted.cluster_store.timeout_s, len(containers))
     mark = systemd.mark_journal(work.host, UNIT)
+    begin_change(work.host, containers)
     _write(work, settle_store)
     try:
-        systemd.restart_unit(work.host, UNIT, work.wanted.cluster_store.timeout_s)
-        _wait_for_store(work)
+        restart_docker_unit(work.host, patience_s)
+        _wait_for_store(work, patience_s)
     except (ToolError, StepError) as error:
-        raise _roll_back(work, str(error), mark, containers) from error
-    _tell_ended(work, containers)
+        raise _fail(work, str(error), mark, containers) from error
+    save_note(work.host, work.wanted.cluster_store.url, _read_unit(work))
+    told = tell_containers(work.host, containers, patience_s)
+    work.reporter.progress("Docker shows cluster store {}; {}".format(work.wanted.cluster_store.url, told))
+
+
+def _fail(work: Work, reason: str, mark: systemd.JournalMark, containers: Containers) -> StepError:
+    """Go back to what was there before, and build the error that tells so and what is up."""
+    journal = systemd.read_journal(work.host, UNIT, mark)
+    told = bring_back(work.host, work.wanted, reason, containers)
+    return StepError("; ".join([reason, *told]), journal)
 
 
 def _write(work: Work, edit: Callable[[str, str], str]) -> None:
@@ -110,14 +129,13 @@ def _prepare_etcd(work: Work) -> None:
     Docker would create it, but one that reloads while etcd is away creates a key of that name instead, which keeps
     other daemons from registering.
     """
-    url = work.wanted.cluster_store.url
-    match = re.match(r"etcd://([^/]+)(/.*)?$", url)
-    if match is None:
+    etcd = parse_store(work.wanted.cluster_store.url)
+    if etcd is None:
         return
     faults = []
-    for address in match.group(1).split(","):
+    for address in etcd.addresses:
         try:
-            answer = _put_directory(work, address, (match.group(2) or "").rstrip("/"))
+            answer = _put_directory(work, address, etcd)
         except UnreachableError as error:
             faults.append("{}: {}".format(address, error))
             continue
@@ -128,10 +146,10 @@ def _prepare_etcd(work: Work) -> None:
     raise StepError("the cluster store is not usable, so Docker is left alone: {}".format("; ".join(faults)))
 
 
-def _put_directory(work: Work, address: str, prefix: str) -> Answer:
-    hostname, _, port = address.partition(":")
-    connection = open_connection("{}:{}".format(work.host.dial(hostname), port or "2379"), ETCD_TIMEOUT_S)
-    return call(connection, "PUT", "/v2/keys{}/docker/nodes?dir=true&prevExist=false".format(prefix))
+def _put_directory(work: Work, address: str, etcd: Etcd) -> Answer:
+    hostname, _, port = address.rpartition(":")
+    connection = open_connection("{}:{}".format(work.host.dial(hostname), port), ETCD_TIMEOUT_S)
+    return call(connection, "PUT", "/v2/keys{}/docker/nodes?dir=true&prevExist=false".format(etcd.prefix))
 
 
 def _read_unit(work: Work) -> systemd.Unit:
@@ -141,24 +159,16 @@ def _read_unit(work: Work) -> systemd.Unit:
         raise StepError(str(error)) from error
 
 
-def _read_containers(work: Work) -> Dict[str, Tuple[int, str]]:
-    """Read pid and start of each running container."""
-    running = {}  # type: Dict[str, Tuple[int, str]]
+def _read_containers(work: Work) -> Containers:
     try:
-        for entry in read_json(work.host, "/containers/json"):
-            try:
-                state = read_container(work.host, entry["Id"])["State"]
-            except NoSuchObjectError:
-                continue  # it ended since it was listed
-            running[name_container(entry)] = (state["Pid"], state["StartedAt"])
-    except (DockerAwayError, NoSuchObjectError) as error:
-        raise StepError("the running containers cannot be read: {}".format(error)) from error
-    return running
+        return read_containers(work.host)
+    except ContainersError as error:
+        raise StepError(str(error)) from error
 
 
-def _wait_for_store(work: Work) -> None:
+def _wait_for_store(work: Work, timeout_s: float) -> None:
     """Wait until the API shows the store; never the log, which claims success for a reload that was ignored."""
-    deadline = time.monotonic() + work.wanted.cluster_store.timeout_s
+    deadline = time.monotonic() + timeout_s
     shown = "nothing"
     while time.monotonic() < deadline:
         try:
@@ -168,9 +178,7 @@ def _wait_for_store(work: Work) -> None:
         except (DockerAwayError, NoSuchObjectError) as error:
             shown = str(error)
         time.sleep(POLL_S)
-    raise StepError(
-        "Docker does not show the store after {:g} s ({})".format(work.wanted.cluster_store.timeout_s, shown)
-    )
+    raise StepError("Docker does not show the store after {:g} s ({})".format(timeout_s, shown))
 
 
 def _check_reload(work: Work, before: Daemon, mark: systemd.JournalMark) -> None:
@@ -184,7 +192,7 @@ def _check_reload(work: Work, before: Daemon, mark: systemd.JournalMark) -> None
         raise StepError("Docker rejected the reload: {}".format(rejected[-1].strip()))
 
 
-def _tell_containers(work: Work, before: Dict[str, Tuple[int, str]]) -> None:
+def _tell_containers(work: Work, before: Containers) -> None:
     """Tell what became of the containers; one that ended in these moments was not ended by a reload."""
     after = _read_containers(work)
     changed = sorted(name for name, state in before.items() if after.get(name) != state)
@@ -195,52 +203,3 @@ def _tell_containers(work: Work, before: Dict[str, Tuple[int, str]]) -> None:
             work.wanted.cluster_store.url, len(before) - len(changed)
         )
     )
-
-
-def _tell_ended(work: Work, before: Dict[str, Tuple[int, str]]) -> None:
-    """Tell which containers a restart of Docker ended that are not up again."""
-    told = _find_down(work, before)
-    work.reporter.progress("Docker shows cluster store {}; {}".format(work.wanted.cluster_store.url, told))
-
-
-def _roll_back(work: Work, reason: str, mark: systemd.JournalMark, containers: Dict[str, Tuple[int, str]]) -> StepError:
-    """Put the old file back, bring Docker up where it is down, and build the error that tells so.
-
-    After a reload the file alone: a second SIGHUP with another value is what hangs Docker.
-    """
-    told = [reason]
-    journal = systemd.read_journal(work.host, UNIT, mark)
-    try:
-        told += undo_change(work.host, STORE_BACKUP) or ["daemon.json is as it was before"]
-        # Not before: a run that is refused for this note undoes nothing.
-        told += save_rollback(work.host, DOCKER, work.wanted, reason)
-        told.append(_bring_up(work))
-        told.append(_find_down(work, containers))
-    except (FileError, ToolError, StepError) as error:
-        told.append("putting things back failed: {}".format(error))
-    return StepError("; ".join(told), journal)
-
-
-def _bring_up(work: Work) -> str:
-    """Start Docker again where it is down; a running one is left alone, it keeps its containers."""
-    unit = systemd.read_unit(work.host, UNIT)
-    if unit.active_state in ("active", "reloading"):
-        return "Docker is up (pid {})".format(unit.main_pid)
-    systemd.restart_unit(work.host, UNIT, work.wanted.cluster_store.timeout_s)
-    return "Docker was started again with it"
-
-
-def _find_down(work: Work, before: Dict[str, Tuple[int, str]]) -> str:
-    """Find out what became of the containers that were running; Docker needs a moment after its start."""
-    deadline = time.monotonic() + work.wanted.cluster_store.timeout_s
-    fault = ""
-    while True:
-        try:
-            down = sorted(set(before) - set(_read_containers(work)))
-            fault = "not up again: {}".format(", ".join(down)) if down else ""
-        except StepError as error:
-            fault = str(error)
-        if not fault or time.monotonic() >= deadline:
-            break
-        time.sleep(POLL_S)
-    return fault or "all {} containers are up".format(len(before))

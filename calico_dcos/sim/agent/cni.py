@@ -1,11 +1,13 @@
-"""CNI networks as the isolator network/cni of an agent finds them."""
+"""CNI networks as the isolator network/cni of an agent finds them, and containers that it attaches to them."""
 
 from __future__ import annotations
 
 import json
 import os
+import subprocess
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from calico_dcos.sim.agent.options import AgentOptions
 from calico_dcos.sim.versions import Feature, MesosVersion
@@ -89,3 +91,94 @@ def _wanted(info: dict[str, object]) -> Iterable[str]:
     container = info.get("container")
     networks = container.get("network_infos", []) if isinstance(container, dict) else []
     return [network["name"] for network in networks if network.get("name")]
+
+
+def list_networks(info: dict[str, Any]) -> list[dict[str, Any]]:
+    """The networks that a TaskInfo wants to be attached to, as it names them."""
+    return [network for network in info.get("container", {}).get("network_infos", []) if network.get("name")]
+
+
+def attach(options: AgentOptions, container: str, network: dict[str, Any]) -> str:
+    """Attach a container to a network; its address there. Raises NetworkError with what the plugin says."""
+    namespace = _name_namespace(options, container)
+    namespace.parent.mkdir(parents=True, exist_ok=True)
+    namespace.touch()
+    done = _run_plugin(options, container, network, "ADD")
+    try:
+        if done.returncode == 0:
+            address: str = json.loads(done.stdout)["ip4"]["ip"].partition("/")[0]
+            return address
+    except (ValueError, KeyError):
+        pass
+    msg = (
+        f"Collect failed: The CNI plugin '{done.args[0]}' failed to attach container {container} to CNI network "
+        f"'{network['name']}': stdout='{done.stdout}', stderr='{done.stderr}'"
+    )
+    raise NetworkError(msg)
+
+
+def detach(options: AgentOptions, container: str, network: dict[str, Any]) -> None:
+    """Detach a container that is gone; what a plugin says against it is only noted."""
+    try:
+        done = _run_plugin(options, container, network, "DEL")
+    except NetworkError as error:
+        print(f"Failed to detach {container}: {error}", flush=True)
+        return
+    if done.returncode != 0:
+        print(f"Failed to detach {container}: {done.stdout}{done.stderr}", flush=True)
+    _name_namespace(options, container).unlink(missing_ok=True)
+
+
+def read_namespace(options: AgentOptions, container: str) -> dict[str, str]:
+    """What programs in a container's namespace have in their environment: the plugin of a stand-in network says."""
+    text = _name_namespace(options, container).read_text(encoding="utf-8")
+    return {name: value for name, value in json.loads(text).items() if name.isupper()} if text else {}
+
+
+def _name_namespace(options: AgentOptions, container: str) -> Path:
+    return Path(f"{options.work_dir}-run") / "isolators/network/cni" / container / "ns"
+
+
+def _run_plugin(
+    options: AgentOptions, container: str, network: dict[str, Any], command: str
+) -> subprocess.CompletedProcess[str]:
+    """Run the plugin of a network as Mesos does, with what the task says of the network among its arguments."""
+    config = _find_config(options, network["name"])
+    plugin = next(
+        (directory / config["type"] for directory in options.cni_plugins_dirs if (directory / config["type"]).exists()),
+        None,
+    )
+    if plugin is None:
+        msg = f"Failed to find CNI plugin '{config['type']}'"
+        raise NetworkError(msg)
+    # Mesos 1.0 tells plugins nothing of the task.
+    tells_network = options.version.has(Feature.CNI_ARGUMENTS)
+    told = {"org.apache.mesos": {"network_info": {key: network[key] for key in network if key != "address"}}}
+    environment = {
+        **options.executor_environment,
+        "CNI_COMMAND": command,
+        "CNI_CONTAINERID": container,
+        "CNI_NETNS": str(_name_namespace(options, container)),
+        "CNI_IFNAME": "eth0",
+        "CNI_PATH": ":".join(str(directory) for directory in options.cni_plugins_dirs),
+    }
+    return subprocess.run(
+        [str(plugin)],
+        input=json.dumps({**config, **({"args": told} if tells_network else {})}),
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def _find_config(options: AgentOptions, name: str) -> dict[str, Any]:
+    for path in _files(options.cni_config_dir) if options.cni_config_dir is not None else ():
+        try:
+            config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue
+        if config.get("name") == name:
+            return config
+    msg = f"Unknown CNI network '{name}'"
+    raise NetworkError(msg)

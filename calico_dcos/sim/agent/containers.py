@@ -49,10 +49,23 @@ class Containers:
             (sandbox / "stderr").write_text(f"{error}\n")
             msg = f"Failed to fetch all URIs for container '{task.container_id}': exited with status 1"
             raise LaunchError(msg) from error
+        await asyncio.to_thread(self._attach, task)
         return self._start_executor(task, sandbox, agent_id)
 
+    def _attach(self, task: Task) -> None:
+        """Give a container its networks, in a namespace that its executor is started in."""
+        for network in cni.list_networks(task.info):
+            try:
+                address = cni.attach(self._options, task.container_id, network)
+            except cni.NetworkError as error:
+                raise LaunchError(str(error)) from error
+            task.networks = [*task.networks, {**network, "address": address}]
+
     def tidy(self, task: Task) -> None:
-        """Remove the cgroup of a container that is gone."""
+        """Remove the networks and the cgroup of a container that is gone."""
+        for network in task.networks:
+            cni.detach(self._options, task.container_id, network)
+        task.networks = []
         cgroup = self._cgroup_of(task)
         if cgroup is not None and self._options.version.has(Feature.EXECUTORS_IN_OWN_CGROUP):
             with contextlib.suppress(OSError):  # it was never made, or something that left our session lives in it
@@ -118,6 +131,7 @@ class Containers:
             "MESOS_SLAVE_ID": agent_id,
             "MESOS_SLAVE_PID": options.pid,
             **{variable["name"]: variable.get("value", "") for variable in variables},
+            **(cni.read_namespace(options, task.container_id) if task.networks else {}),
         }
 
     def _leave_unit(self, task: Task, pid: int) -> None:

@@ -136,10 +136,10 @@ class Executors:
         self._book.update(task, agent_status(self.agent_id, task.id, state, **fields))
 
     def _complete(self, task: Task, status: Message) -> Json:
-        network = {"ip_addresses": [{"protocol": "IPv4", "ip_address": self._options.ip}]}
+        own = [{"address": self._options.ip}]
         container_status = {
             "container_id": {"value": task.container_id},
-            "network_infos": [network],
+            "network_infos": [_tell_network(network) for network in task.networks or own],
             **({"executor_pid": task.executor.pid} if task.executor is not None else {}),
         }
         return {
@@ -149,6 +149,11 @@ class Executors:
             "container_status": container_status,
             **status,
         }
+
+
+def _tell_network(network: Json) -> Json:
+    name = {"name": network["name"]} if "name" in network else {}
+    return {"ip_addresses": [{"protocol": "IPv4", "ip_address": network["address"]}], **name}
 
 
 def _send_kill(channel: Channel, kill_policy: Json | None) -> None:

@@ -23,7 +23,8 @@ class Task:
     """A task with its one command executor.
 
     `pending` are the updates that the framework has not acknowledged, `seen` the uuids of the newest ones that came
-    from the executor. It is abandoned when its framework was removed: then nobody is told of it any more.
+    from the executor, `networks` those that it is attached to, each with its name and address. It is abandoned when its
+    framework was removed: then nobody is told of it any more.
     """
 
     info: Json
@@ -38,6 +39,7 @@ class Task:
     statuses: list[Json] = field(default_factory=list)
     pending: list[Json] = field(default_factory=list)
     seen: list[str] = field(default_factory=list)
+    networks: list[Json] = field(default_factory=list)
 
     @property
     def id(self) -> str:

@@ -78,6 +78,8 @@ class Commands:
         if request.verb == "daemon-reload":
             self.units.reload_files()
             return Answer()
+        if request.verb == "show-environment":
+            return Answer(out="LANG=C.UTF-8\n")
         if request.verb not in self.verbs:
             return Answer(err=f"Unknown command verb {request.verb}.\n", status=1)
         if not request.units:

@@ -13,7 +13,7 @@ _WITH_VALUE = {
     "-o": "format", "--output": "format",
     "-S": "since", "--since": "since",
 }  # fmt: skip
-_IGNORED = frozenset({"--no-pager", "-q", "--quiet", "--no-hostname", "--utc", "-x", "-e"})
+_IGNORED = frozenset({"-b", "--boot", "--no-pager", "-q", "--quiet", "--no-hostname", "--utc", "-x", "-e"})
 
 
 def main(root: str) -> int:
@@ -22,12 +22,16 @@ def main(root: str) -> int:
     rest = iter(sys.argv[1:])
     for argument in rest:
         option, has_value, value = argument.partition("=")
-        if option in _WITH_VALUE:
+        if option == "_PID":
+            options["pid"] = value
+        elif option in _WITH_VALUE:
             options[_WITH_VALUE[option]] = value if has_value else next(rest, "")
         elif argument not in _IGNORED:
             print(f"journalctl: unrecognized option '{argument}'", file=sys.stderr)
             return 1
     lines = _read_lines(root, options.get("unit", "").removesuffix(".service"), options.get("since", "@0"))
+    if "pid" in options:
+        lines = (line for line in lines if f"[{options['pid']}]: " in line)
     last = list(deque(lines, maxlen=int(options["lines"]) if "lines" in options else None))
     sys.stdout.writelines(last or ["-- No entries --\n"])
     return 0

@@ -60,7 +60,7 @@ def build_properties(file: UnitFile, state: UnitState) -> dict[str, str]:
         "ExecMainCode": str(_get_exit_code(state)),
         "ExecMainStatus": str(_get_exit_status(state)),
         "ExecStart": _format_command(file.command, state),
-        "Environment": " ".join(f"{name}={value}" for name, value in file.environment.items()),
+        "Environment": " ".join(_quote(f"{name}={value}") for name, value in file.environment.items()),
         "KillMode": file.kill_mode.value,
         "Id": file.name,
         "Names": file.name,
@@ -92,6 +92,11 @@ def format_span(seconds: float) -> str:
 
 def _build_times(name: str, moment: Moment | None) -> dict[str, str]:
     return {name: format_time(moment), f"{name}Monotonic": str(moment.monotonic_us if moment else 0)}
+
+
+def _quote(word: str) -> str:
+    """Quote a word that would not be one without; older versions of systemd escape its blanks instead."""
+    return f'"{word}"' if " " in word else word
 
 
 def _get_exit_code(state: UnitState) -> int:

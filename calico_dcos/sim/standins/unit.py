@@ -202,7 +202,7 @@ class Unit:
         self._log(f"{'Started' if is_ready else 'Starting'} {self.file.name}.")
 
     def _execute(self, invocation: str, output: int) -> int:
-        program, *arguments = self.file.command
+        program, *arguments = self.file.words
         own = self._root / program.lstrip("/")
         path = str(own) if own.exists() else program
         return os.posix_spawn(

@@ -52,6 +52,15 @@ class UnitFile:
         """Where the file lies, as the host sees it."""
         return f"/{UNIT_DIRECTORY}/{self.name}"
 
+    @property
+    def words(self) -> list[str]:
+        """The command with `$NAME` replaced by the words of the unit's environment; an unset one is nothing."""
+        return [
+            part
+            for word in self.command
+            for part in (self.environment.get(word[1:], "").split() if word.startswith("$") else [word])
+        ]
+
 
 def parse_unit_file(name: str, text: str) -> UnitFile:
     """Read a unit file; what it does not set has systemd's default.

@@ -11,6 +11,8 @@ const TITLES = {
   skip: "Skip",
   "release-slot": "Release the slot of",
   forget: "Forget",
+  "start-test": "Run",
+  "stop-test": "Stop",
 };
 const MEANINGS = {
   pause: "Nothing new is started or ended; tasks that run go on. A paused walk still brings back lost services.",
@@ -20,6 +22,8 @@ const MEANINGS = {
   skip: "It is left out, as if it were disabled, until it is retried.",
   "release-slot": "The walk goes on past this agent, which stays as it is.",
   forget: "It leaves the plan, because it was taken out of the cluster. Should it return, it is new.",
+  "start-test": "Small tasks on agents that are complete send packets to each other, for about half a minute.",
+  "stop-test": "Its tasks are ended; what was not tried yet is told as not tested.",
 };
 
 let token = "";
@@ -83,14 +87,14 @@ function askForToken(next) {
   byId("token-dialog").showModal();
 }
 
-// command: {command, step, agent}; without an agent it is for the whole walk.
+// command: {command, step, agent, subject}; without an agent it is for the whole walk, or for the subject.
 export function askFor(command) {
   if (!token) {
     askForToken(command);
     return;
   }
   pending = command;
-  const what = [command.step, command.step ? "on" : "", command.agent || "the walk"].filter(Boolean).join(" ");
+  const what = [command.step, command.step ? "on" : "", command.agent || command.subject || "the walk"].filter(Boolean).join(" ");
   setText("command-title", `${TITLES[command.command]} ${what}`);
   setText("command-text", MEANINGS[command.command]);
   setText("command-submit", TITLES[command.command].split(" ")[0]);
@@ -100,10 +104,16 @@ export function askFor(command) {
   byId("command-reason").focus();
 }
 
+function choosePath(agent) {
+  return agent ? `v1/agents/${encodeURIComponent(agent)}/commands` : "v1/plans/deploy/commands";
+}
+
 async function send(command, reason) {
   const headers = { "Content-Type": "application/json", "X-Calico-Token": token };
-  const body = JSON.stringify({ command: command.command, step: command.step || null, reason });
-  const path = command.agent ? `v1/agents/${encodeURIComponent(command.agent)}/commands` : "v1/plans/deploy/commands";
+  const isTest = command.command.endsWith("-test");
+  const word = command.command.replace("-test", "");
+  const body = JSON.stringify(isTest ? { command: word, reason } : { command: word, step: command.step || null, reason });
+  const path = isTest ? "v1/connectivity" : choosePath(command.agent);
   let message;
   try {
     const answer = await fetch(path, { method: "POST", headers, body });

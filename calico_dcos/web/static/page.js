@@ -1,5 +1,6 @@
 // The status page: puts its parts together.
 
+import { loadConnectivity, startConnectivity } from "./connectivity.js";
 import { byId, setClock, setText, showAges } from "./dom.js";
 import { showSummary } from "./header.js";
 import { Live } from "./live.js";
@@ -73,6 +74,10 @@ document.addEventListener("keydown", (event) => {
 });
 
 startOutlook((outlook) => wishFor({ outlook }));
-startOperator(() => table.refreshDetails());
+startOperator(() => {
+  table.refreshDetails();
+  loadConnectivity();
+});
+startConnectivity(askFor);
 setInterval(showAges, CLOCK_MS);
 follow();

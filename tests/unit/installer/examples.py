@@ -16,6 +16,7 @@ from calico_dcos.installer.facts.daemon_json import ABSENT, DaemonJson
 from calico_dcos.installer.facts.disk import Disk, Room
 from calico_dcos.installer.facts.docker import Docker, Engine, Running
 from calico_dcos.installer.facts.docker_drivers import Driver
+from calico_dcos.installer.facts.docker_server import Server
 from calico_dcos.installer.facts.etcd import Endpoint, EtcdAnswer, Listener
 from calico_dcos.installer.facts.etcd_cluster import Cluster, Reached
 from calico_dcos.installer.facts.etcd_members import Behind, Members
@@ -27,6 +28,7 @@ from calico_dcos.installer.facts.netfilter import Family, Netfilter
 from calico_dcos.installer.facts.network import Port, RpFilter
 from calico_dcos.installer.facts.node import Node
 from calico_dcos.installer.facts.pools import IpPool
+from calico_dcos.installer.facts.store_use import StoreUse
 from calico_dcos.installer.facts.surroundings import Mtu, Surroundings
 from calico_dcos.installer.facts.system import Dcos, System
 from calico_dcos.installer.facts.theirs import Theirs
@@ -74,7 +76,19 @@ def build_wanted(section: str = "", **values: object) -> Wanted:
 
 
 def build_unit(name: str = "docker.service", **values: Any) -> Unit:
-    unit = Unit(name, "loaded", "active", "running", 1000, "123456", ["/usr/bin/dockerd", "-H", "fd://"], [], [])
+    unit = Unit(
+        name,
+        "loaded",
+        "active",
+        "running",
+        1000,
+        "123456",
+        ["/usr/bin/dockerd", "-H", "fd://"],
+        [],
+        [],
+        needs_daemon_reload=False,
+        triggers=[],
+    )
     return unit._replace(**values)
 
 
@@ -93,8 +107,18 @@ def build_engine(**values: Any) -> Engine:
 
 
 def build_daemon_json(**values: Any) -> DaemonJson:
-    keys = [key.replace("_", "-") for key in values if key.startswith("cluster")]
-    return ABSENT._replace(is_present=True, keys=keys, mode="0644", owner="0:0", mtime_epoch_s=1.0)._replace(**values)
+    kinds = {key.replace("_", "-"): "text" for key in values if key.startswith("cluster")}
+    return ABSENT._replace(
+        is_present=True, keys=list(kinds), kinds=kinds, mode="0644", owner="0:0", mtime_epoch_s=1.0
+    )._replace(**values)
+
+
+def build_server(**values: Any) -> Server:
+    return Server(listener=1000, listener_unit="docker.service", started_by_socket=[], pid_file=1000)._replace(**values)
+
+
+def build_store_use(**values: Any) -> StoreUse:
+    return StoreUse(in_store=["cal0"], elsewhere=[], not_shown=0, not_taken=None, is_noted=False)._replace(**values)
 
 
 def build_docker(
@@ -102,6 +126,7 @@ def build_docker(
     daemon_json: DaemonJson | Unknown | None = None,
     unit: Unit | Unknown | None = None,
     flags: list[str] | Unknown | None = None,
+    **values: Any,
 ) -> Docker:
     return Docker(
         is_installed=True,
@@ -109,6 +134,9 @@ def build_docker(
         unit=unit or build_unit(),
         flags=["/usr/bin/dockerd"] if flags is None else flags,
         daemon_json=daemon_json or ABSENT,
+        server=values.get("server", build_server()),
+        authorization_plugins=values.get("authorization_plugins", []),
+        store_use=values.get("store_use", build_store_use()),
     )
 
 

@@ -8,17 +8,10 @@ import pytest
 
 from calico_dcos.installer.daemon_edits import merge_store, settle_store
 from calico_dcos.installer.facts.daemon_json import parse_daemon_json
-from calico_dcos.installer.facts.docker import (
-    Engine,
-    Running,
-    expand_words,
-    find_cluster_flags,
-    find_config_path,
-    is_daemon,
-    parse_engine,
-    parse_environment,
-)
+from calico_dcos.installer.facts.docker import Engine, Running, parse_engine
+from calico_dcos.installer.facts.dockerd_flags import find_cluster_flags, find_config_path, is_daemon
 from calico_dcos.installer.systemd import parse_exec_argv, parse_show
+from calico_dcos.installer.unit_words import expand_words, parse_environment_file
 from calico_dcos.installer.unknown import Unknown
 from tests.unit.installer.examples import STORE, build_wanted
 
@@ -76,9 +69,8 @@ def test_several_commands_of_a_unit_are_read() -> None:
 
 
 def test_words_are_expanded_as_systemd_expands_them() -> None:
-    environment = parse_environment(
-        ["# comment\nDOCKER_OPTS=\"--cluster-store=etcd://a --debug\"\n\nROOT='/data'\n"], ["ROOT=/other", "EMPTY="]
-    )
+    text = "# comment\nDOCKER_OPTS=\"--cluster-store=etcd://a --debug\"\n\nROOT='/data'\nEMPTY="
+    environment = parse_environment_file(text)
     words = ["/usr/bin/dockerd", "$DOCKER_OPTS", "--data-root=${ROOT}/docker", "$UNSET", "$EMPTY"]
     expected = ["/usr/bin/dockerd", "--cluster-store=etcd://a", "--debug", "--data-root=/data/docker"]
     assert expand_words(words, environment) == expected
@@ -101,7 +93,7 @@ def test_only_words_of_the_daemon_itself_tell_its_flags(words: list[str], *, exp
 
 def test_cluster_flags_are_found_in_both_forms() -> None:
     words = ["dockerd", "--cluster-store=etcd://a", "--cluster-advertise", "eth0:1", "--cluster-store-opt=kv.x=y"]
-    assert find_cluster_flags(words) == ["cluster-advertise", "cluster-store", "cluster-store-opt"]
+    assert find_cluster_flags(words) == ["cluster-advertise", "cluster-store", "cluster-store-opts"]
     assert find_cluster_flags(["dockerd", "--label", "cluster-store"]) == []
 
 

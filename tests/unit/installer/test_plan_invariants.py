@@ -8,7 +8,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from calico_dcos.installer.facts.docker import Engine, find_cluster_flags
+from calico_dcos.installer.facts.docker import Engine
+from calico_dcos.installer.facts.dockerd_flags import find_cluster_flags
 from calico_dcos.installer.facts.mesos_agent import AgentState
 from calico_dcos.installer.plans import find_native_calico, plan_changes
 from calico_dcos.installer.plans.changes import STEPS, Action

@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from calico_dcos.sim.standins.docker.containers import Container
+from calico_dcos.sim.standins.docker.known_keys import Version
 from calico_dcos.sim.standins.docker.mounts import list_mounts
-from calico_dcos.sim.standins.docker.settings import Settings, Version, get_api_version
+from calico_dcos.sim.standins.docker.settings import Settings, get_api_version
 
 _HAS_SWARM_AND_LIVE_RESTORE = (1, 12)
 _TELLS_DEPRECATIONS = (20, 10)

@@ -12,12 +12,14 @@ from pathlib import Path
 
 from calico_dcos.sim.standins.deeds import record_deed
 from calico_dcos.sim.standins.docker import answers
+from calico_dcos.sim.standins.docker.attachments import build_settings
 from calico_dcos.sim.standins.docker.calls import ApiError, Call, Reply
 from calico_dcos.sim.standins.docker.containers import Container, Containers
+from calico_dcos.sim.standins.docker.known_keys import Version
 from calico_dcos.sim.standins.docker.mounts import find_missing_source
 from calico_dcos.sim.standins.docker.networks import Networks
 from calico_dcos.sim.standins.docker.programs import find_log
-from calico_dcos.sim.standins.docker.settings import Settings, Version, get_api_version, parse_version
+from calico_dcos.sim.standins.docker.settings import Settings, get_api_version, parse_version
 from calico_dcos.sim.standins.docker.top import build_top
 from calico_dcos.sim.standins.options import HostOptions
 
@@ -86,7 +88,9 @@ class Api:
 
     def inspect_container(self, call: Call) -> Reply:
         """Tell all about a container."""
-        return Reply(200, answers.build_inspection(self._find(call)))
+        container = self._find(call)
+        networks = build_settings(self.root, container.id, container.config)
+        return Reply(200, {**answers.build_inspection(container), "NetworkSettings": networks})
 
     def create_container(self, call: Call) -> Reply:
         """Make a container; its image must be there."""

@@ -1,5 +1,6 @@
 """The containers of the daemon: each is a process; they are remembered across restarts of the daemon."""
 
+import contextlib
 import json
 import os
 import select
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from calico_dcos.sim.standins.deeds import record_deed
+from calico_dcos.sim.standins.docker.attachments import loosen, tie
 from calico_dcos.sim.standins.docker.mounts import make_sources
 from calico_dcos.sim.standins.docker.programs import build_program, find_log, make_files, remove_files
 from calico_dcos.sim.standins.process_tree import has_in_environment, send_signal
@@ -146,7 +148,7 @@ class Containers:
             (os.POSIX_SPAWN_OPEN, 1, log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o640),
             (os.POSIX_SPAWN_DUP2, 1, 2),
         ]
-        environment = {**program.environment, _MARK: container.id}
+        environment = {**program.environment, **tie(self.root, container.id, container.config), _MARK: container.id}
         return os.posix_spawn(
             program.argv[0], program.argv, environment, file_actions=actions, setsid=True, setsigmask=[]
         )
@@ -182,6 +184,9 @@ class Containers:
 
     def _on_end(self, container_id: str, code: int) -> None:
         container = self._by_id[container_id]
+        loosen(self.root, container_id)
+        with contextlib.suppress(OSError):  # what it had started, if anything
+            os.killpg(container.pid, signal.SIGKILL)
         ended = replace(container, exit_code=code)
         status: Status = "restarting" if ended.restarts_after_end else "exited"
         self._update(ended, status=status, pid=0, finished_s=time.time())

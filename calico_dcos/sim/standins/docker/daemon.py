@@ -8,7 +8,7 @@ import socketserver
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from calico_dcos.sim.standins.docker.answers import complete_reference
 from calico_dcos.sim.standins.docker.api import Api
 from calico_dcos.sim.standins.docker.calls import Call, Reply
 from calico_dcos.sim.standins.docker.containers import Containers
+from calico_dcos.sim.standins.docker.known_keys import Version, name_key
 from calico_dcos.sim.standins.docker.settings import (
     CONFIG_FILE,
     LogLine,
@@ -32,6 +33,7 @@ from calico_dcos.sim.standins.iptables.docker import write_rules
 from calico_dcos.sim.standins.options import read_options
 
 SOCKET = "run/docker.sock"
+PID_FILE = "run/docker.pid"
 _SIGNALS = {signal.SIGHUP, signal.SIGTERM, signal.SIGINT}
 
 
@@ -99,9 +101,10 @@ def main(root_path: str) -> int:
     options, flags = read_options(root), parse_flags(sys.argv[1:])
     version = parse_version(options.docker_version)
     try:
-        config = read_config(root, flags)
+        config = read_config(root, flags, version)
         settings, lines = build_settings({**flags, **config}, version)
-    except SettingsError as error:
+        check_plugins(root, {**flags, **config})
+    except (SettingsError, MissingPluginError) as error:
         print(error, file=sys.stderr)
         return 1
     _log(lines)
@@ -111,15 +114,22 @@ def main(root_path: str) -> int:
     # The images of containers; one that was pulled and not used yet is pulled again after a restart.
     images = {complete_reference(container.config["Image"]) for container in containers.list_all()}
     api = Api(root, options, containers, settings, images)
+    (root / PID_FILE).write_text(str(os.getpid()), encoding="utf-8")
     server = _Server(root / SOCKET, api)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     _notify_ready()
     _log([LogLine("info", f"API listen on /var/{SOCKET}")])
     while signal.sigwait(_SIGNALS) == signal.SIGHUP:
-        reload(api, root, flags)
+        try:
+            reload(api, root, flags)
+        except MissingPluginError as error:
+            # As the real one: it is gone, without a word to its containers.
+            _log([LogLine("fatal", f"Error validating authorization plugin: {error}")])
+            os._exit(1)
     if not api.settings.live_restore:
         containers.shut_down()
     (root / SOCKET).unlink(missing_ok=True)
+    (root / PID_FILE).unlink(missing_ok=True)
     return 0
 
 
@@ -127,15 +137,35 @@ def reload(api: Api, root: Path, flags: dict[str, str]) -> None:
     """Apply the file as SIGHUP does; what it applied is in the log, and it may be a lie."""
     _log([LogLine("info", f"Got signal to reload configuration, reloading from: {CONFIG_FILE}")])
     try:
-        config = read_config(root, flags)
+        config = read_config(root, flags, api.version)
     except SettingsError as error:
         _log([LogLine("error", str(error))])
         return
+    check_plugins(root, config)
     api.settings, lines = reload_settings(api.settings, config, api.version)
     _log(lines)
 
 
-def read_config(root: Path, flags: dict[str, str]) -> dict[str, Any]:
+class MissingPluginError(Exception):
+    """An authorization plugin is not there; the message is Docker's."""
+
+
+def check_plugins(root: Path, config: Mapping[str, Any]) -> None:
+    """Look for the authorization plugins where Docker does; on a reload those of the file alone.
+
+    Raises:
+        MissingPluginError: one is not there.
+    """
+    names = config.get("authorization-plugins", [])
+    for name in [names] if isinstance(names, str) else names:
+        places = [f"run/docker/plugins/{name}.sock", f"run/docker/plugins/{name}/{name}.sock"]
+        for directory in ("etc/docker/plugins", "usr/lib/docker/plugins"):
+            places += [f"{directory}/{name}.spec", f"{directory}/{name}.json"]
+        if not any((root / place).exists() for place in places):
+            raise MissingPluginError(f'plugin "{name}" not found')
+
+
+def read_config(root: Path, flags: dict[str, str], version: Version) -> dict[str, Any]:
     """Read daemon.json.
 
     Raises:
@@ -146,20 +176,20 @@ def read_config(root: Path, flags: dict[str, str]) -> dict[str, Any]:
     except FileNotFoundError:
         text = None
     try:
-        return parse_file(text, flags)
+        return parse_file(text, flags, version)
     except SettingsError as error:
         raise SettingsError(f"unable to configure the Docker daemon with file {CONFIG_FILE}: {error}") from error
 
 
 def parse_flags(arguments: list[str]) -> dict[str, str]:
-    """Read the daemon's flags: `--name=value`, `--name value`, `--name`."""
+    """Read the daemon's flags, by the key that each has in the file: `--name=value`, `--name value`, `--name`, `-H`."""
     flags: dict[str, str] = {}
     rest = list(arguments)
     while rest:
         name, has_value, value = rest.pop(0).partition("=")
         if not has_value:
             value = rest.pop(0) if rest and not rest[0].startswith("-") else "true"
-        flags["hosts" if name == "-H" else name.lstrip("-")] = value
+        flags[name_key(name)] = value
     return flags
 
 

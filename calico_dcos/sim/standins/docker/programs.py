@@ -28,6 +28,8 @@ class Program:
 
 def build_program(container_id: str, config: Mapping[str, Any], root: Path) -> Program:
     """Build the program of a container from the body of its create call."""
+    if is_calico_node(config["Image"]) and config.get("Entrypoint"):
+        return Program([*config["Entrypoint"], *(config.get("Cmd") or [])], {"PATH": f"{root}/usr/bin:{_PATH}"})
     if not runs_calico_node(config):
         return Program(["/bin/sh", "-c", _IDLE, config["Image"]], {"PATH": _PATH})
     start = {
@@ -42,10 +44,14 @@ def build_program(container_id: str, config: Mapping[str, Any], root: Path) -> P
 
 def runs_calico_node(config: Mapping[str, Any]) -> bool:
     """Whether a container runs what its image calico/node starts; another command is an idle process."""
-    name, _, tag = config["Image"].rpartition(":")
-    repository = config["Image"] if "/" in tag or not name else name
-    is_calico_node = f"/{repository}".endswith(f"/{CALICO_NODE}")
-    return is_calico_node and not config.get("Cmd") and not config.get("Entrypoint")
+    return is_calico_node(config["Image"]) and not config.get("Cmd") and not config.get("Entrypoint")
+
+
+def is_calico_node(image: str) -> bool:
+    """Whether an image is calico/node: with another entry point it runs that, with busybox' tools."""
+    name, _, tag = image.rpartition(":")
+    repository = image if "/" in tag or not name else name
+    return f"/{repository}".endswith(f"/{CALICO_NODE}")
 
 
 def find_log(root: Path, container_id: str) -> Path:

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from calico_dcos.sim.standins.docker.known_keys import Version, find_unknown, find_wrong
+
 CONFIG_FILE = "/etc/docker/daemon.json"
 
 _RELOADS_CLUSTER_STORE = (1, 11)  # SIGHUP before that: labels and debug only
@@ -15,27 +17,12 @@ _RELOADS_LIVE_RESTORE = (1, 12)
 _FORGETS_ADVERTISE = (17, 4)  # from here on a missing cluster-advertise counts as an emptied one
 _DEPRECATES_CLUSTER_STORE = (20, 10)
 _LACKS_CLUSTER_STORE = (23, 0)
+_NEWEST = (20, 10)
 
 _API_VERSIONS = {
     (1, 10): "1.22", (1, 11): "1.23", (1, 12): "1.24", (1, 13): "1.26", (17, 3): "1.27", (17, 6): "1.30",
     (17, 12): "1.35", (18, 9): "1.39", (19, 3): "1.40", (20, 10): "1.41", (23, 0): "1.42",
 }  # fmt: skip
-
-_KNOWN_KEYS = """
-allow-nondistributable-artifacts api-cors-header authorization-plugins bip bridge cgroup-parent cluster-advertise
-cluster-store cluster-store-opts containerd containerd-namespace containerd-plugin-namespace
-cpu-rt-period cpu-rt-runtime data-root debug default-address-pools default-cgroupns-mode default-gateway
-default-gateway-v6 default-ipc-mode default-runtime default-shm-size default-ulimits disable-legacy-registry dns
-dns-opts dns-search exec-opts exec-root experimental features fixed-cidr fixed-cidr-v6 graph group
-host-gateway-ip hosts icc init init-path insecure-registries ip ip-forward ip-masq ip6tables iptables ipv6 labels
-live-restore log-driver log-level log-opts max-concurrent-downloads max-concurrent-uploads max-download-attempts
-metrics-addr mtu network-control-plane-mtu no-new-privileges node-generic-resources oom-score-adjust pidfile
-raw-logs registry-mirrors rootless runtimes seccomp-profile selinux-enabled shutdown-timeout storage-driver
-storage-opts swarm-default-advertise-addr tls tlscacert tlscert tlskey tlsverify userland-proxy
-userland-proxy-path userns-remap
-"""
-
-Version = tuple[int, int]
 
 
 class SettingsError(Exception):
@@ -84,11 +71,12 @@ def get_api_version(version: Version) -> str:
     return next(api for since, api in reversed(_API_VERSIONS.items()) if since <= version)
 
 
-def parse_file(text: str | None, flags: Mapping[str, str]) -> dict[str, Any]:
+def parse_file(text: str | None, flags: Mapping[str, str], version: Version = _NEWEST) -> dict[str, Any]:
     """Read daemon.json; None if it is missing, which counts as empty at its default path.
 
     Raises:
-        SettingsError: it is no JSON object, has a key that Docker does not know, or one that is given as a flag too.
+        SettingsError: it is no JSON object, has a key that this version does not know or one that is given as a flag
+            too, or a value of another type.
     """
     if text is None:
         return {}
@@ -99,13 +87,15 @@ def parse_file(text: str | None, flags: Mapping[str, str]) -> dict[str, Any]:
         raise SettingsError(_word_as_go(error)) from error
     if not isinstance(config, dict):
         raise SettingsError("json: cannot unmarshal value into Go value of type map[string]interface {}")
-    if unknown := sorted(key for key in config if key not in _KNOWN_KEYS.split()):
+    if unknown := find_unknown(config, version):
         raise SettingsError(f"the following directives don't match any configuration option: {', '.join(unknown)}")
     if conflicts := [f"{key}: (from flag: {flags[key]}, from file: {config[key]})" for key in config if key in flags]:
         raise SettingsError(
             "the following directives are specified both as a flag and in the configuration file: "
             + ", ".join(conflicts)
         )
+    if wrong := find_wrong(config):
+        raise SettingsError(f"json: cannot unmarshal {wrong} into Go struct field")
     return config
 
 

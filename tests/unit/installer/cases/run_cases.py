@@ -26,7 +26,7 @@ if PROJECT not in sys.path:
 from calico_dcos.installer.facts import Facts  # noqa: E402  (it is found by the line above)
 from calico_dcos.installer.facts.calico_node import parse_container  # noqa: E402
 from calico_dcos.installer.facts.cni import find_broken, find_duplicates, parse_config  # noqa: E402
-from calico_dcos.installer.facts.docker import expand_words, parse_engine, parse_environment  # noqa: E402
+from calico_dcos.installer.facts.docker import parse_engine  # noqa: E402
 from calico_dcos.installer.facts.identity import complete_wanted  # noqa: E402
 from calico_dcos.installer.facts.mesos_agent import parse_agent_state  # noqa: E402
 from calico_dcos.installer.facts.network import parse_sockets  # noqa: E402
@@ -36,6 +36,7 @@ from calico_dcos.installer.facts.theirs import parse_theirs  # noqa: E402
 from calico_dcos.installer.plans import plan_changes  # noqa: E402
 from calico_dcos.installer.plans.changes import STEPS, Decision  # noqa: E402
 from calico_dcos.installer.systemd import parse_show  # noqa: E402
+from calico_dcos.installer.unit_words import expand_words, parse_environment_file  # noqa: E402
 from calico_dcos.installer.unknown import Unknown, to_json  # noqa: E402
 from calico_dcos.installer.wanted import parse_wanted  # noqa: E402
 
@@ -76,7 +77,10 @@ def build_facts(case: Dict[str, Any], wanted: Any) -> Facts:
 def _read_flags(texts: List[str], wanted: Any) -> Any:
     del wanted
     unit = parse_show("docker.service", texts[0])
-    return expand_words(unit.argv, parse_environment(texts[1:], unit.environment))
+    values = dict(assignment.partition("=")[::2] for assignment in unit.environment)
+    for text in texts[1:]:
+        values.update(parse_environment_file(text))
+    return expand_words(unit.argv, values)
 
 
 READERS = {

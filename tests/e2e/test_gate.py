@@ -1,0 +1,184 @@
+"""The gate before Docker on a real host: what systemd and dockerd make of it decides, so they are asked here.
+
+One host; every test leaves Docker as it was laid out. In each of them the installer of before took Docker down, started
+a second one, or called a store good that nothing was kept in.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.harness import by_hand, cluster, servers, sight, stand_ins
+from tests.e2e.harness.by_hand import STORE, change
+from tests.e2e.harness.cluster import AgentSpec
+from tests.e2e.harness.command import CommandError, wait_until
+from tests.e2e.harness.host import DAEMON_JSON, Host, HostSpec
+from tests.e2e.harness.site import open_site
+
+pytestmark = pytest.mark.timeout(900)  # the first run builds the image
+
+AGENT = AgentSpec(HostSpec("gate", "10.77.0.14"), mesos_version="1.9.0", dcos_version="2.0.0")
+STEP = ("apply", "docker-cluster-store")
+FILE = "/etc/docker/daemon.json"
+DROP_IN = "/etc/systemd/system/docker.service.d/made-so.conf"
+LATEST = "/etc/systemd/system/docker-latest.service"
+DOCKERD = "/usr/sbin/dockerd -H unix:///var/run/docker.sock --containerd=/run/containerd/containerd.sock"
+LATEST_UNIT = f"""[Unit]
+After=containerd.service
+[Service]
+Type=notify
+ExecStart={DOCKERD}
+KillMode=process
+Delegate=yes
+"""
+# A dockerd inside of a shell may outlive it, and leave its PID file behind.
+STOP = """pkill -KILL -x dockerd || true
+systemctl stop docker.service docker.socket || true
+systemctl stop docker-latest.service 2>/dev/null || true
+systemctl reset-failed docker.service docker.socket || true
+rm -f /var/run/docker.pid"""
+# As Red Hat had it: what Docker says goes through a pipe to somebody else.
+WRAPPED = f"""[Service]
+NotifyAccess=all
+KillMode=control-group
+ExecStart=
+ExecStart=/bin/sh -c '{DOCKERD} 2>&1 | /bin/cat'
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """The host, and what is wanted of it."""
+
+    host: Host
+    wanted: Mapping[str, Any]
+
+    def sh(self, script: str, *, timeout_s: float = 90) -> str:
+        return self.host.run(["sh", "-euc", script], timeout_s=timeout_s)
+
+    def write(self, path: str, content: str) -> None:
+        script = 'mkdir -p "$(dirname "$0")"; cat > "$0"'
+        self.host.run(["sh", "-euc", script, path], stdin=content.encode())
+
+    def apply(self, **store: object) -> by_hand.Ended:
+        return by_hand.run(self.host, change(self.wanted, "docker_cluster_store", **store), *STEP)
+
+    def read_docker(self) -> tuple[str, str]:
+        """The process of dockerd and that of the container: neither may change."""
+        return self.sh("pgrep -x dockerd"), self.sh("docker inspect -f '{{.State.Pid}}' work")
+
+
+@pytest.fixture(scope="module")
+def booted(cache: Path, image: Path) -> Iterator[Bench]:
+    with open_site(cache) as site:
+        downloads = servers.start_all(site)
+        cluster.start_master(site, mesos_version="1.9.0")
+        host = cluster.boot_agent(site, image, AGENT)
+        stand_ins.import_idle_image(host)
+        cluster.start_agent(site, host, AGENT)
+        yield Bench(host, dict(by_hand.build_wanted(downloads), may_restart=False))
+
+
+@pytest.fixture
+def bench(booted: Bench) -> Iterator[Bench]:
+    yield booted
+    booted.sh("docker ps -aq | xargs -r docker rm -f || true")
+    booted.sh(f"{STOP}; rm -f {DROP_IN} {LATEST}; systemctl daemon-reload")
+    booted.write(FILE, DAEMON_JSON)
+    booted.sh(
+        f"{STOP}; systemctl start docker.socket docker.service || {{ journalctl -u docker.service -n 20; false; }}"
+    )
+    wait_until(lambda: answers(booted), what="Docker answers", timeout_s=60)
+    booted.sh("docker ps -aq | xargs -r docker rm -f; rm -rf /var/lib/calico-dcos")
+
+
+def answers(bench: Bench) -> bool:
+    try:
+        sight.read_docker(bench.host, "/info")
+    except CommandError:
+        return False
+    return True
+
+
+def start_work(bench: Bench) -> tuple[str, str]:
+    bench.sh(f"docker run -d --name work --restart always {stand_ins.IDLE_IMAGE}")
+    return bench.read_docker()
+
+
+def test_a_shell_around_docker_gets_no_signal(bench: Bench) -> None:
+    bench.write(DROP_IN, WRAPPED)
+    bench.sh(f"{STOP}; systemctl daemon-reload; systemctl start docker.service")
+    before = start_work(bench)
+    done = bench.apply(timeout_s=10)
+    assert done.status == 3, done.output
+    assert "docker.service starts /bin/sh, which runs Docker inside of it" in done.output
+    assert bench.read_docker() == before
+    assert bench.sh(f"cat {FILE}") == DAEMON_JSON
+
+
+def test_docker_latest_beside_an_inactive_docker_service_is_left_alone(bench: Bench) -> None:
+    bench.write(LATEST, LATEST_UNIT)
+    bench.sh(f"{STOP}; systemctl daemon-reload; systemctl start docker-latest")
+    before = start_work(bench)
+    done = bench.apply(timeout_s=10)
+    assert done.status == 3, done.output
+    assert "it is run by docker-latest.service" in done.output
+    assert bench.read_docker() == before
+    assert bench.sh("systemctl is-active docker.service docker-latest.service || true") == "inactive\nactive\n"
+
+
+def test_an_authorization_plugin_that_is_not_there_is_not_reloaded_into_docker(bench: Bench) -> None:
+    before = start_work(bench)
+    text = json.dumps({**json.loads(DAEMON_JSON), "authorization-plugins": ["not-installed-yet"]})
+    bench.write(FILE, text)
+    done = bench.apply(timeout_s=10)
+    assert done.status == 3, done.output
+    assert "the authorization plugin not-installed-yet is not there" in done.output
+    assert bench.read_docker() == before
+    assert bench.sh(f"cat {FILE}") == text
+
+
+def test_a_docker_that_is_slower_than_its_time_is_restarted_once_and_left_up(bench: Bench) -> None:
+    other = {**json.loads(DAEMON_JSON), "cluster-store": f"{STORE}/other"}
+    bench.write(FILE, json.dumps(other))
+    bench.write(DROP_IN, "[Service]\nExecStartPre=/bin/sleep 6\n")
+    bench.sh("systemctl daemon-reload; systemctl restart docker.service")
+    start_work(bench)
+    mark = "journalctl -u docker.service -o cat | grep -c '^Starting ' || true"
+    starts = int(bench.sh(mark))
+    wanted = dict(change(bench.wanted, "docker_cluster_store", timeout_s=3, replace_existing=True), may_restart=True)
+    done = by_hand.run(bench.host, wanted, *STEP)
+    assert done.status == 1, done.output
+    assert "Docker is up (pid" in done.output, done.output[:3000]
+    assert int(bench.sh(mark)) == starts + 1
+    assert json.loads(bench.sh(f"cat {FILE}")) == other
+    assert bench.sh("docker inspect -f '{{.State.Running}}' work") == "true\n"
+
+
+def test_a_store_that_docker_shows_after_two_reloads_by_others_is_not_taken_for_used(bench: Bench) -> None:
+    for store in (f"{STORE}/other", STORE):
+        keys = {"cluster-store": store, "cluster-advertise": ""}
+        bench.write(FILE, json.dumps({**json.loads(DAEMON_JSON), **keys}))
+        bench.sh("systemctl kill -s HUP --kill-who=main docker.service")
+        wait_until(
+            lambda store=store: sight.read_docker(bench.host, "/info").get("ClusterStore") == store,  # type: ignore[misc]
+            what="Docker shows the store",
+            timeout_s=30,
+        )
+    before = bench.sh("pgrep -x dockerd")
+    done = bench.apply(timeout_s=10)
+    assert done.status == 3, done.output
+    assert f"Docker shows the store {STORE} and does not use it" in done.output
+    assert bench.sh("pgrep -x dockerd") == before
+
+
+def test_a_store_that_docker_was_started_with_is_proven_by_its_log(bench: Bench) -> None:
+    bench.write(FILE, json.dumps({**json.loads(DAEMON_JSON), "cluster-store": STORE}))
+    bench.sh("systemctl restart docker.service")
+    done = bench.apply(timeout_s=10)
+    assert done.status == 0, done.output
+    assert "its log tells of no other since its start" in done.output
