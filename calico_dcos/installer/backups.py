@@ -133,7 +133,7 @@ class Backup:
         """
         mtime_ns = self._mtime_ns or choose_mtime_ns()
         left = _complete(attributes or read_attributes(path) or NEW_FILE)
-        self._keep(path, Identity(_compute_sum(content), mtime_ns), settings or {}, left)
+        self._keep(path, Identity(compute_sum(content), mtime_ns), settings or {}, left)
         if attributes is None and isinstance(content, bytes):
             write_file(self._host, path, content, NEW_FILE, mtime_ns)
         else:
@@ -154,17 +154,18 @@ class Backup:
         """Find the last entry of each path: the paths are options, and an option may have changed."""
         return list({entry.path: entry for entry in self.read_entries()}.values())
 
-    def read_kept(self, entry: Entry) -> bytes:
-        """Read the content that an entry keeps.
+    def find_kept(self, entry: Entry) -> Optional[FileCopy]:
+        """Find the content that an entry keeps; None where there was no file.
 
         Raises:
             FileError: it cannot be read, or is not what was kept.
         """
+        if entry.kept is None:
+            return None
         path = os.path.join(self._directory, entry.number, CONTENT_FILE)
-        content = read_file(path)
-        if content is None or entry.kept is None or hashlib.sha256(content).hexdigest() != entry.kept.sha256:
+        if not is_same(read_identity(path), entry.kept):
             raise FileError("{} is not what was kept there".format(path))
-        return content
+        return FileCopy(path, entry.kept.sha256)
 
     def mark(self, entry: Entry, state: str) -> None:
         """Note what became of an entry; FileError if that is not possible."""
@@ -224,7 +225,8 @@ class Backup:
         write_file(self._host, path, content, NEW_PRIVATE_FILE)
 
 
-def _compute_sum(content: Content) -> str:
+def compute_sum(content: Content) -> str:
+    """Compute the sum of a content; that of a copy is known."""
     return hashlib.sha256(content).hexdigest() if isinstance(content, bytes) else content.sha256
 
 

@@ -6,6 +6,7 @@ import struct
 from typing import Any, List
 from urllib.parse import quote
 
+from .documents import load_json
 from .host import Host
 from .redaction import hide_secrets
 from .web import NOT_FOUND, OK, Answer, UnixConnection, UnreachableError, call
@@ -67,14 +68,14 @@ def _find_message(path: str, answer: Answer) -> str:
     """Find what Docker says; its older versions say it without JSON."""
     text = answer.body.decode("utf-8", "replace").strip()
     try:
-        return str(json.loads(text)["message"])
+        return str(load_json(text)["message"])
     except (ValueError, KeyError, TypeError):
         return text or path
 
 
 def _parse(path: str, answer: Answer) -> Any:
     try:
-        return json.loads(answer.body.decode("utf-8"))
+        return load_json(answer.body.decode("utf-8"))
     except ValueError as error:
         raise DockerAwayError("Docker answers {} with status {} and no JSON".format(path, answer.status)) from error
 
@@ -82,6 +83,15 @@ def _parse(path: str, answer: Answer) -> Any:
 def read_container(host: Host, name: str) -> Any:
     """Read one container by its name or id; raises as read_json does."""
     return read_json(host, "/containers/{}/json".format(quote(name, safe="")))
+
+
+def has_image(host: Host, image: str) -> bool:
+    """Whether the image is here; DockerAwayError as with read_json."""
+    try:
+        read_json(host, "/images/{}/json".format(image))
+    except NoSuchObjectError:
+        return False
+    return True
 
 
 def parse_log(content: bytes) -> List[str]:

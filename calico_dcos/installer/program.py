@@ -6,7 +6,7 @@ import signal
 import subprocess
 import time
 from contextlib import suppress
-from typing import Dict, List, NamedTuple, Optional
+from typing import Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple, TypeVar
 
 CHUNK_BYTES = 1 << 16
 # Of a longer output, the first and the last half of this.
@@ -17,6 +17,7 @@ POLL_S = 0.1
 # A program that was killed is gone at once, unless the kernel holds it.
 KILL_GRACE_S = 1.0
 
+Kept = TypeVar("Kept")
 Completed = NamedTuple("Completed", [("status", int), ("output", str)])
 
 
@@ -33,6 +34,33 @@ def run_program(argv: List[str], environment: Dict[str, str], timeout_s: float) 
     Raises:
         ToolError: it cannot be started, or takes longer than timeout_s.
     """
+    kept = bytearray()
+
+    def keep(chunks: Iterable[bytes]) -> bytearray:
+        for chunk in chunks:
+            kept.extend(chunk)
+            if len(kept) > 2 * OUTPUT_MAX_BYTES:
+                _shorten(kept)
+        return kept
+
+    status, output = _run(argv, environment, timeout_s, keep)
+    return Completed(status, output.decode("utf-8", "replace"))
+
+
+def filter_program(
+    argv: List[str], environment: Dict[str, str], timeout_s: float, keep: Callable[[Iterable[bytes]], Optional[Kept]]
+) -> Tuple[int, Optional[Kept]]:
+    """Run a program as above, and return its status with what keep makes of its lines; at None, the program is ended.
+
+    Raises:
+        ToolError: as above.
+    """
+    return _run(argv, environment, timeout_s, lambda chunks: keep(_split_lines(chunks)))
+
+
+def _run(
+    argv: List[str], environment: Dict[str, str], timeout_s: float, keep: Callable[[Iterable[bytes]], Kept]
+) -> Tuple[int, Kept]:
     deadline = time.monotonic() + timeout_s
     try:
         process = subprocess.Popen(
@@ -46,37 +74,49 @@ def run_program(argv: List[str], environment: Dict[str, str], timeout_s: float) 
     except OSError as error:
         raise ToolError("{} cannot be run: {}".format(argv[0], error.strerror)) from error
     try:
-        output = _read_output(process, deadline)
-        status = _wait(process, max(0.0, deadline - time.monotonic()))
+        kept = keep(_read_chunks(process, deadline))
+        status = -1 if kept is None else _wait(process, max(0.0, deadline - time.monotonic()))
     finally:
         _end(process)
     if status is None:
         raise ToolError("{} did not end within {:g} s".format(" ".join(argv), timeout_s))
-    return Completed(status, output.decode("utf-8", "replace"))
+    return status, kept
 
 
-def _read_output(process: "subprocess.Popen[bytes]", deadline: float) -> bytes:
+def _read_chunks(process: "subprocess.Popen[bytes]", deadline: float) -> Iterator[bytes]:
     """Read until everybody has closed the pipe, the program has ended and says no more, or the deadline."""
     if process.stdout is None:
-        return b""
-    descriptor, kept = process.stdout.fileno(), bytearray()
+        return
+    descriptor = process.stdout.fileno()
     poll = select.poll()
     poll.register(descriptor, select.POLLIN)
     while True:
         left_s = deadline - time.monotonic()
         has_ended = process.poll() is not None
         if left_s <= 0:
-            return bytes(kept)
+            return
         if not poll.poll(min(left_s, POLL_S) * 1000):
             if has_ended:
-                return bytes(kept)
+                return
             continue
         chunk = os.read(descriptor, CHUNK_BYTES)
         if not chunk:
-            return bytes(kept)
-        kept += chunk
-        if len(kept) > 2 * OUTPUT_MAX_BYTES:
-            _shorten(kept)
+            return
+        yield chunk
+
+
+def _split_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Split into lines; one of very great length comes in pieces."""
+    rest = b""
+    for chunk in chunks:
+        lines = (rest + chunk).split(b"\n")
+        rest = lines.pop()
+        yield from lines
+        if len(rest) > OUTPUT_MAX_BYTES:
+            yield rest
+            rest = b""
+    if rest:
+        yield rest
 
 
 def _shorten(kept: bytearray) -> None:

@@ -4,8 +4,10 @@ import http.client
 import io
 import os
 import socket
+import threading
 import time
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple  # noqa: F401  (List: in a type comment)
+from functools import partial
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple, TypeVar  # noqa: F401  (List: in a type comment)
 
 UNIX_PATH_MAX = 107
 # As JSON it takes several times the room, and the smallest task has 64 MB.
@@ -15,6 +17,7 @@ OK, CREATED, NOT_FOUND, PRECONDITION_FAILED = 200, 201, 404, 412
 
 # headers: as they came; names in lower case.
 Answer = NamedTuple("Answer", [("status", int), ("body", bytes), ("headers", Dict[str, str])])
+Result = TypeVar("Result")
 # How much of a body is read, and in what form it is kept.
 ReadBody = Callable[[http.client.HTTPResponse], bytes]
 
@@ -109,6 +112,31 @@ def find_left_s(deadline: float) -> float:
     return left_s
 
 
+def within(timeout_s: float, ask: Callable[[], Result]) -> Result:
+    """Ask in a thread, and wait for it only so long; socket.timeout where that does not do, else what ask raises.
+
+    For what waits by itself, each time anew: name servers, and the head of an answer that trickles.
+    """
+    answers = []  # type: List[Callable[[], Result]]
+
+    def fail(error: Exception) -> Result:
+        raise error
+
+    def answer() -> None:
+        try:
+            result = ask()
+            answers.append(lambda: result)
+        except Exception as error:  # noqa: BLE001  (it is raised where it is waited for)
+            answers.append(partial(fail, error))
+
+    asking = threading.Thread(target=answer, daemon=True)
+    asking.start()
+    asking.join(timeout_s)
+    if not answers:
+        raise socket.timeout("no answer within {:g} s".format(timeout_s))
+    return answers[0]()
+
+
 def read_whole(response: http.client.HTTPResponse) -> bytes:
     """Read a body to its end.
 
@@ -163,9 +191,15 @@ def call(
             opened.close()
 
 
-def fetch(address: str, path: str, timeout_s: float, read_body: ReadBody = read_whole) -> Answer:
+def fetch(
+    address: str,
+    path: str,
+    timeout_s: float,
+    read_body: ReadBody = read_whole,
+    headers: Optional[Dict[str, str]] = None,
+) -> Answer:
     """GET a path from ``host:port``; raises as call does."""
-    return call(open_connection(address, timeout_s), "GET", path, read_body=read_body)
+    return call(open_connection(address, timeout_s), "GET", path, headers=headers, read_body=read_body)
 
 
 def open_connection(address: str, timeout_s: float) -> http.client.HTTPConnection:
@@ -174,7 +208,13 @@ def open_connection(address: str, timeout_s: float) -> http.client.HTTPConnectio
     return http.client.HTTPConnection(hostname, port, timeout=timeout_s)
 
 
-def fetch_over_tls(address: str, path: str, timeout_s: float, read_body: ReadBody = read_whole) -> Answer:
+def fetch_over_tls(
+    address: str,
+    path: str,
+    timeout_s: float,
+    read_body: ReadBody = read_whole,
+    headers: Optional[Dict[str, str]] = None,
+) -> Answer:
     """GET a path over TLS from a program of this very host: whom its certificate names does not matter.
 
     Raises:
@@ -189,7 +229,7 @@ def fetch_over_tls(address: str, path: str, timeout_s: float, read_body: ReadBod
     context.verify_mode = ssl.CERT_NONE
     hostname, port = split_address(address)
     connection = http.client.HTTPSConnection(hostname, port, timeout=timeout_s, context=context)
-    return call(connection, "GET", path, read_body=read_body)
+    return call(connection, "GET", path, headers=headers, read_body=read_body)
 
 
 def split_address(address: str) -> Tuple[str, int]:

@@ -5,6 +5,7 @@ What the daemons would show is one JSON file (``fake/state.json``): the servers 
 
 from __future__ import annotations
 
+import base64
 import fcntl
 import http.server
 import json
@@ -521,6 +522,9 @@ def changing_state(root: Path) -> Iterator[Any]:
 class _AgentHandler(_Handler):
     def do_GET(self) -> None:
         state = self.state
+        login = base64.b64encode(state["agent_login"].encode()).decode()
+        if login and self.headers["Authorization"] != f"Basic {login}":
+            state = {**state, "agent_status": 401}
         whole = self.root / "fake/agent-state"
         if whole.exists() and self.path == "/state":  # too long to be made anew for each question
             with suppress(ConnectionError):  # who asks reads no more than the head
@@ -646,6 +650,7 @@ def _build_state() -> dict[str, Any]:
             "frameworks": [],
         },
         "agent_status": 200,
+        "agent_login": "",
         "agent_is_stuck": False,
         "reload_is_ignored": False,
         "docker_refuses": "",

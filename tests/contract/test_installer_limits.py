@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import socket
 import subprocess
@@ -13,10 +14,19 @@ from pathlib import Path
 
 import pytest
 
+from calico_dcos.installer.dns import _ask_whole
 from calico_dcos.installer.docker_api import DockerAwayError, read_json
+from calico_dcos.installer.facts.cni import read_config
+from calico_dcos.installer.facts.netfilter import list_family
 from calico_dcos.installer.host import Host, ToolError, run_program
 from calico_dcos.installer.program import OUTPUT_MAX_BYTES
-from calico_dcos.installer.web import BODY_MAX_BYTES, UnreachableError, fetch
+from calico_dcos.installer.report import Reporter
+from calico_dcos.installer.steps import download as download_module
+from calico_dcos.installer.steps.download import download
+from calico_dcos.installer.steps.work import StepError
+from calico_dcos.installer.unknown import Unknown
+from calico_dcos.installer.wanted import Download
+from calico_dcos.installer.web import BODY_MAX_BYTES, UnreachableError, fetch, split_address
 from tests.contract.installer_fakes import FakeHost, find_pythons
 
 PATH = {"PATH": "/usr/bin:/bin"}
@@ -122,9 +132,43 @@ def test_a_plugin_whose_child_stays_does_not_hold_up_a_look(host: FakeHost, pyth
     assert "did not end within 5 s" in json.dumps(version)
 
 
-def trickle(peer: socket.socket, begin: bytes) -> None:
+def test_tables_whose_tool_leaves_a_child_behind_are_not_waited_for(tmp_path: Path) -> None:
+    (tmp_path / "usr/sbin").mkdir(parents=True)
+    tool = tmp_path / "usr/sbin/iptables-legacy-save"
+    tool.write_text("#!/bin/sh\nsleep 120\nexit 0\n")
+    tool.chmod(0o755)
+    began = time.monotonic()
+    family = list_family(Host(str(tmp_path), None, {}), "iptables-legacy-save")
+    assert time.monotonic() - began < PATIENCE_S
+    assert "did not end within 5 s" in str(family)
+
+
+def test_a_name_server_that_trickles_over_tcp_has_one_deadline() -> None:
+    with serving(lambda peer: trickle(peer, b"\xff\xff")) as address:
+        began = time.monotonic()
+        assert _ask_whole(split_address(address), b"query") == b""
+    assert time.monotonic() - began < PATIENCE_S
+
+
+def test_a_head_of_a_download_that_trickles_has_one_deadline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(download_module, "OPEN_TIMEOUT_S", 0.5)
+    reporter = Reporter(None, None, io.StringIO(), io.StringIO())
+    # Who asks goes on in a thread that nobody waits for: the server has to come to an end by itself.
+    with serving(lambda peer: trickle(peer, HEAD, 30)) as address, pytest.raises(StepError, match=r"within 0\.5 s"):
+        download(Download(f"http://{address}/calico", None), str(tmp_path / "file"), reporter)
+
+
+@pytest.mark.parametrize("content", ["[" * 100_000, '{"a":' * 100_000, " " * (2 << 20)], ids=["[", "{", "long"])
+def test_a_network_of_others_that_cannot_be_read_is_broken_and_ends_no_look(tmp_path: Path, content: str) -> None:
+    (tmp_path / "10-mine.conf").write_text(content)
+    network = read_config(str(tmp_path), "10-mine.conf", {}).network
+    assert isinstance(network, Unknown)
+    assert "nested too deep" in network.reason or "longer than 1024 KB" in network.reason
+
+
+def trickle(peer: socket.socket, begin: bytes, count: int = 10_000) -> None:
     peer.sendall(begin)
-    while True:
+    for _ in range(count):
         time.sleep(0.1)
         peer.sendall(b"x")
 

@@ -64,6 +64,18 @@ def test_an_upgrade_of_the_plugins_fits_the_default_memory(host: FakeHost, small
         assert (host.plugins_dir / "calico").read_bytes() == downloaded
 
 
+def test_a_removal_of_the_plugins_fits_the_default_memory(host: FakeHost, small_cgroup: Path) -> None:
+    theirs = f"{PLUGIN}exit 0\n# somebody else's\n".encode() + os.urandom(1 << 20) * PLUGIN_MB
+    for name in ("calico", "calico-ipam"):
+        (host.plugins_dir / name).write_bytes(theirs)
+    serve_plugins(host, "v1")
+    assert host.run("apply", "cni").returncode == 0
+    assert (host.plugins_dir / "calico").read_bytes() != theirs
+    done = run_in(small_cgroup, host, "remove")
+    assert done.returncode == 0, (done.returncode, done.stdout[-300:], done.stderr[-300:])
+    assert (host.plugins_dir / "calico").read_bytes() == theirs
+
+
 def write_long_state(host: FakeHost) -> int:
     """Have the agent answer with a past of some 20 MB, and one task that runs; returns its length."""
     running = {"id": "f", "executors": [{"tasks": [{"id": "t", "state": "TASK_RUNNING"}]}]}
@@ -92,6 +104,15 @@ def test_an_agent_that_wants_a_login_is_not_refused_where_no_restart_is_needed(h
     agent = host.reports[-1]["facts"]["mesos_agent"]
     assert (agent["version"], agent["wants_login"]) == ("1.9.0", True)
     assert "wants a login" in agent["state"]["unknown"]
+
+
+def test_an_agent_that_wants_a_login_is_read_where_one_is_given(host: FakeHost) -> None:
+    host.change_state(agent_login="reader:word", agent={"version": "1.0.3"})
+    environment = {**host.environment(), "CALICO_DCOS_AGENT_LOGIN": "reader:word"}
+    assert host.run("inspect", environment=environment).returncode == 0
+    agent = host.reports[-1]["facts"]["mesos_agent"]
+    assert (agent["wants_login"], agent["state"]["version"]) == (False, "1.0.3")
+    assert "reader:word" not in json.dumps(host.reports)
 
 
 def test_an_old_agent_that_wants_a_login_could_not_be_looked_at(host: FakeHost) -> None:

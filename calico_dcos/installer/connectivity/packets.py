@@ -6,6 +6,7 @@ import socket
 import time
 from typing import List, NamedTuple, Optional, Union
 
+from ..documents import load_json
 from ..host import Host, ToolError
 from .icmp import ping_by_hand
 from .ping import Ping, parse_ping
@@ -56,7 +57,7 @@ def build_greeting(run: str, peer: str) -> bytes:
 def parse_greeting(greeting: bytes, run: str) -> Optional[str]:
     """Read which address the server saw; None if it is no server of this run."""
     try:
-        content = json.loads(greeting.decode("ascii"))
+        content = load_json(greeting.decode("ascii"))
         return str(content["seen"]) if content["run"] == run else None
     except (ValueError, KeyError, TypeError):
         return None

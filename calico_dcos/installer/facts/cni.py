@@ -1,11 +1,11 @@
 """Facts: the CNI directories: our plugins with their sums, every other file, and what was pinned."""
 
-import json
 import os
 from collections import OrderedDict
 from typing import Any, Dict, List, NamedTuple, Optional, Set, Union
 
 from ..backups import CNI_CONFIG, UNDONE, Backup
+from ..documents import load_json
 from ..files import FileError, compute_sha256
 from ..host import Host, ToolError, run_program
 from ..pins import Pin, read_pins
@@ -13,6 +13,7 @@ from ..unknown import Unknown
 from ..wanted import Cni as WantedCni
 
 VERSION_TIMEOUT_S = 5
+CONFIG_MAX_BYTES = 1 << 20
 
 PluginFile = NamedTuple(
     "PluginFile",
@@ -134,7 +135,7 @@ def ask_version(host: Host, path: str) -> Union[str, Unknown]:
 def parse_plugin_version(output: str) -> Union[str, Unknown]:
     """Read the answer to ``CNI_COMMAND=VERSION``."""
     try:
-        return str(json.loads(output)["cniVersion"])
+        return str(load_json(output)["cniVersion"])
     except (ValueError, KeyError, TypeError):
         return Unknown("it answers VERSION with {!r}".format(output[:200]))
 
@@ -170,7 +171,10 @@ def read_config(directory: str, name: str, wanted: Dict[str, Any]) -> ConfigFile
     try:
         mtime = os.stat(path).st_mtime
         with open(path, "rb") as file:
-            content = json.loads(file.read().decode("utf-8"))
+            text = file.read(CONFIG_MAX_BYTES + 1)
+        if len(text) > CONFIG_MAX_BYTES:
+            return _build_broken(name, mtime, "longer than {} KB".format(CONFIG_MAX_BYTES >> 10))
+        content = load_json(text.decode("utf-8"))
         return parse_config(name, content, mtime, wanted)
     except OSError as error:
         return _build_broken(name, 0.0, error.strerror or str(error))

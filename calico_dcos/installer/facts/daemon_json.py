@@ -7,6 +7,7 @@ from collections import OrderedDict
 from typing import Any, Dict, List, NamedTuple, Optional, Union
 
 from ..dockerd_options import name_kind
+from ..documents import load_json
 from ..host import Host
 from ..unknown import Unknown
 
@@ -56,10 +57,7 @@ def parse_daemon_json(text: str) -> "OrderedDict[str, Any]":
     Raises:
         ValueError: it is no JSON object; Docker would not start with it either.
     """
-    try:
-        content = json.loads(text, object_pairs_hook=OrderedDict, parse_constant=_refuse_constant)
-    except RecursionError:
-        raise ValueError("it is nested too deep") from None
+    content = load_json(text, object_pairs_hook=OrderedDict, parse_constant=_refuse_constant)
     if not isinstance(content, OrderedDict):
         raise ValueError("it is no JSON object")  # noqa: TRY004  (one error for all faults)
     for key in (STORE_KEY, ADVERTISE_KEY):

@@ -4,11 +4,12 @@ Of ``/state`` only the head is read: what follows, all tasks that it ever ran, m
 ``/version`` is told to everybody, also where the others want a login.
 """
 
+import base64
 import http.client
-import json
 import re
-from typing import Any, List, NamedTuple, Optional, Union
+from typing import Any, Dict, List, NamedTuple, Optional, Union
 
+from ..documents import load_json
 from ..host import Host
 from ..systemd import Unit
 from ..unknown import Unknown
@@ -20,6 +21,7 @@ from .network import find_own_address
 UNITS = ("dcos-mesos-slave.service", "dcos-mesos-slave-public.service", "mesos-agent.service", "mesos-slave.service")
 LOOPBACK, PORT = "127.0.0.1", 5051
 STATE_TIMEOUT_S = 5
+LOGIN_VARIABLE = "CALICO_DCOS_AGENT_LOGIN"
 UNAUTHORIZED, FORBIDDEN = 401, 403
 # Flags, resources and attributes take some ten kilobytes.
 HEAD_MAX_BYTES = 1 << 20
@@ -56,12 +58,12 @@ MesosAgent = NamedTuple(
 def read_mesos_agent(host: Host) -> MesosAgent:
     """Read the agent of this host."""
     endpoint = find_endpoint(host)
-    answer = _fetch(endpoint, "/state", read_head)
+    answer = _fetch(host, endpoint, "/state", read_head)
     state = _read_state(host, endpoint, answer)
     return MesosAgent(
         unit=read_agent_unit(host),
         endpoint=endpoint,
-        version=state.version if isinstance(state, AgentState) else read_version(endpoint),
+        version=state.version if isinstance(state, AgentState) else read_version(host, endpoint),
         wants_login=isinstance(answer, Answer) and answer.status in (UNAUTHORIZED, FORBIDDEN),
         state=state,
         unread=read_unread(host),
@@ -99,7 +101,7 @@ def read_agent_unit(host: Host) -> Union[Unit, None, Unknown]:
 
 def read_agent_state(host: Host, endpoint: str) -> Union[AgentState, Unknown]:
     """Ask the agent for what of its state counts for changes; while it recovers it answers 503."""
-    return _read_state(host, endpoint, _fetch(endpoint, "/state", read_head))
+    return _read_state(host, endpoint, _fetch(host, endpoint, "/state", read_head))
 
 
 def _read_state(host: Host, endpoint: str, answer: Union[Answer, Unknown]) -> Union[AgentState, Unknown]:
@@ -108,7 +110,7 @@ def _read_state(host: Host, endpoint: str, answer: Union[Answer, Unknown]) -> Un
         return state
     if isinstance(state, dict) and "flags" not in state:
         # Older versions list them behind the tasks, and some are told not to show them to everybody.
-        flags = read_answer(endpoint, "/flags")
+        flags = read_answer(host, endpoint, "/flags")
         if isinstance(flags, Unknown):
             return Unknown("the agent does not tell its flags: {}".format(flags.reason))
         state["flags"] = flags.get("flags") if isinstance(flags, dict) else None
@@ -116,30 +118,32 @@ def _read_state(host: Host, endpoint: str, answer: Union[Answer, Unknown]) -> Un
         read = name_directories(host, parse_agent_state(state))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         return Unknown("the agent's state is not understood: {!r}".format(error))
-    return read if isinstance(read.running_tasks, int) else read._replace(running_tasks=read_running_tasks(endpoint))
+    return (
+        read if isinstance(read.running_tasks, int) else read._replace(running_tasks=read_running_tasks(host, endpoint))
+    )
 
 
-def read_version(endpoint: str) -> Union[str, Unknown]:
+def read_version(host: Host, endpoint: str) -> Union[str, Unknown]:
     """Ask for the version of an agent whose state is not told."""
-    answer = read_answer(endpoint, "/version")
+    answer = read_answer(host, endpoint, "/version")
     if isinstance(answer, Unknown):
         return answer
     version = answer.get("version") if isinstance(answer, dict) else None
     return version if isinstance(version, str) else Unknown("the agent does not tell its version")
 
 
-def read_running_tasks(endpoint: str) -> Union[int, Unknown]:
+def read_running_tasks(host: Host, endpoint: str) -> Union[int, Unknown]:
     """Ask how many tasks run on the agent, of all frameworks."""
-    answer = read_answer(endpoint, "/metrics/snapshot?timeout=2secs")
+    answer = read_answer(host, endpoint, "/metrics/snapshot?timeout=2secs")
     if isinstance(answer, Unknown):
         return answer
     count = answer.get("slave/tasks_running") if isinstance(answer, dict) else None
     return int(count) if isinstance(count, (int, float)) else Unknown("the agent does not count its tasks")
 
 
-def read_answer(endpoint: str, path: str) -> Any:
+def read_answer(host: Host, endpoint: str, path: str) -> Any:
     """Ask the agent for a document, the whole of it, or Unknown."""
-    return _parse_answer(endpoint, path, _fetch(endpoint, path, read_whole))
+    return _parse_answer(endpoint, path, _fetch(host, endpoint, path, read_whole))
 
 
 def read_head(response: http.client.HTTPResponse) -> bytes:
@@ -163,31 +167,38 @@ def read_head(response: http.client.HTTPResponse) -> bytes:
     return head
 
 
-def _fetch(endpoint: str, path: str, read_body: ReadBody) -> Union[Answer, Unknown]:
+def _fetch(host: Host, endpoint: str, path: str, read_body: ReadBody) -> Union[Answer, Unknown]:
     """Ask in plain HTTP; an agent that speaks TLS alone drops that connection, and is asked once more."""
+    headers = build_login(host.variable(LOGIN_VARIABLE) or "")
     try:
-        return fetch(endpoint, path, STATE_TIMEOUT_S, read_body)
+        return fetch(endpoint, path, STATE_TIMEOUT_S, read_body, headers)
     except UnreachableError as error:
         reason = str(error)
         if isinstance(error.__cause__, (ConnectionResetError, http.client.HTTPException)):
             try:
-                return fetch_over_tls(endpoint, path, STATE_TIMEOUT_S, read_body)
+                return fetch_over_tls(endpoint, path, STATE_TIMEOUT_S, read_body, headers)
             except UnreachableError:
                 pass  # it does not speak TLS either: what was said at first counts
         return Unknown("the agent at {} does not answer: {}".format(endpoint, reason))
 
 
+def build_login(login: str) -> Dict[str, str]:
+    """Build the header of a login, a principal and its secret with a colon between them; none without one."""
+    encoded = base64.b64encode(login.encode("utf-8")).decode("ascii")
+    return {"Authorization": "Basic " + encoded} if login else {}
+
+
 def _parse_answer(endpoint: str, path: str, answer: Union[Answer, Unknown]) -> Any:
     if isinstance(answer, Unknown):
         return answer
-    if answer.status == UNAUTHORIZED:
-        return Unknown("the agent at {} wants a login for {}".format(endpoint, path))
+    if answer.status in (UNAUTHORIZED, FORBIDDEN):
+        return Unknown("the agent at {} wants a login for {}; set the option agent-login".format(endpoint, path))
     if answer.status != OK:
         text = answer.body.decode("utf-8", "replace").strip()
         return Unknown("the agent at {} answers with status {}: {}".format(endpoint, answer.status, text[:200]))
     try:
-        return json.loads(answer.body.decode("utf-8"))
-    except (ValueError, RecursionError) as error:
+        return load_json(answer.body.decode("utf-8"))
+    except ValueError as error:
         return Unknown("the agent's answer to {} is not understood: {!r}".format(path, error))
 
 

@@ -4,7 +4,7 @@ import time
 from enum import Enum
 from typing import Callable, NamedTuple, Optional, Tuple, Union
 
-from ..docker_api import DockerAwayError, NoSuchObjectError
+from ..docker_api import DockerAwayError, NoSuchObjectError, has_image
 from ..facts import read_nodes
 from ..facts.calico_node import NAME, Container, read_calico_node
 from ..facts.identity import complete_node
@@ -22,7 +22,6 @@ from ..wanted import CalicoNode, Wanted, compute_settings_hash
 from .adopt import adopt
 from .container import (
     create_container,
-    has_image,
     pull_image,
     read_log,
     remove_container,

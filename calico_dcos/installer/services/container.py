@@ -8,7 +8,7 @@ import re
 from typing import Any, Dict
 from urllib.parse import quote
 
-from ..docker_api import DockerAwayError, NoSuchObjectError, act, parse_log, read_bytes, read_json
+from ..docker_api import DockerAwayError, NoSuchObjectError, act, parse_log, read_bytes
 from ..facts.calico_node import HASH_LABEL, NAME
 from ..host import TOOL_DIRS, Host, ToolError
 from ..wanted import CalicoNode, compute_settings_hash
@@ -58,15 +58,6 @@ def remove_container(host: Host, name: str = NAME) -> None:
         act(host, "DELETE", "/containers/{}?force=1".format(quote(name, safe="")), ACT_TIMEOUT_S)
     except NoSuchObjectError:
         return
-
-
-def has_image(host: Host, image: str) -> bool:
-    """Whether the image is here; DockerAwayError as above."""
-    try:
-        read_json(host, "/images/{}/json".format(image))
-    except NoSuchObjectError:
-        return False
-    return True
 
 
 def pull_image(host: Host, image: str) -> None:

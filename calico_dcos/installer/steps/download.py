@@ -17,9 +17,12 @@ except ImportError:  # a Python that was built without it does everything else
 
 from ..report import Reporter
 from ..wanted import NO_PROXY, Download, Proxy
+from ..web import within
 from .work import StepError
 
 TIMEOUT_S = 30
+# Until the body begins: a name, a proxy, redirects; each wait of it ends after the time above.
+OPEN_TIMEOUT_S = 120
 # For the whole of it, however slowly it comes; and more than any release needs.
 WHOLE_TIMEOUT_S = 1800
 MAX_BYTES = 512 << 20
@@ -57,7 +60,8 @@ def download(
         StepError: it cannot be had, is cut short, or has another sum than wanted.
     """
     try:
-        opened = _open(source.url, build_context(trusted), reporter, proxy)
+        context = build_context(trusted)
+        opened = within(OPEN_TIMEOUT_S, lambda: _open(source.url, context, reporter, proxy))
         with opened as response, open(path, "wb") as file:
             sha256 = _copy(response, file, source.url, reporter)
     except (OSError, ValueError) as error:
