@@ -10,7 +10,7 @@ from ..wanted import Wanted
 from ..web import split_address
 from .bird import Bird, read_bird
 from .calico_etcd import CalicoEtcd, read_calico_etcd
-from .calico_node import Container, read_calico_node
+from .calico_node import Container, read_calico_node, read_image
 from .clock import Clock, read_clock
 from .cni import Cni, read_cni
 from .disk import Disk, read_disks
@@ -24,7 +24,7 @@ from .identity import complete_node, complete_wanted
 from .kernel import Kernel, read_kernel
 from .mesos_agent import AgentState, MesosAgent, read_mesos_agent
 from .netfilter import Netfilter, read_netfilter
-from .network import Port, RpFilter, read_port, read_rp_filter
+from .network import BGP_PORT, Port, RpFilter, read_port, read_rp_filter
 from .node import Node, prefer_adoptable, read_node
 from .node_log import NodeLog, needs_log, read_node_log
 from .node_look import read_quiet
@@ -52,6 +52,8 @@ Facts = NamedTuple(
         ("kernel", Kernel),
         ("pools", Union[List[IpPool], Unknown]),
         ("calico_node", Union[Container, None, Unknown]),
+        ("node_image", Union[bool, Unknown]),
+        ("bgp_port", Port),
         ("felix", Felix),
         ("node_log", Union[NodeLog, None, Unknown]),
         ("calico_etcd", CalicoEtcd),
@@ -93,6 +95,8 @@ def read_facts(host: Host, wanted: Wanted) -> Facts:
         dcos = pool.submit(read_dcos, host)
         surroundings = pool.submit(read_surroundings, host)
         clock = pool.submit(read_clock, host)
+        image = pool.submit(read_image, host, wanted.calico_node.image)
+        bgp_port = pool.submit(read_port, host, BGP_PORT)
         port = pool.submit(read_port, host, split_address(wanted.etcd_proxy.listen)[1])
         return Facts(
             system=read_system(host),
@@ -109,6 +113,8 @@ def read_facts(host: Host, wanted: Wanted) -> Facts:
             kernel=read_kernel(host),
             pools=pools.result(),
             calico_node=container.result()[0],
+            node_image=image.result(),
+            bgp_port=bgp_port.result(),
             felix=container.result()[1],
             node_log=container.result()[2],
             calico_etcd=calico.result()[0],

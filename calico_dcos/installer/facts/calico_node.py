@@ -2,7 +2,7 @@
 
 from typing import Any, Dict, List, NamedTuple, Optional, Union
 
-from ..docker_api import DockerAwayError, NoSuchObjectError, read_container
+from ..docker_api import DockerAwayError, NoSuchObjectError, has_image, read_container
 from ..host import Host
 from ..redaction import hide_values
 from ..unknown import Unknown
@@ -36,6 +36,14 @@ def read_calico_node(host: Host, wanted: CalicoNode) -> Union[Container, None, U
         return parse_container(read_container(host, NAME), wanted)
     except NoSuchObjectError:
         return None
+    except DockerAwayError as error:
+        return Unknown(str(error))
+
+
+def read_image(host: Host, image: str) -> Union[bool, Unknown]:
+    """Whether the image is here, and need not be pulled."""
+    try:
+        return has_image(host, image)
     except DockerAwayError as error:
         return Unknown(str(error))
 

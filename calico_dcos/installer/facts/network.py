@@ -11,6 +11,7 @@ from .system import read_text
 RP_FILTER_DIR = "/proc/sys/net/ipv4/conf"
 TABLES = ("/proc/net/tcp", "/proc/net/tcp6")
 LISTENING = "0A"
+BGP_PORT = 179
 IPV4_HEX_DIGITS = 8
 
 # 0: off, 1: strict, 2: loose. What counts for an interface is the greater one of its own and that of "all".

@@ -1,6 +1,6 @@
 """Plans: from facts and the wanted state to what is still to do in each step, or what proves it; no I/O."""
 
-from typing import Dict, List
+from typing import Dict, List, Optional
 
 from ..facts import Facts
 from ..facts.calico_node import Container
@@ -10,7 +10,7 @@ from ..host import STATE_DIR
 from ..rollbacks import DOCKER, MESOS_AGENT
 from ..unknown import Unknown
 from ..wanted import Wanted
-from .calico_node import plan_calico_node, refuse_names, warn_of_node
+from .calico_node import plan_calico_node, refuse_bgp_port, refuse_names, refuse_users, warn_of_node
 from .changes import STEPS, Action, Decision, could_not_look, refuse, warn
 from .cni import plan_cni
 from .conditions import guard, refuse_architecture, refuse_disk, refuse_noexec, refuse_rolled_back, refuse_without_v2
@@ -25,6 +25,8 @@ from .tables import refuse_tables
 
 # etcd's archive and what comes out of it; two plugins, downloaded and in place; files of settings and their backups.
 ETCD_MB, PLUGINS_MB, FILE_MB = 80, 64, 1
+# The image of calico-node, as it is pulled and as it lies on the disk.
+IMAGE_MB = 400
 NATIVE_CNI_TYPE = "mesos-cni-port-mapper"
 
 
@@ -61,7 +63,18 @@ def plan_changes(facts: Facts, wanted: Wanted) -> Dict[str, Decision]:
 def _plan_node(facts: Facts, wanted: Wanted) -> Decision:
     warnings = warn_of_node(facts, wanted.calico_node) + warn_of_services(facts.surroundings)
     planned = warn(plan_calico_node(facts, wanted), warnings)
-    return guard(planned, [refuse_tables(facts.netfilter)])
+    refusals = [refuse_tables(facts.netfilter), refuse_users(facts.docker.engine)]
+    refusals += [refuse_bgp_port(facts, wanted.calico_node), _refuse_image(facts, planned)]
+    return guard(planned, refusals)
+
+
+def _refuse_image(facts: Facts, planned: Decision) -> Optional[Decision]:
+    """Refuse to pull calico-node's image to where there is no room for it."""
+    engine = facts.docker.engine
+    is_to_run = any(change.action is Action.RUN_CALICO_NODE for change in planned.changes)
+    if facts.node_image is not False or not is_to_run or isinstance(engine, Unknown):
+        return None
+    return None if isinstance(engine.root_dir, Unknown) else refuse_disk(facts.disks, engine.root_dir, IMAGE_MB)
 
 
 def build_node_look(facts: Facts) -> NodeLook:
@@ -112,8 +125,7 @@ def _guard_store(decision: Decision, facts: Facts, wanted: Wanted) -> Decision:
 
 
 def _guard_cni(decision: Decision, facts: Facts, wanted: Wanted) -> Decision:
-    has_tunnel = wanted.calico_node.pool.ipip in ("always", "cross-subnet")
-    decision = warn(decision, warn_of_mtu(facts.surroundings, wanted.cni.config, has_ipip=has_tunnel))
+    decision = warn(decision, warn_of_mtu(facts.surroundings, wanted.cni.config, has_ipip=has_tunnel(facts, wanted)))
     architectures = [
         refuse_architecture(plugin.download.url, facts.system.architecture)
         for plugin in wanted.cni.plugins
@@ -136,6 +148,12 @@ def _guard_cni(decision: Decision, facts: Facts, wanted: Wanted) -> Decision:
             *[refuse_noexec(facts.disks, path, "a CNI plugin") for path in run_from],
         ],
     )
+
+
+def has_tunnel(facts: Facts, wanted: Wanted) -> bool:
+    """Whether packets between hosts go through IP-in-IP: by the options, or by a pool that is there."""
+    there = [] if isinstance(facts.pools, Unknown) else [pool.ipip for pool in facts.pools if not pool.is_disabled]
+    return any(mode not in ("", "off") for mode in [wanted.calico_node.pool.ipip, *there])
 
 
 def find_native_calico(facts: Facts) -> List[str]:

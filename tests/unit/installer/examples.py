@@ -100,6 +100,7 @@ def build_engine(**values: Any) -> Engine:
         swarm="inactive",
         is_live_restore_on=False,
         root_dir="/var/lib/docker",
+        remaps_users=False,
         running_count=2,
         running=[Running("web", "nginx:1"), Running("db", "postgres:9")],
     )
@@ -293,6 +294,8 @@ def build_facts(**values: Any) -> Facts:
         kernel=Kernel(1, 1, 1_000_000, {"ip6_tables": "loaded", "xt_set": "built in"}),
         pools=[IpPool("192.168.0.0/16", "off", nat_outgoing=False, is_disabled=False)],
         calico_node=build_container(),
+        node_image=True,
+        bgp_port=Port(179, []),
         felix=build_felix(),
         node_log=None,
         calico_etcd=build_calico_etcd(),

@@ -128,9 +128,25 @@ def test_an_engine_is_read() -> None:
         swarm="inactive",
         is_live_restore_on=True,
         root_dir="/var/lib/docker",
+        remaps_users=False,
         running_count=1,
         running=[Running("web", "nginx:1")],
     )
+
+
+@pytest.mark.parametrize(
+    ("info", "remaps"),
+    [
+        ({"SecurityOptions": ["name=seccomp,profile=default", "name=userns"]}, True),
+        ({"SecurityOptions": ["seccomp"], "DockerRootDir": "/data/docker/165536.165536"}, True),
+        ({"SecurityOptions": None, "DockerRootDir": "/var/lib/docker-1.10"}, False),
+    ],
+    ids=["from 1.13 on", "before", "none"],
+)
+def test_a_docker_that_remaps_users_is_known_whatever_its_version(info: Any, *, remaps: bool) -> None:
+    engine = parse_engine({"Version": "1.12.6"}, info, [])
+    assert isinstance(engine, Engine)
+    assert engine.remaps_users is remaps
 
 
 def test_an_old_engine_without_swarm_and_live_restore_is_read() -> None:
