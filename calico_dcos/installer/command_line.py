@@ -5,7 +5,6 @@ import os
 from typing import TYPE_CHECKING, Dict, List, Optional, TextIO
 
 from .host import Host
-from .redaction import hide_secrets
 from .wanted import Wanted, WantedError, parse_wanted
 
 if TYPE_CHECKING:
@@ -80,7 +79,7 @@ def run(arguments: List[str], out: TextIO, err: TextIO) -> int:
             return _test(options.part, host, out, err)
         wanted = parse_wanted(host.variable("CALICO_DCOS_WANTED") or "")
     except WantedError as error:
-        err.write("CALICO_DCOS_WANTED: {}\n".format(hide_secrets(str(error))))
+        err.write("CALICO_DCOS_WANTED: {}\n".format(error))
         return EXIT_USAGE
     if options.command == "supervise" and options.health:
         from .services.health import check_health  # noqa: PLC0415

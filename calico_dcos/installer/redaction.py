@@ -1,11 +1,11 @@
-"""Hides secrets in what leaves this program: every report, line and answer passes here, whoever wrote what is in it.
+"""Hides secrets in what leaves this program: both its streams and every report pass here, whoever wrote what is in it.
 
 Secrets are known by their names (``token=...``, ``--password ...``, ``{"auth": ...}``, however often that JSON is
 escaped) or by their form (a login in a URL, a header, a PEM block). Hiding too much costs less than too little.
 """
 
 import re
-from typing import Any, Dict, List
+from typing import Any, Dict, List, TextIO
 
 HIDDEN = "(hidden)"
 # No text that leaves is longer; the rest is left out of its middle.
@@ -26,6 +26,7 @@ _NAMED = re.compile(
 _OPENING = re.compile(r"\\{0,15}[\"']|\\x2[27]|[\[{]")
 # A value without quotes: of JSON, and of everything else.
 _BARE_JSON, _BARE = re.compile(r"[^\s\0,}\]]*"), re.compile(r"[^\s\0]*")
+_WORD = re.compile(r"-{0,2}[\w.-]{1,128}$")
 _PLAIN = re.compile(r"(?:true|false|null|none|yes|no|on|off)\b", re.IGNORECASE)
 _BRACKET = re.compile(r"\"(?:[^\"\\]|\\.)*\"?|[\[\]{}]", re.DOTALL)
 _PATTERNS = [
@@ -42,6 +43,23 @@ _PATTERNS = [
     # What signs itself: a JSON web token.
     (re.compile(r"\beyJ[\w-]{8,}\.[\w-]+\.?[\w-]*"), HIDDEN),
 ]  # type: List[Any]
+
+
+class HidingStream:
+    """A stream on which secrets are hidden; a text as long as a whole document is read line by line."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+
+    def write(self, text: str) -> int:
+        """Write a text."""
+        for part in [text] if len(text) < TEXT_MAX else text.splitlines(keepends=True):
+            self._out.write(hide_secrets(part))
+        return len(text)
+
+    def __getattr__(self, name: str) -> Any:
+        """Everything else is the stream's own."""
+        return getattr(self._out, name)
 
 
 def is_secret_name(name: str) -> bool:
@@ -83,8 +101,14 @@ def _hide_member(name: str, value: Any) -> Any:
 def _hide_items(items: List[Any]) -> List[Any]:
     """Hide in a list; its texts may be the words of one command line."""
     if items and all(isinstance(item, str) and _JOINT not in item for item in items):
-        return hide_secrets(_JOINT.join(items)).split(_JOINT)
+        return hide_secrets(_JOINT.join(map(_hide_word, items))).split(_JOINT)
     return [hide_all(item) for item in items]
+
+
+def _hide_word(word: str) -> str:
+    """Hide the value of a word that is a variable or a flag: it may have blanks, as its quotes are read already."""
+    name, equals, _ = word.partition("=")
+    return name + equals + HIDDEN if equals and _WORD.match(name) and is_secret_name(name.lstrip("-")) else word
 
 
 def _hide_base64(text: str) -> str:

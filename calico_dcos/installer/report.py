@@ -13,7 +13,7 @@ from .facts.calico_etcd import CalicoEtcd, EtcdNode
 from .facts.node import Node
 from .inspection import Inspection
 from .plans.changes import STEPS
-from .redaction import hide_secrets
+from .redaction import hide_all
 from .unknown import Unknown, to_json
 from .web import UnreachableError, call, open_connection
 
@@ -43,7 +43,6 @@ class Reporter:
 
     def progress(self, message: str, done_bytes: Optional[int] = None, total_bytes: Optional[int] = None) -> None:
         """Tell in one line what is being done."""
-        message = hide_secrets(message)
         report = {"kind": "progress", "message": message}  # type: Dict[str, Any]
         if done_bytes is not None:
             report["done_bytes"] = done_bytes
@@ -54,7 +53,6 @@ class Reporter:
 
     def failure(self, reason: str, detail: str = "") -> None:
         """Tell in one line why it failed, and in several what a tool said."""
-        reason, detail = hide_secrets(reason), hide_secrets(detail)
         self._print("failed: {}{}".format(reason, "\n" + detail if detail else ""))
         self._post({"kind": "failure", "reason": reason, "detail": detail})
 
@@ -63,14 +61,14 @@ class Reporter:
 
         The scheduler, whose URL it is, gets it as it gave it: it knows the download by it.
         """
-        self._print("downloaded {}: sha256 {}".format(hide_secrets(url), sha256))
-        self._post({"kind": "downloaded", "url": url, "sha256": sha256})
+        self._print("downloaded {}: sha256 {}".format(url, sha256))
+        self._send({"kind": "downloaded", "url": url, "sha256": sha256})
 
     def inspection(self, inspection: Inspection) -> None:
         """Tell the facts of this host and what is still to do on it."""
-        report = build_inspection(inspection, time.monotonic() - inspection.begun_at_s)
+        report = hide_all(build_inspection(inspection, time.monotonic() - inspection.begun_at_s))
         self._print(json.dumps(report, indent=2, sort_keys=True))
-        self._post(report)
+        self._send(report)
 
     def served(self, address: str) -> None:
         """Tell where a container of the connectivity test is reached; a scheduler that is away is waited for."""
@@ -97,7 +95,10 @@ class Reporter:
         write_line(self._out, text)
 
     def _post(self, report: Dict[str, Any]) -> bool:
-        """Post a report; whether there is no use in posting it again."""
+        """Post a report, its secrets hidden; whether there is no use in posting it again."""
+        return self._send(hide_all(report))
+
+    def _send(self, report: Dict[str, Any]) -> bool:
         if not self._url:
             return True
         headers = {"Content-Type": "application/json"}
@@ -107,7 +108,7 @@ class Reporter:
         try:
             answer = call(open_connection(self.scheduler, TIMEOUT_S), "POST", urlsplit(self._url).path, body, headers)
         except UnreachableError as error:
-            write_line(self._err, "report not delivered: {}".format(hide_secrets(str(error))))
+            write_line(self._err, "report not delivered: {}".format(error))
             return False
         if answer.status >= FIRST_ERROR:
             write_line(self._err, "report not taken: status {}".format(answer.status))
@@ -160,14 +161,12 @@ def build_inspection(inspection: Inspection, took_s: float) -> Dict[str, Any]:
         "took_s": round(took_s, 3),
         "facts": to_json(bound_facts(inspection.facts)),
         "changes": {step: [build_change(change) for change in plan[step].changes] for step in STEPS},
-        "refusals": {step: hide_secrets(plan[step].refusal or "") for step in STEPS if plan[step].refusal is not None},
-        "unknowns": {step: hide_secrets(plan[step].unknown or "") for step in STEPS if plan[step].unknown is not None},
-        "faults": {step: hide_secrets(plan[step].fault or "") for step in STEPS if plan[step].fault is not None},
-        "proofs": {step: hide_secrets(plan[step].proof or "") for step in STEPS if plan[step].proof is not None},
+        "refusals": {step: plan[step].refusal for step in STEPS if plan[step].refusal is not None},
+        "unknowns": {step: plan[step].unknown for step in STEPS if plan[step].unknown is not None},
+        "faults": {step: plan[step].fault for step in STEPS if plan[step].fault is not None},
+        "proofs": {step: plan[step].proof for step in STEPS if plan[step].proof is not None},
         "node": build_node(inspection.facts.node),
-        "warnings": {
-            step: [hide_secrets(warning) for warning in plan[step].warnings] for step in STEPS if plan[step].warnings
-        },
+        "warnings": {step: plan[step].warnings for step in STEPS if plan[step].warnings},
     }
 
 

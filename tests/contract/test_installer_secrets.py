@@ -7,6 +7,7 @@ import subprocess
 
 import pytest
 
+from calico_dcos.installer.facts.comparison import HASH_LABEL
 from tests.contract.installer_fakes import FakeHost
 
 MARK = "5eCreTmArK"
@@ -78,6 +79,9 @@ def test_no_secret_leaves_a_host(leaky_host: FakeHost, command: tuple[str, ...])
 
 
 def test_no_secret_leaves_a_host_whose_container_does_not_come_up(leaky_host: FakeHost) -> None:
+    node = leaky_host.state["containers"]["calico-node"]
+    ours = {**node, "Config": {**node["Config"], "Labels": {HASH_LABEL: "0123456789abcdef"}}}
+    leaky_host.change_state(containers={"calico-node": ours})
     process = subprocess.Popen(
         leaky_host.build_command("supervise", "calico-node"),
         cwd=leaky_host.project,

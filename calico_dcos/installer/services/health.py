@@ -15,7 +15,6 @@ from ..facts.node import read_identity
 from ..host import Host
 from ..plans.calico_node import find_container_fault
 from ..plans.changes import Decision, describe_unproven
-from ..redaction import hide_secrets
 from ..unknown import Unknown
 from ..wanted import CalicoNode, Wanted
 from . import calico_node, etcd_proxy
@@ -30,7 +29,7 @@ def check_health(service: str, host: Host, wanted: Wanted, err: TextIO) -> int:
     fault = find_fault(service, host, wanted)
     if fault is None:
         return 0
-    err.write("{} is not healthy: {}\n".format(service, hide_secrets(fault)))
+    err.write("{} is not healthy: {}\n".format(service, fault))
     return 1
 
 

@@ -84,6 +84,7 @@ def test_the_words_of_a_command_line_are_read_as_one(name: str, secret: str) -> 
     words = ["dockerd", f"--{name}", secret, "-H", "fd://"]
     assert hide_all(words) == ["dockerd", f"--{name}", HIDDEN, "-H", "fd://"]
     assert MARK not in json.dumps(hide_all([f'"{name}=two', f'{secret}"', "B=1"]))
+    assert hide_all(["A=1", f"{name}=two words, {secret}", "B=2"]) == ["A=1", f"{name}={HIDDEN}", "B=2"]
 
 
 @given(st.text("ab:/@=\"'\\{}[]-. \n\0xk", max_size=200).map(lambda text: text.replace("k", "token")))
