@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .kinds import AbsolutePath, Choice, Flag, Number, Sha256, Url, Whole
+from .kinds import CIDRS, AbsolutePath, Choice, Flag, Number, Sha256, Text, Url, Whole
 from .packaged import derive_packaged, derive_sum
 from .settings import setting
 
@@ -70,6 +70,12 @@ class CniSettings:
         0,
         f"{SECTION}.mtu",
         "MTU of the interfaces of containers: that of the network, less 20 with IP-in-IP. 0: the plugin's own, 1500.",
+    )
+    cni_ipv4_pools: str = setting(
+        Text("networks, such as 10.1.0.0/16, separated by commas", CIDRS),
+        "",
+        f"{SECTION}.ipv4-pools",
+        "Pools out of which containers on the network calico get addresses, separated by commas. Empty: any pool.",
     )
     cni_log_level: str = setting(
         Choice(("", "DEBUG", "INFO", "WARNING", "ERROR")),

@@ -95,9 +95,9 @@ class FrameworkSettings:
         Text("a DNS name", DNS_NAME),
         "",
         f"{SECTION}.advertised-name",
-        "DNS name by which agents fetch the installer, such as calico-install-framework.marathon.mesos. Needed where "
-        "agents have an HTTP proxy (use_proxy of DC/OS): its exceptions hold names below .mesos, and no addresses. "
-        "Empty: the advertised address.",
+        "DNS name by which agents fetch the installer: an HTTP proxy of theirs (use_proxy of DC/OS) makes exceptions "
+        "for names below .mesos, and for no address. Empty: the app's name below marathon.mesos once it is seen to "
+        "lead to the scheduler, unless advertised-address is given; else the advertised address.",
     )
     download_proxy: str = setting(
         Url(),

@@ -59,7 +59,7 @@ def build_wanted(config: Config) -> dict[str, Any]:
                 "name": "calico",
                 "cniVersion": CNI_VERSION,
                 "type": "calico",
-                "ipam": {"type": "calico-ipam"},
+                "ipam": {"type": "calico-ipam", **_build_ipam_options(config)},
                 "etcd_endpoints": config.etcd_endpoints,
                 **_build_network_options(config),
             },
@@ -85,6 +85,11 @@ def _build_network_options(config: Config) -> dict[str, Any]:
     """The plugin's options; one that is not set is not written, so that the network of an earlier release stays."""
     given = {"mtu": config.cni_mtu, "log_level": config.cni_log_level}
     return {name: value for name, value in given.items() if value}
+
+
+def _build_ipam_options(config: Config) -> dict[str, Any]:
+    pools = [pool for pool in config.cni_ipv4_pools.split(",") if pool]
+    return {"ipv4_pools": pools} if pools else {}
 
 
 def _build_pool(config: Config, release: Release) -> dict[str, Any]:
