@@ -9,11 +9,12 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
+from calico_dcos.installer.connectivity.packets import SILENT, connect
 from calico_dcos.installer.dns import _ask_whole
 from calico_dcos.installer.docker_api import DockerAwayError, read_json
 from calico_dcos.installer.facts.cni import read_config
@@ -150,6 +151,12 @@ def test_a_name_server_that_trickles_over_tcp_has_one_deadline() -> None:
     assert time.monotonic() - began < PATIENCE_S
 
 
+def test_a_peer_that_trickles_is_silent(tmp_path: Path) -> None:
+    with serving(lambda peer: trickle(peer, b"")) as address:
+        tcp = connect(Host(str(tmp_path), None, {}), *split_address(address), "", "run", 0.5)
+    assert (tcp.state, tcp.message) == (SILENT, f"TCP to {address}: no answer within 0.5 s")
+
+
 def test_a_head_of_a_download_that_trickles_has_one_deadline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(download_module, "OPEN_TIMEOUT_S", 0.5)
     reporter = Reporter(None, None, io.StringIO(), io.StringIO())
@@ -182,9 +189,12 @@ def serving(answer: Callable[[socket.socket], None], path: str = "") -> Iterator
 
     def serve() -> None:
         peer, _ = server.accept()
+        peer.settimeout(1)
         with peer:
             try:
-                peer.recv(65536)
+                with suppress(socket.timeout):
+                    peer.recv(65536)
+                peer.settimeout(None)
                 answer(peer)
             except OSError:
                 return  # the other side has had enough
