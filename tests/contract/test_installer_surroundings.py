@@ -32,12 +32,15 @@ def test_the_mtu_is_read_where_it_can_be(tmp_path: Path) -> None:
 
 def test_network_manager_leaves_alone_what_its_files_name(tmp_path: Path) -> None:
     host = Host(str(tmp_path), None, {})
-    directory = tmp_path / "etc/NetworkManager/conf.d"
-    directory.mkdir(parents=True)
+    packaged, directory = tmp_path / "usr/lib/NetworkManager/conf.d", tmp_path / "etc/NetworkManager/conf.d"
+    for made in (packaged, directory):
+        made.mkdir(parents=True)
     assert not leaves_cali_alone(host)
     (directory / "docker.conf").write_text("[keyfile]\nunmanaged-devices=interface-name:docker0\n")
     assert not leaves_cali_alone(host)
     (directory / "calico.conf").write_text("[keyfile]\nunmanaged-devices=interface-name:cali*;interface-name:tunl*\n")
+    assert leaves_cali_alone(host)
+    (directory / "calico.conf").rename(packaged / "10-calico.conf")
     assert leaves_cali_alone(host)
 
 

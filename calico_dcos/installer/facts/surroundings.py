@@ -1,6 +1,7 @@
 """Facts: what else has a hand in the host's network: its MTU, and services that change interfaces or firewall rules."""
 
 import os
+from contextlib import suppress
 from typing import NamedTuple, Union
 
 from .. import systemd
@@ -10,7 +11,7 @@ from .system import read_text
 
 ROUTES, INTERFACES = "/proc/net/route", "/sys/class/net"
 FIREWALLD, NETWORK_MANAGER = "firewalld.service", "NetworkManager.service"
-NETWORK_MANAGER_DIR = "/etc/NetworkManager"
+NETWORK_MANAGER_DIRS = ("/usr/lib/NetworkManager", "/run/NetworkManager", "/etc/NetworkManager")
 FILES_MAX = 100
 
 Mtu = NamedTuple("Mtu", [("interface", str), ("mtu", int)])
@@ -52,15 +53,10 @@ def parse_default_interface(routes: str) -> Union[str, None]:
 
 def leaves_cali_alone(host: Host) -> bool:
     """Whether a file of NetworkManager's names the interfaces of Calico among those that it leaves alone."""
-    directory = host.path(NETWORK_MANAGER_DIR)
-    try:
-        names = sorted(os.listdir(os.path.join(directory, "conf.d")))[:FILES_MAX]
-    except OSError:
-        names = []
-    paths = [
-        os.path.join(directory, "NetworkManager.conf"),
-        *[os.path.join(directory, "conf.d", name) for name in names],
-    ]
+    paths = [host.path(NETWORK_MANAGER_DIRS[-1] + "/NetworkManager.conf")]
+    for directory in [host.path(path + "/conf.d") for path in NETWORK_MANAGER_DIRS]:
+        with suppress(OSError):
+            paths += [os.path.join(directory, name) for name in sorted(os.listdir(directory))[:FILES_MAX]]
     texts = [read_text(path) for path in paths]
     return any(
         line.strip().startswith("unmanaged-devices") and "cali" in line
