@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from calico_dcos.installer.facts.network import read_bgp_port
 from calico_dcos.installer.facts.surroundings import Mtu, leaves_cali_alone, parse_default_interface, read_mtu
 from calico_dcos.installer.host import Host
 from calico_dcos.installer.unknown import Unknown
@@ -42,6 +43,11 @@ def test_network_manager_leaves_alone_what_its_files_name(tmp_path: Path) -> Non
     assert leaves_cali_alone(host)
     (directory / "calico.conf").rename(packaged / "10-calico.conf")
     assert leaves_cali_alone(host)
+
+
+def test_a_host_that_shares_a_machine_has_no_port_of_its_own(tmp_path: Path) -> None:
+    assert isinstance(read_bgp_port(Host(str(tmp_path), None, {})).sockets, Unknown)
+    assert isinstance(read_bgp_port(Host("/", None, {})).sockets, list)
 
 
 def test_a_look_warns_of_them(host: FakeHost) -> None:

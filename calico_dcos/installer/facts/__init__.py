@@ -24,7 +24,7 @@ from .identity import complete_node, complete_wanted
 from .kernel import Kernel, read_kernel
 from .mesos_agent import AgentState, MesosAgent, read_mesos_agent
 from .netfilter import Netfilter, read_netfilter
-from .network import BGP_PORT, Port, RpFilter, read_port, read_rp_filter
+from .network import Port, RpFilter, read_bgp_port, read_port, read_rp_filter
 from .node import Node, prefer_adoptable, read_node
 from .node_log import NodeLog, needs_log, read_node_log
 from .node_look import read_quiet
@@ -96,7 +96,7 @@ def read_facts(host: Host, wanted: Wanted) -> Facts:
         surroundings = pool.submit(read_surroundings, host)
         clock = pool.submit(read_clock, host)
         image = pool.submit(read_image, host, wanted.calico_node.image)
-        bgp_port = pool.submit(read_port, host, BGP_PORT)
+        bgp_port = pool.submit(read_bgp_port, host)
         port = pool.submit(read_port, host, split_address(wanted.etcd_proxy.listen)[1])
         return Facts(
             system=read_system(host),

@@ -65,6 +65,13 @@ def read_port(host: Host, number: int) -> Port:
     return Port(number, [row._replace(process=owners.get(row.inode, unseen)) for row in rows])
 
 
+def read_bgp_port(host: Host) -> Port:
+    """Read who listens on the port that BIRD needs; hosts that share a machine have none of their own."""
+    return (
+        Port(BGP_PORT, Unknown("this host shares the ports of its machine")) if host.root else read_port(host, BGP_PORT)
+    )
+
+
 def find_own_address(port: int) -> Optional[str]:
     """Find the address of a program that listens on a port, and not on the loopback."""
     texts = [read_text(table) for table in TABLES]
