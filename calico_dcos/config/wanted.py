@@ -22,10 +22,9 @@ CNI_VERSION = "0.1.0"
 DEFAULT_POOL = "192.168.0.0/16"
 POOL_SETTINGS = ("node_ip_pool", "node_ipip", "node_nat_outgoing")
 # How Felix is made to tell that it lives. The report's interval is that of etcd's key, which lapses after 90 s.
-HEALTH_VARIABLES = {
-    "report": {"FELIX_REPORTINGINTERVALSECS": "5"},
-    "endpoint": {"FELIX_HEALTHENABLED": "true"},
-}
+# By the reports, others know a node that is dead: they are wanted beside an endpoint, too.
+_REPORT = {"FELIX_REPORTINGINTERVALSECS": "5"}
+HEALTH_VARIABLES = {"report": _REPORT, "endpoint": {**_REPORT, "FELIX_HEALTHENABLED": "true"}}
 
 
 def build_wanted(config: Config) -> dict[str, Any]:

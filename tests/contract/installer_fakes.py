@@ -64,6 +64,7 @@ elif args[0] == "kill":
             state["info"]["ClusterStore"] = file.get("cluster-store", "")
     except ValueError:
         state["journal"].append("unable to configure the Docker daemon with file")
+    state.update(state["after_reload"])
 docker = state["units"].get("docker.service", {{}})
 if args[0] == "show" and args[-1] == "docker.service" and docker.get("ActiveState") == "activating":
     state["docker_is_slow_for"] -= 1
@@ -576,6 +577,9 @@ class _EtcdHandler(_Handler):
         self.answer_etcd(200, answers.get(self.path, {}))
 
     def answer_etcd(self, status: int, content: Any) -> None:
+        if self.state["etcd_is_away"]:
+            self.answer(503, {"message": "no leader"})
+            return
         headers = {"X-Etcd-Cluster-Id": self.state["calico"]["cluster_id"]}
         self.answer_bytes(status, json.dumps(content).encode(), headers)
 
@@ -595,9 +599,10 @@ class _EtcdHandler(_Handler):
 class _ReportHandler(_Handler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"])).decode()
-        with (self.root / "fake/reports.jsonl").open("a") as file:
-            report = {**json.loads(body), "authorization": self.headers["Authorization"]}
-            file.write(json.dumps(report) + "\n")
+        report = {**json.loads(body), "authorization": self.headers["Authorization"]}
+        # In one piece: it may be read at any time.
+        with (self.root / "fake/reports.jsonl").open("ab", buffering=0) as file:
+            file.write(json.dumps(report).encode() + b"\n")
         self.send_response(204)
         self.end_headers()
 
@@ -619,6 +624,8 @@ def _build_state() -> dict[str, Any]:
     dockerd = "{ path=/usr/bin/dockerd ; argv[]=/usr/bin/dockerd -H fd:// ; ignore_errors=no ; start_time=[n/a] }"
     return {
         "calls": [],
+        "after_reload": {},
+        "etcd_is_away": False,
         "journal": ["Daemon has completed initialization"],
         "version": {"Version": "20.10.24+dfsg1", "ApiVersion": "1.41"},
         "info": {"ClusterStore": "", "Swarm": {"LocalNodeState": "inactive"}, "LiveRestoreEnabled": False},

@@ -44,10 +44,10 @@ def build_policy(label: Label) -> Dict[str, Any]:
     }
 
 
-def put_policy(host: Host, endpoints: List[str], label: Label) -> None:
-    """Put the policy in place; PolicyError if that is not possible."""
+def put_policy(host: Host, endpoints: List[str], label: Label, ttl_s: int = TTL_S) -> None:
+    """Put the policy in place for a while; PolicyError if that is not possible."""
     text = json.dumps(build_policy(label), sort_keys=True)
-    body = urlencode({"value": text, "ttl": TTL_S}).encode("ascii")
+    body = urlencode({"value": text, "ttl": ttl_s}).encode("ascii")
     _call(host, endpoints, "PUT", POLICY_KEY + quote(name_policy(label)), body)
 
 

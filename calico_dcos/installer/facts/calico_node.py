@@ -52,11 +52,14 @@ def parse_container(answer: Any, wanted: CalicoNode) -> Union[Container, Unknown
     """Read the answer of ``/containers/calico-node/json``."""
     try:
         state, config = answer["State"], answer["Config"]
+        mark, differs = (config.get("Labels") or {}).get(HASH_LABEL), list_differences(answer, wanted)
+        is_as_marked = mark in (None, compute_settings_hash(wanted))
         environment = parse_environment(config.get("Env"))
         is_running, is_restarting = bool(state.get("Running")), bool(state.get("Restarting"))
         return Container(
             image=config["Image"],
-            settings_hash=(config.get("Labels") or {}).get(HASH_LABEL) or _hash_as_good(answer, wanted),
+            # The mark alone proves nothing: what it was given to may have been changed since, or made anew by hand.
+            settings_hash=mark if not is_as_marked else None if differs else compute_settings_hash(wanted),
             # Docker 1.8 and older had no Status.
             status=state.get("Status") or ("running" if is_running else "exited"),
             is_running=is_running,
@@ -67,15 +70,15 @@ def parse_container(answer: Any, wanted: CalicoNode) -> Union[Container, Unknown
             exit_code=int(state.get("ExitCode") or 0),
             error="it ran out of memory" if state.get("OOMKilled") else state.get("Error") or "",
             settings=hide_values(environment),
-            differing=sorted(name for name, value in wanted.environment.items() if environment.get(name) != value),
+            differing=differs
+            if mark and is_as_marked
+            else sorted(name for name, value in wanted.environment.items() if environment.get(name) != value),
         )
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         return Unknown("Docker's answer is not understood: {!r}".format(error))
 
 
-def _hash_as_good(answer: Any, wanted: CalicoNode) -> Optional[str]:
-    """Give a container that somebody else made the mark of ours, if it differs in nothing that counts."""
+def list_differences(answer: Any, wanted: CalicoNode) -> List[str]:
+    """List in what a container is not as wanted, whoever made it."""
     identity = parse_identity(answer)
-    if identity is None or find_differences(answer, identity, wanted):
-        return None
-    return compute_settings_hash(wanted)
+    return ["it does not tell its settings"] if identity is None else find_differences(answer, identity, wanted)
