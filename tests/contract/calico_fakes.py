@@ -19,6 +19,7 @@ WELL: dict[str, Any] = {
     "has_felix": True,
     "has_bird": True,
     "sessions": {},
+    "quiet": [],
     "nodes": {},
     "address": None,
     "is_mesh_on": True,
@@ -81,7 +82,11 @@ def build_keys(state: Any) -> dict[str, dict[str, Any]]:
     nodes = dict(calico["nodes"])
     status = {"value": '{"time":"2026-11-29T10:42:36Z","uptime":15.0}', "ttl": calico["felix_ttl_s"] or 87}
     keys: dict[str, dict[str, Any]] = {
-        **{f"/calico/felix/v1/host/{name}/status": {**status, "ttl": 87} for name in nodes},
+        **{
+            f"/calico/felix/v1/host/{name}/status": {**status, "ttl": 87}
+            for name in nodes
+            if name not in calico["quiet"]
+        },
         "/calico/bgp/v1/global/node_mesh": {"value": json.dumps({"enabled": calico["is_mesh_on"]})},
         **{f"/calico/bgp/v1/global/peer_v4/{peer}": {"value": "{}"} for peer in calico["peers"]},
     }

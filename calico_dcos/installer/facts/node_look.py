@@ -13,7 +13,7 @@ from .bird import ESTABLISHED, Bird, Session, read_bird
 from .calico_etcd import CalicoEtcd, EtcdNode, read_calico_etcd, read_own_node
 from .calico_node import Container
 from .docker_drivers import Driver, read_docker_drivers
-from .felix import Felix, find_node_name, find_quiet, read_felix
+from .felix import Felix, ask_report, find_node_name, find_quiet, read_felix
 from .netfilter import Netfilter, read_netfilter
 from .node_log import NodeLog, needs_log, read_node_log
 
@@ -69,10 +69,12 @@ def find_address(container: Container) -> Optional[str]:
 
 
 def read_quiet(host: Host, bird: Bird, wanted: Wanted) -> List[str]:
-    """Find which complete nodes without a session show no life any more, where Felix's reports tell."""
-    if wanted.calico_node.felix_health != "report":
+    """Find which complete nodes without a session show no life any more: ours reports, theirs does not."""
+    down = list_down(bird.sessions, wanted.complete_nodes)
+    own = find_node_name(wanted.calico_node.environment)
+    if not down or ask_report(host, own, wanted.etcd_endpoints, wanted.calico_node.environment).is_ready is not True:
         return []
-    return find_quiet(host, list_down(bird.sessions, wanted.complete_nodes), wanted.etcd_endpoints)
+    return find_quiet(host, down, wanted.etcd_endpoints)
 
 
 def list_down(sessions: List[Session], complete: List[CompleteNode]) -> List[str]:
