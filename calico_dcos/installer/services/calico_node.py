@@ -11,7 +11,7 @@ from ..facts.identity import complete_node
 from ..facts.node_look import read_node_look
 from ..files import FileError
 from ..host import Host, ToolError
-from ..host_settings import NotReadyError, prepare_kernel
+from ..host_settings import NotReadyError, keep_settings, prepare_kernel
 from ..plans.calico_node import describe_end, find_container_fault, refuse_address, refuse_theirs
 from ..plans.changes import Decision, describe_unproven, find_at_fault, prove
 from ..plans.node_proof import prove_calico_node
@@ -191,14 +191,17 @@ class NodeSupervisor:
         obstacle = refuse_theirs(node, theirs, self._wanted) or refuse_address(node)
         if obstacle is not None:
             raise StepError(describe_unproven(obstacle))
-        try:
-            prepare_kernel(self._host, self._reporter.progress)
-        except NotReadyError as error:
-            raise StepError(str(error)) from error
+        self._see_to_kernel(prepare_kernel)
         self._wanted = complete_node(self._wanted, node)
         self._is_to_adopt = bool(theirs)
         self._is_identified = True
         return None
+
+    def _see_to_kernel(self, make_ready: Callable[[Host, Callable[[str], None]], None]) -> None:
+        try:
+            make_ready(self._host, self._tell)
+        except NotReadyError as error:
+            raise StepError(str(error)) from error
 
     def _ensure_pool(self) -> bool:
         return ensure_pool(self._host, self._wanted.pool, self._all.etcd_endpoints, self._tell)
@@ -223,6 +226,8 @@ class NodeSupervisor:
         """See whether Calico works; once it was seen, seldom, and of this host alone."""
         if now_s < self._look_at_s:
             return
+        # Whoever writes the host's own settings anew does not know of these.
+        self._see_to_kernel(keep_settings)
         was_well = self._standing.lack is Lack.NOTHING
         wanted = self._all._replace(calico_node=self._wanted)
         decision = look(self._host, wanted, container, is_whole=False)
