@@ -88,7 +88,7 @@ def find_node_name(settings: Dict[str, str]) -> str:
 def ask_report(
     host: Host, name: str, endpoints: List[str], settings: Dict[str, str], age_s: Union[int, None, Unknown]
 ) -> Felix:
-    """Ask etcd for the report of Felix, which lapses when Felix does not renew it; age_s: how long its process lives."""
+    """Ask etcd for the report of Felix, whose process lives for age_s; it lapses when Felix does not renew it."""
     key = STATUS_KEY.format(quote(name, safe=""))
     keys = read_keys(host, endpoints, key)
     if isinstance(keys, Unknown):

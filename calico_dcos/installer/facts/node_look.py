@@ -14,6 +14,7 @@ from .calico_etcd import CalicoEtcd, EtcdNode, read_calico_etcd, read_own_node
 from .calico_node import Container
 from .docker_drivers import Driver, read_docker_drivers
 from .felix import Felix, find_node_name, find_quiet, read_felix
+from .kernel import Way, read_way
 from .netfilter import Netfilter, read_netfilter
 from .node_log import NodeLog, needs_log, read_node_log
 
@@ -30,6 +31,7 @@ NodeLook = NamedTuple(
         ("felix", Felix),
         ("own", Union[EtcdNode, None, Unknown]),
         ("etcd", Optional[CalicoEtcd]),
+        ("way", Way),
         ("netfilter", Netfilter),
         ("bird", Bird),
         ("quiet", List[str]),
@@ -55,6 +57,7 @@ def read_node_look(host: Host, wanted: Wanted, container: Container, *, is_whole
             felix=felix.result(),
             own=own,
             etcd=etcd.result() if etcd else None,
+            way=read_way(host),
             netfilter=netfilter.result(),
             bird=bird.result(),
             quiet=read_quiet(host, bird.result(), wanted) if is_whole else [],

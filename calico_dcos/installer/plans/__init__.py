@@ -5,6 +5,7 @@ from typing import Dict, List
 from ..facts import Facts
 from ..facts.calico_node import Container
 from ..facts.identity import complete_network
+from ..facts.kernel import Way
 from ..facts.node_look import NodeLook, find_address
 from ..host import STATE_DIR
 from ..rollbacks import DOCKER, MESOS_AGENT
@@ -17,7 +18,7 @@ from .conditions import guard, refuse_architecture, refuse_disk, refuse_rolled_b
 from .docker_store import plan_docker_store, warn_of_pending_edits
 from .gate import check_docker, warn_of_faults
 from .mesos_agent import await_busy_agent, plan_agent_restart
-from .node_proof import prove_calico_node
+from .node_proof import prove_calico_node, refuse_route
 from .proofs import ProxyLook, prove_cni, prove_docker_store, prove_etcd_proxy, refuse_other_store
 from .services import plan_etcd_proxy
 from .tables import refuse_tables
@@ -59,7 +60,7 @@ def plan_changes(facts: Facts, wanted: Wanted) -> Dict[str, Decision]:
 
 def _plan_node(facts: Facts, wanted: Wanted) -> Decision:
     planned = warn(plan_calico_node(facts, wanted), warn_of_node(facts, wanted.calico_node))
-    return guard(planned, [refuse_tables(facts.netfilter)])
+    return guard(planned, [refuse_tables(facts.netfilter), refuse_route(facts.kernel)])
 
 
 def build_node_look(facts: Facts) -> NodeLook:
@@ -71,6 +72,7 @@ def build_node_look(facts: Facts) -> NodeLook:
         felix=facts.felix,
         own=etcd.own,
         etcd=etcd,
+        way=Way(facts.kernel.ipv4_forwarding, facts.kernel.has_route),
         netfilter=facts.netfilter,
         bird=facts.bird,
         quiet=facts.quiet_nodes,

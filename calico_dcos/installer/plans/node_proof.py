@@ -6,11 +6,12 @@ from ..facts.bird import ESTABLISHED, Bird, Session
 from ..facts.calico_etcd import CalicoEtcd, EtcdNode
 from ..facts.docker_drivers import Driver
 from ..facts.felix import Felix
+from ..facts.kernel import GATEWAY, Kernel, Way
 from ..facts.node_log import NodeLog
 from ..facts.node_look import NodeLook
 from ..unknown import Unknown
 from ..wanted import CompleteNode, Wanted
-from .changes import Decision
+from .changes import Decision, refuse
 from .checks import Check, fails, saw, settle, was_not_seen
 from .tables import check_tables
 
@@ -20,13 +21,20 @@ WITHOUT_BIRD = ("none", "gobgp")
 # A Felix this young in a container so much older has ended before, and will again.
 YOUNG_S, OLDER_S = 10, 60
 NAMES_MAX = 3
+NO_ROUTE = "this host has no default route, and so answers no container for {}, the gateway of all".format(GATEWAY)
+ADD_ROUTE = "give it one (ip route add default via ROUTER), and retry"
 SEE_LOG = "see `docker logs calico-node` and /var/log/calico/felix/current"
 
 
 def prove_calico_node(decision: Decision, look: NodeLook, wanted: Wanted) -> Decision:
     """Prove that Calico works on this host; the container is known to be up and as wanted."""
     environment = wanted.calico_node.environment
-    checks = [check_registration(look), check_felix(look.felix, look.log), check_tables(look.netfilter)]
+    checks = [
+        check_registration(look),
+        check_way(look.way),
+        check_felix(look.felix, look.log),
+        check_tables(look.netfilter),
+    ]
     if environment.get(BACKEND, "").lower() not in WITHOUT_BIRD:
         checks.append(check_bird(look.bird))
         if look.etcd is not None:
@@ -62,6 +70,18 @@ def check_registration(look: NodeLook) -> Check:
             "or remove a node that is no more (calicoctl delete node)",
         )
     return saw("node {} is in etcd with {}".format(name, own.address))
+
+
+def refuse_route(kernel: Kernel) -> Optional[Decision]:
+    """Refuse calico-node where no packet would leave a container."""
+    return None if kernel.has_route else refuse(NO_ROUTE, ADD_ROUTE)
+
+
+def check_way(way: Way) -> Check:
+    """Check that the kernel takes packets of containers, and forwards them."""
+    if way.ipv4_forwarding == 0:
+        return fails("the kernel does not forward IPv4 (net.ipv4.ip_forward is 0)", "find what sets it so")
+    return saw("") if way.has_route else fails(NO_ROUTE, ADD_ROUTE)
 
 
 def check_felix(felix: Felix, log: Union[NodeLog, None, Unknown]) -> Check:

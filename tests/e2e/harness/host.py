@@ -203,6 +203,7 @@ _SET_UP = """#!/bin/sh
 set -eu
 ip address add {address} dev host0
 ip link set host0 up
+ip route add default dev host0
 for hierarchy in /sys/fs/cgroup/*/; do
     mount -o remount,bind,rw "$hierarchy"
 done

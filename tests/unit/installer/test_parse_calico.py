@@ -101,7 +101,7 @@ def test_felix_is_ready_while_its_report_is_renewed(
     ("age_s", "is_ready"), [(12, None), (25, False), (3600, True), (300, True), (None, True), (Unknown("?"), True)]
 )
 def test_a_report_of_an_earlier_felix_says_nothing_of_the_one_that_runs(
-    age_s: int | Unknown | None, is_ready: bool | None
+    age_s: int | Unknown | None, *, is_ready: bool | None
 ) -> None:
     report = Key("k", STATUS.replace("15.001384528", "297.001384528"), 87)
     felix = parse_report(report, {"FELIX_REPORTINGINTERVALSECS": "5"}, "key", age_s)
