@@ -13,12 +13,13 @@ from ..unknown import Unknown
 from ..wanted import Wanted
 from .calico_node import plan_calico_node, refuse_names, warn_of_node
 from .changes import STEPS, Action, Decision, could_not_look, refuse, warn
+from .checks import settle
 from .cni import plan_cni, refuse_twins
 from .conditions import guard, refuse_architecture, refuse_disk, refuse_rolled_back, refuse_without_v2
 from .docker_store import plan_docker_store, warn_of_pending_edits
 from .gate import check_docker, warn_of_faults
 from .mesos_agent import await_busy_agent, plan_agent_restart
-from .node_proof import prove_calico_node, refuse_route
+from .node_proof import check_pools, prove_calico_node, refuse_route
 from .proofs import ProxyLook, prove_cni, prove_docker_store, prove_etcd_proxy, refuse_other_store
 from .services import plan_etcd_proxy
 from .tables import refuse_tables
@@ -54,7 +55,9 @@ def plan_changes(facts: Facts, wanted: Wanted) -> Dict[str, Decision]:
             plan_agent_restart(facts, wanted.cni, cni.changes),
             [refuse_rolled_back(facts.rollbacks, MESOS_AGENT, wanted)],
         ),
-        "calico-node": prove_calico_node(_plan_node(facts, wanted), build_node_look(facts), wanted),
+        "calico-node": settle(
+            prove_calico_node(_plan_node(facts, wanted), build_node_look(facts), wanted), [check_pools(facts.pools)]
+        ),
     }
 
 

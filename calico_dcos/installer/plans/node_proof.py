@@ -9,6 +9,7 @@ from ..facts.felix import Felix
 from ..facts.kernel import GATEWAY, Kernel, Way
 from ..facts.node_log import NodeLog
 from ..facts.node_look import NodeLook
+from ..facts.pools import IpPool
 from ..unknown import Unknown
 from ..wanted import CompleteNode, Wanted
 from .changes import Decision, refuse
@@ -16,7 +17,7 @@ from .checks import Check, fails, saw, settle, was_not_seen
 from .tables import check_tables
 
 BACKEND, LIBNETWORK = "CALICO_NETWORKING_BACKEND", "CALICO_LIBNETWORK_ENABLED"
-# Backends that are not BIRD: "none" has Felix alone, and gobgp cannot be asked.
+# Backends that are not BIRD, as the image compares them: "none" has Felix alone, and gobgp cannot be asked.
 WITHOUT_BIRD = ("none", "gobgp")
 # A Felix this young in a container so much older has ended before, and will again.
 YOUNG_S, OLDER_S = 10, 60
@@ -35,7 +36,7 @@ def prove_calico_node(decision: Decision, look: NodeLook, wanted: Wanted) -> Dec
         check_felix(look.felix, look.log),
         check_tables(look.netfilter),
     ]
-    if environment.get(BACKEND, "").lower() not in WITHOUT_BIRD:
+    if environment.get(BACKEND) not in WITHOUT_BIRD:
         checks.append(check_bird(look.bird))
         if look.etcd is not None:
             checks.append(check_sessions(look.bird, look.etcd, look.quiet, wanted.complete_nodes))
@@ -117,6 +118,18 @@ def quote_log(log: Union[NodeLog, None, Unknown]) -> str:
     """Quote what calico-node complained of last, or said last."""
     said = (log.complaint or log.last) if isinstance(log, NodeLog) else None
     return "; it said: {}".format(said) if said else ""
+
+
+def check_pools(pools: Union[List[IpPool], Unknown]) -> Check:
+    """Check that a container can get an address."""
+    if isinstance(pools, Unknown):
+        return was_not_seen("Calico's pools in etcd", pools)
+    if all(pool.is_disabled for pool in pools):
+        return fails(
+            "etcd has no pool of IPv4 addresses that is enabled: no container gets an address",
+            "create or enable one (calicoctl apply), or set the option ip-pool",
+        )
+    return saw("")
 
 
 def check_bird(bird: Bird) -> Check:
