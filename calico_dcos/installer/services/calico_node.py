@@ -6,6 +6,7 @@ from typing import Callable, NamedTuple, Optional, Tuple, Union
 
 from ..docker_api import DockerAwayError, NoSuchObjectError
 from ..facts import read_nodes
+from ..facts.calico_etcd import read_own_node
 from ..facts.calico_node import NAME, Container, read_calico_node
 from ..facts.identity import complete_node
 from ..facts.node_look import read_node_look
@@ -20,7 +21,15 @@ from ..steps.work import StepError
 from ..unknown import Unknown
 from ..wanted import CalicoNode, Wanted, compute_settings_hash
 from .adopt import adopt
-from .container import create_container, has_image, pull_image, read_log, remove_container, start_container
+from .container import (
+    create_container,
+    has_image,
+    pull_image,
+    read_log,
+    remove_container,
+    restart_container,
+    start_container,
+)
 from .pool import ensure_pool
 from .proven import forget_proven, note_proven
 from .stop import StopSignal
@@ -137,6 +146,7 @@ class NodeSupervisor:
         self._wanted = wanted.calico_node
         self._is_identified = False
         self._is_to_adopt = False
+        self._has_registered_again = False
         self._has_pool = not wanted.calico_node.pool.is_written_by_us
         self._reporter = reporter
         self._tell_healthy = tell_healthy
@@ -244,8 +254,22 @@ class NodeSupervisor:
         if not is_well:
             self._tell("calico-node is not proven: {}".format(self._standing.reason))
         end = find_end(self._standing, time.monotonic())
-        if end is not None:
+        if end is not None and not self._register_again():
             raise StepError("calico-node does not work: {}".format(end), read_log(self._host))
+
+    def _register_again(self) -> bool:
+        """Start the container anew, once, where etcd has lost its node: it registers at its start, and never again."""
+        name = self._wanted.environment.get("NODENAME", "")
+        if self._has_registered_again or read_own_node(self._host, self._all.etcd_endpoints, name) is not None:
+            return False
+        self._has_registered_again = True
+        self._tell("etcd has no node {} any more: starting calico-node anew".format(name))
+        try:
+            restart_container(self._host)
+        except (DockerAwayError, NoSuchObjectError):
+            return False
+        self._watch = FIRST_WATCH
+        return True
 
     def _meet(self, need: Need, container: Optional[Container], now_s: float) -> None:
         if need is Need.NOTHING:

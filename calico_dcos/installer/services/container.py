@@ -46,6 +46,11 @@ def start_container(host: Host) -> None:
     act(host, "POST", "/containers/{}/start".format(NAME), ACT_TIMEOUT_S)
 
 
+def restart_container(host: Host) -> None:
+    """Start the container anew; errors as above."""
+    act(host, "POST", "/containers/{}/restart".format(NAME), ACT_TIMEOUT_S)
+
+
 def remove_container(host: Host, name: str = NAME) -> None:
     """Remove a container, running or not; one that is gone is as good. DockerAwayError as above."""
     try:
