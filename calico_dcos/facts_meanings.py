@@ -239,6 +239,7 @@ MEANINGS: dict[str, str] = {
     "Facts.etcd_reached": "The cluster behind each address by which Docker, CNI and calico-node get to etcd",
     "Reached.address": "The address, as it is configured",
     "Reached.cluster": "The cluster there",
+    "Facts.bgp_port": "Who holds BGP's port, on whatever address",
     "Facts.etcd_port": "Who holds that port, on whatever address",
     "Facts.rollbacks": "Restarts that were rolled back: none is tried again until something differs",
     "Rollback.restarted": "`docker` or `mesos-agent`",

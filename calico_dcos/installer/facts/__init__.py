@@ -8,7 +8,7 @@ from ..rollbacks import Rollback, read_rollbacks
 from ..unknown import Unknown
 from ..wanted import Wanted
 from ..web import split_address
-from .bird import Bird, read_bird
+from .bird import BGP_PORT, Bird, read_bird
 from .calico_etcd import CalicoEtcd, read_calico_etcd
 from .calico_node import Container, read_calico_node
 from .clock import Clock, read_clock
@@ -54,6 +54,7 @@ Facts = NamedTuple(
         ("node_log", Union[NodeLog, None, Unknown]),
         ("calico_etcd", CalicoEtcd),
         ("bird", Bird),
+        ("bgp_port", Port),
         ("quiet_nodes", List[str]),
         ("netfilter", Netfilter),
         ("docker_drivers", List[Driver]),
@@ -88,6 +89,7 @@ def read_facts(host: Host, wanted: Wanted) -> Facts:
         listener = pool.submit(_read_listener, host, wanted)
         behind = pool.submit(read_behind, host, wanted.etcd_proxy.discovery_srv)
         reached = pool.submit(read_reached, host, list_urls(wanted))
+        bgp_port = pool.submit(read_port, host, BGP_PORT)
         dcos = pool.submit(read_dcos, host)
         clock = pool.submit(read_clock, host)
         port = pool.submit(read_port, host, split_address(wanted.etcd_proxy.listen)[1])
@@ -109,6 +111,7 @@ def read_facts(host: Host, wanted: Wanted) -> Facts:
             node_log=container.result()[2],
             calico_etcd=calico.result()[0],
             bird=calico.result()[1],
+            bgp_port=bgp_port.result(),
             quiet_nodes=calico.result()[2],
             netfilter=netfilter.result(),
             docker_drivers=drivers.result(),

@@ -9,6 +9,7 @@ from ..host import Host
 from ..unknown import Unknown
 from ..web import connect_unix
 
+BGP_PORT = 179
 SOCKET = "/var/run/calico/bird.ctl"
 COMMAND = b"show protocols\n"
 TIMEOUT_S = 2

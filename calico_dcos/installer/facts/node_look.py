@@ -9,19 +9,21 @@ from typing import List, NamedTuple, Optional, Union
 from ..host import Host
 from ..unknown import Unknown
 from ..wanted import CompleteNode, Wanted
-from .bird import ESTABLISHED, Bird, Session, read_bird
+from .bird import BGP_PORT, ESTABLISHED, Bird, Session, read_bird
 from .calico_etcd import CalicoEtcd, EtcdNode, read_calico_etcd, read_own_node
 from .calico_node import Container
 from .docker_drivers import Driver, read_docker_drivers
 from .felix import Felix, find_node_name, find_quiet, read_felix
 from .kernel import Way, read_way
 from .netfilter import Netfilter, read_netfilter
+from .network import Port, read_port
 from .node_log import NodeLog, needs_log, read_node_log
 
 # Of how many complete nodes without a session it is asked whether they are still there.
 ASKED_MAX = 10
 
 # own: this host's node in etcd, read by itself; etcd: what is there of all nodes, None where only the own was read.
+# bgp_port: who holds BGP's port; looked for together with etcd alone.
 # quiet: the names of complete nodes that show no life any more, by Felix's reports: nobody has a session with those.
 NodeLook = NamedTuple(
     "NodeLook",
@@ -34,6 +36,7 @@ NodeLook = NamedTuple(
         ("way", Way),
         ("netfilter", Netfilter),
         ("bird", Bird),
+        ("bgp_port", Port),
         ("quiet", List[str]),
         ("drivers", List[Driver]),
         ("log", Union[NodeLog, None, Unknown]),
@@ -60,6 +63,7 @@ def read_node_look(host: Host, wanted: Wanted, container: Container, *, is_whole
             way=read_way(host),
             netfilter=netfilter.result(),
             bird=bird.result(),
+            bgp_port=read_port(host, BGP_PORT) if is_whole else Port(BGP_PORT, []),
             quiet=read_quiet(host, bird.result(), wanted) if is_whole else [],
             drivers=drivers.result(),
             log=read_node_log(host) if needs_log(container, felix.result()) else None,

@@ -19,7 +19,7 @@ from .conditions import guard, refuse_architecture, refuse_disk, refuse_rolled_b
 from .docker_store import plan_docker_store, warn_of_pending_edits
 from .gate import check_docker, warn_of_faults
 from .mesos_agent import await_busy_agent, plan_agent_restart
-from .node_proof import check_pools, prove_calico_node, refuse_route
+from .node_proof import check_pools, prove_calico_node, refuse_port, refuse_route
 from .proofs import ProxyLook, prove_cni, prove_docker_store, prove_etcd_proxy, refuse_other_store
 from .services import plan_etcd_proxy
 from .tables import refuse_tables
@@ -63,7 +63,9 @@ def plan_changes(facts: Facts, wanted: Wanted) -> Dict[str, Decision]:
 
 def _plan_node(facts: Facts, wanted: Wanted) -> Decision:
     planned = warn(plan_calico_node(facts, wanted), warn_of_node(facts, wanted.calico_node))
-    return guard(planned, [refuse_tables(facts.netfilter), refuse_route(facts.kernel)])
+    return guard(
+        planned, [refuse_tables(facts.netfilter), refuse_route(facts.kernel), refuse_port(facts.bgp_port, wanted)]
+    )
 
 
 def build_node_look(facts: Facts) -> NodeLook:
@@ -78,6 +80,7 @@ def build_node_look(facts: Facts) -> NodeLook:
         way=Way(facts.kernel.ipv4_forwarding, facts.kernel.has_route),
         netfilter=facts.netfilter,
         bird=facts.bird,
+        bgp_port=facts.bgp_port,
         quiet=facts.quiet_nodes,
         drivers=facts.docker_drivers,
         log=facts.node_log,

@@ -7,6 +7,7 @@ from ..facts.calico_etcd import CalicoEtcd, EtcdNode
 from ..facts.docker_drivers import Driver
 from ..facts.felix import Felix
 from ..facts.kernel import GATEWAY, Kernel, Way
+from ..facts.network import Port, Process
 from ..facts.node_log import NodeLog
 from ..facts.node_look import NodeLook
 from ..facts.pools import IpPool
@@ -36,13 +37,18 @@ def prove_calico_node(decision: Decision, look: NodeLook, wanted: Wanted) -> Dec
         check_felix(look.felix, look.log),
         check_tables(look.netfilter),
     ]
-    if environment.get(BACKEND) not in WITHOUT_BIRD:
-        checks.append(check_bird(look.bird))
+    if has_bird(wanted):
+        checks += [check_port(look.bgp_port), check_bird(look.bird)]
         if look.etcd is not None:
             checks.append(check_sessions(look.bird, look.etcd, look.quiet, wanted.complete_nodes))
     if is_libnetwork_on(environment):
         checks.append(check_drivers(look.drivers))
     return settle(decision, checks)
+
+
+def has_bird(wanted: Wanted) -> bool:
+    """Whether calico-node is to run BIRD."""
+    return wanted.calico_node.environment.get(BACKEND) not in WITHOUT_BIRD
 
 
 def is_libnetwork_on(environment: Dict[str, str]) -> bool:
@@ -129,6 +135,26 @@ def check_pools(pools: Union[List[IpPool], Unknown]) -> Check:
             "etcd has no pool of IPv4 addresses that is enabled: no container gets an address",
             "create or enable one (calicoctl apply), or set the option ip-pool",
         )
+    return saw("")
+
+
+def refuse_port(port: Port, wanted: Wanted) -> Optional[Decision]:
+    """Refuse calico-node where its BIRD could not listen."""
+    fault = check_port(port).fault if has_bird(wanted) else None
+    return None if fault is None else refuse(fault.reason, fault.remedy)
+
+
+def check_port(port: Port) -> Check:
+    """Check that nobody else holds BGP's port; BIRD itself holds it from its first session on."""
+    holders = [] if isinstance(port.sockets, Unknown) else [socket.process for socket in port.sockets]
+    for holder in holders:
+        if isinstance(holder, Process) and not holder.program.startswith("bird"):
+            return fails(
+                "tcp port {} is held by {} (pid {}), and so BIRD has no sessions".format(
+                    port.number, holder.program, holder.pid
+                ),
+                "stop it, or have it listen elsewhere",
+            )
     return saw("")
 
 

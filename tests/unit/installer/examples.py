@@ -280,6 +280,7 @@ def build_facts(**values: Any) -> Facts:
         node_log=None,
         calico_etcd=build_calico_etcd(),
         bird=build_bird({"10.77.0.12": "Established"}),
+        bgp_port=Port(179, []),
         quiet_nodes=[],
         netfilter=Netfilter("legacy", build_family(calico="cali-FORWARD"), None),
         docker_drivers=[
