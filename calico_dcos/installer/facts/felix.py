@@ -30,8 +30,8 @@ TTL_S, INTERVAL_S = 90, 30
 STALE_S = 30
 # Felix reports for the first time when it is up for 10 s: one that ends again and again never does.
 FIRST_REPORT_S = 20
-# By how much its age in its report and that of its process may differ: each is told in whole seconds, at its moment.
-SLACK_S = 5
+# Its age in a report is never above that of its process, which is read some moments before, in whole seconds.
+SLACK_S = 3
 TOP = "/containers/{}/top?ps_args={}".format(NAME, quote("-eo pid,ppid,etime,args"))
 PROGRAM = "calico-felix"
 
@@ -99,7 +99,10 @@ def ask_report(
 def parse_report(
     report: Optional[Key], settings: Dict[str, str], asked: str, age_s: Union[int, None, Unknown]
 ) -> Felix:
-    """Judge a report by what is left of its time to live, and whose it is: no clock of a host decides."""
+    """Judge a report by what is left of its time to live, and by how long its Felix was up.
+
+    Etcd keeps a moment, not a time to live: where its members' clocks differ, the first says too much or too little.
+    """
     if report is None:
         is_silenced = settings.get(INTERVAL_SETTING) == "0"
         reason = " ({} is 0)".format(INTERVAL_SETTING) if is_silenced else ""
@@ -108,9 +111,12 @@ def parse_report(
         return _build(asked, "", is_ready=Unknown("the report has no time to live"))
     silent_s = _read_number(settings.get(TTL_SETTING), TTL_S) - report.ttl_s
     stale_s = max(STALE_S, 2 * _read_number(settings.get(INTERVAL_SETTING), INTERVAL_S))
+    uptime_s = read_uptime(report.value)
+    if isinstance(age_s, int) and 0 < uptime_s <= age_s:
+        silent_s = min(silent_s, int(age_s - uptime_s))
     if silent_s > stale_s:
         return _build(asked, "Felix has not reported to etcd for {} s".format(silent_s), is_ready=False)
-    if isinstance(age_s, int) and read_uptime(report.value) + max(silent_s, 0) > age_s + SLACK_S:
+    if isinstance(age_s, int) and uptime_s > age_s + SLACK_S:
         told = "Felix has reported nothing to etcd since it was started {} s ago".format(age_s)
         return _build(asked, told, is_ready=Unknown(told) if age_s < FIRST_REPORT_S else False)
     return _build(asked, "Felix reported to etcd {} s ago".format(max(silent_s, 0)), is_ready=True)

@@ -111,6 +111,13 @@ def test_a_report_of_an_earlier_felix_says_nothing_of_the_one_that_runs(
         assert felix.detail == f"Felix has reported nothing to etcd since it was started {age_s} s ago"
 
 
+@pytest.mark.parametrize(("age_s", "is_ready"), [(300, True), (900, False), (None, False)])
+def test_members_of_etcd_whose_clocks_differ_make_no_fresh_report_old(age_s: int | None, *, is_ready: bool) -> None:
+    report = Key("k", STATUS.replace("15.001384528", "297.001384528"), 27)
+
+    assert parse_report(report, {"FELIX_REPORTINGINTERVALSECS": "5"}, "key", age_s).is_ready is is_ready
+
+
 def test_a_felix_that_is_told_to_be_silent_is_told_of() -> None:
     assert "FELIX_REPORTINGINTERVALSECS is 0" in parse_report(None, {"FELIX_REPORTINGINTERVALSECS": "0"}, "", 60).detail
     assert isinstance(parse_report(Key("k", STATUS, None), {}, "", 60).is_ready, Unknown)
