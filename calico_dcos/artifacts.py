@@ -5,18 +5,21 @@ from __future__ import annotations
 import ast
 import hashlib
 import io
+import re
 import tokenize
 import zipfile
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from calico_dcos.installer.bootstrap import SEPARATOR, TEXT_NAME
+from calico_dcos.installer.bootstrap import CODES, SEPARATOR, TEXT_NAME
 
 INSTALLER = "installer.pyz"
 # The archive's own name for the package: inside it there is no calico_dcos that could be imported by mistake.
 ARCHIVE_PACKAGE = "installer"
 _BOOTSTRAP = "bootstrap.py"
+_WORD = re.compile(r"\w{3,}")
 # The oldest time that a zip file can hold: archives of equal sources are equal to the byte.
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
@@ -45,11 +48,26 @@ def build_installer_archive() -> bytes:
     sources = {path: pack_source(path.read_text(encoding="utf-8")) for path in sorted(package.rglob("*.py"))}
     bootstrap = sources.pop(package / _BOOTSTRAP)
     modules = [(f"{ARCHIVE_PACKAGE}/{path.relative_to(package)}", text) for path, text in sources.items()]
+    text = SEPARATOR.join(part for module in modules for part in module)
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         _add(archive, "__main__.py", bootstrap.encode())
-        _add(archive, TEXT_NAME, SEPARATOR.join(part for module in modules for part in module).encode())
+        _add(archive, TEXT_NAME, _abbreviate(text))
     return buffer.getvalue()
+
+
+def _abbreviate(text: str) -> bytes:
+    """Write one byte for each of the words that take most room; deflate alone needs three for what it saw before.
+
+    Raises:
+        UnicodeEncodeError: the text has letters beyond ASCII, whose bytes stand for words.
+    """
+    text.encode("ascii")  # or raise
+    counts = Counter(_WORD.findall(text))
+    words = sorted(counts, key=lambda word: (counts[word] * (1 - len(word)), word))[: len(CODES)]
+    codes = {word: chr(code) for word, code in zip(words, CODES, strict=False)}
+    written = _WORD.sub(lambda match: codes.get(match.group(), match.group()), text)
+    return f"{' '.join(words)}\n{written}".encode("latin-1")
 
 
 def pack_source(source: str) -> str:

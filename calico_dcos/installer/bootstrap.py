@@ -13,9 +13,11 @@ import zlib
 from importlib.machinery import ModuleSpec
 from typing import Any, Dict, Optional, Sequence
 
-# Beside this module, as __main__.py, in the archive: the path of each module and its source, one after the other.
+# Beside this module, as __main__.py, in the archive. Its first line has the words that would take most room, each of
+# which is one byte in the rest: the path of each module and its source, one after the other.
 TEXT_NAME = "modules"
 SEPARATOR = "\0"
+CODES = range(0x80, 0x100)
 
 
 class Modules:
@@ -92,7 +94,8 @@ def _read(path: str) -> Dict[str, bytes]:
 def main() -> int:
     """Run the program that is packed beside this module, and return its exit status."""
     content = __loader__.get_data(TEXT_NAME)  # type: ignore[name-defined]
-    modules = Modules(sys.argv[0], content.decode("utf-8"))
+    words, _, text = content.decode("latin-1").partition("\n")
+    modules = Modules(sys.argv[0], text.translate(dict(zip(CODES, words.split()))))
     sys.meta_path.insert(0, modules)
     try:
         return int(importlib.import_module("installer.__main__").main())

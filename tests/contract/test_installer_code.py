@@ -176,7 +176,7 @@ def test_another_archive_takes_nothing_of_the_one_before(tmp_path: Path) -> None
     for text in ("1", "2"):
         with zipfile.ZipFile(archive, "w") as packed:
             packed.writestr("__main__.py", (PACKAGE / "bootstrap.py").read_text())
-            packed.writestr("modules", f"installer/__init__.py\0\0installer/__main__.py\0def main(): return {text}\n")
+            packed.writestr("modules", f"\ninstaller/__init__.py\0\0installer/__main__.py\0def main(): return {text}\n")
         done = subprocess.run([sys.executable, str(archive)], env={"MESOS_SANDBOX": str(tmp_path)}, check=False)
         assert done.returncode == int(text)
 
