@@ -58,11 +58,13 @@ def build_wanted(config: Config) -> dict[str, Any]:
                 "name": "calico",
                 "cniVersion": CNI_VERSION,
                 "type": "calico",
-                "ipam": {"type": "calico-ipam"},
+                "ipam": {"type": "calico-ipam", **_build_ipam_options(config)},
                 "etcd_endpoints": config.etcd_endpoints,
+                **_build_network_options(config),
             },
             "name_keys": list(release.name_keys),
         },
+        "download_proxy": {"url": config.download_proxy, "exceptions": config.download_proxy_exceptions},
         "agent_restart": {"enable": config.cni_enable, "timeout_s": config.agent_timeout_s},
         "calico_node": {
             "enable": config.node_enable,
@@ -76,6 +78,17 @@ def build_wanted(config: Config) -> dict[str, Any]:
             "adopt_existing": config.node_adopt_existing,
         },
     }
+
+
+def _build_network_options(config: Config) -> dict[str, Any]:
+    """The plugin's options; one that is not set is not written, so that the network of an earlier release stays."""
+    given = {"mtu": config.cni_mtu, "log_level": config.cni_log_level}
+    return {name: value for name, value in given.items() if value}
+
+
+def _build_ipam_options(config: Config) -> dict[str, Any]:
+    pools = [pool for pool in config.cni_ipv4_pools.split(",") if pool]
+    return {"ipv4_pools": pools} if pools else {}
 
 
 def _build_pool(config: Config, release: Release) -> dict[str, Any]:

@@ -5,6 +5,7 @@ What the daemons would show is one JSON file (``fake/state.json``): the servers 
 
 from __future__ import annotations
 
+import base64
 import fcntl
 import http.server
 import json
@@ -16,8 +17,9 @@ import struct
 import subprocess
 import sys
 import threading
+import urllib.parse
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
@@ -449,7 +451,12 @@ class _DockerHandler(_Handler):
         body = json.loads(self.rfile.read(int(self.headers.get("Content-Length") or 0)) or b"{}")
         path, _, query = self.path.partition("?")
         with changing_state(self.root) as state:
-            if state["docker_refuses"]:
+            if path == "/images/create":
+                status, message = 200, ""
+                image = urllib.parse.parse_qs(query)
+                state["calls"].append(["docker", "POST", self.path])
+                state["images"].append("{}:{}".format(image["fromImage"][0], image["tag"][0]))
+            elif state["docker_refuses"]:
                 status, message = 500, state["docker_refuses"]
             elif path == "/containers/create":
                 status, message = _create_container(state, query.removeprefix("name="), body)
@@ -515,7 +522,23 @@ def changing_state(root: Path) -> Iterator[Any]:
 
 class _AgentHandler(_Handler):
     def do_GET(self) -> None:
-        self.answer(self.state["agent_status"], self.state["agent"])
+        state = self.state
+        login = base64.b64encode(state["agent_login"].encode()).decode()
+        if login and self.headers["Authorization"] != f"Basic {login}":
+            state = {**state, "agent_status": 401}
+        whole = self.root / "fake/agent-state"
+        if whole.exists() and self.path == "/state":  # too long to be made anew for each question
+            with suppress(ConnectionError):  # who asks reads no more than the head
+                self.answer_bytes(200, whole.read_bytes())
+        elif self.path == "/version":  # told without a login, and while the agent recovers
+            self.answer(200, {"version": state["agent"]["version"]})
+        elif self.path == "/flags":
+            self.answer(state["agent_status"], {"flags": state["agent"]["flags"]})
+        elif self.path.startswith("/metrics/snapshot"):
+            running = sum(len(e["tasks"]) for f in state["agent"]["frameworks"] for e in f["executors"])
+            self.answer(state["agent_status"], {"slave/tasks_running": running})
+        else:
+            self.answer(state["agent_status"], state["agent"])
 
 
 def _build_plugin_handler(name: str) -> type[_Handler]:
@@ -634,6 +657,7 @@ def _build_state() -> dict[str, Any]:
             "frameworks": [],
         },
         "agent_status": 200,
+        "agent_login": "",
         "agent_is_stuck": False,
         "reload_is_ignored": False,
         "docker_refuses": "",

@@ -109,6 +109,7 @@ def test_fifty_containers_take_no_more_calls_of_docker_than_one(host: FakeHost) 
         # Which node it is, whose it is, and how it is.
         *["GET /containers/calico-node/json"] * 3,
         *["GET /containers/json"] * 2,
+        "GET /images/calico/node:v1.0.0/json",
         "GET /info",
         "GET /version",
     ]

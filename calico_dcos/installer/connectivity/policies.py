@@ -4,6 +4,7 @@ import json
 from typing import Any, Dict, List, NamedTuple, Optional, Union
 from urllib.parse import quote, urlencode
 
+from ..documents import load_json
 from ..facts.etcd import find_address
 from ..host import Host
 from ..unknown import Unknown
@@ -63,7 +64,7 @@ def find_endpoint(host: Host, endpoints: List[str], address: str) -> Optional[En
 def parse_endpoints(text: str, address: str) -> Optional[Endpoint]:
     """Find the endpoint of an address in etcd's answer for all hosts."""
     try:
-        nodes = [json.loads(text)["node"]]
+        nodes = [load_json(text)["node"]]
     except (ValueError, KeyError, TypeError):
         return None
     while nodes:
@@ -76,7 +77,7 @@ def parse_endpoints(text: str, address: str) -> Optional[Endpoint]:
 
 def _parse_endpoint(node: Dict[str, Any]) -> Endpoint:
     try:
-        labels = json.loads(node["value"]).get("labels") or {}
+        labels = load_json(node["value"]).get("labels") or {}
         return Endpoint(str(node["key"]), {str(name): str(value) for name, value in labels.items()})
     except (ValueError, AttributeError):
         return Endpoint(str(node["key"]), {})

@@ -2,9 +2,9 @@
 
 from typing import Any, Dict, List, NamedTuple, Optional, Union
 
-from ..docker_api import DockerAwayError, NoSuchObjectError, read_container
+from ..docker_api import DockerAwayError, NoSuchObjectError, has_image, read_container
 from ..host import Host
-from ..redaction import HIDDEN, is_secret_name
+from ..redaction import hide_values
 from ..unknown import Unknown
 from ..wanted import CalicoNode, compute_settings_hash
 from .comparison import HASH_LABEL, NAME, find_differences, parse_environment, parse_identity
@@ -40,6 +40,14 @@ def read_calico_node(host: Host, wanted: CalicoNode) -> Union[Container, None, U
         return Unknown(str(error))
 
 
+def read_image(host: Host, image: str) -> Union[bool, Unknown]:
+    """Whether the image is here, and need not be pulled."""
+    try:
+        return has_image(host, image)
+    except DockerAwayError as error:
+        return Unknown(str(error))
+
+
 def parse_container(answer: Any, wanted: CalicoNode) -> Union[Container, Unknown]:
     """Read the answer of ``/containers/calico-node/json``."""
     try:
@@ -61,18 +69,13 @@ def parse_container(answer: Any, wanted: CalicoNode) -> Union[Container, Unknown
             restarts=int(answer.get("RestartCount") or 0),
             exit_code=int(state.get("ExitCode") or 0),
             error="it ran out of memory" if state.get("OOMKilled") else state.get("Error") or "",
-            settings=hide_settings(environment),
+            settings=hide_values(environment),
             differing=differs
             if mark and is_as_marked
             else sorted(name for name, value in wanted.environment.items() if environment.get(name) != value),
         )
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         return Unknown("Docker's answer is not understood: {!r}".format(error))
-
-
-def hide_settings(environment: Dict[str, str]) -> Dict[str, str]:
-    """Hide the values that may be secrets; which settings there are is told of all."""
-    return {name: HIDDEN if is_secret_name(name) else value for name, value in environment.items()}
 
 
 def list_differences(answer: Any, wanted: CalicoNode) -> List[str]:

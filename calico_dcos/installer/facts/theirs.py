@@ -1,12 +1,12 @@
 """Facts: every calico-node on this host that is not ours, and what it differs in from the one that is wanted."""
 
-import json
 import os
 import re
 from typing import Any, List, NamedTuple, Optional, Union
 from urllib.parse import quote
 
 from ..docker_api import DockerAwayError, NoSuchObjectError, read_container, read_json
+from ..documents import load_json
 from ..host import Host
 from ..unknown import Unknown
 from ..wanted import CalicoNode
@@ -68,7 +68,7 @@ def _find_address(host: Host, theirs: Theirs, answer: Any) -> Theirs:
 def parse_value(text: str) -> str:
     """Read the value of one key of etcd; empty where there is none."""
     try:
-        return str(json.loads(text)["node"]["value"])
+        return str(load_json(text)["node"]["value"])
     except (ValueError, KeyError, TypeError):
         return ""
 

@@ -10,13 +10,12 @@ from ..facts.node_log import NodeLog
 from ..facts.node_look import NodeLook
 from ..unknown import Unknown
 from ..wanted import CompleteNode, Wanted
+from .calico_node import has_bird
 from .changes import Decision
 from .checks import Check, fails, saw, settle, was_not_seen
 from .tables import check_tables
 
-BACKEND, LIBNETWORK = "CALICO_NETWORKING_BACKEND", "CALICO_LIBNETWORK_ENABLED"
-# Backends that are not BIRD: "none" has Felix alone, and gobgp cannot be asked.
-WITHOUT_BIRD = ("none", "gobgp")
+LIBNETWORK = "CALICO_LIBNETWORK_ENABLED"
 # A Felix this young in a container so much older has ended before, and will again.
 YOUNG_S, OLDER_S = 10, 60
 NAMES_MAX = 3
@@ -27,7 +26,7 @@ def prove_calico_node(decision: Decision, look: NodeLook, wanted: Wanted) -> Dec
     """Prove that Calico works on this host; the container is known to be up and as wanted."""
     environment = wanted.calico_node.environment
     checks = [check_registration(look), check_felix(look.felix, look.log), check_tables(look.netfilter)]
-    if environment.get(BACKEND, "").lower() not in WITHOUT_BIRD:
+    if has_bird(wanted.calico_node):
         checks.append(check_bird(look.bird))
         if look.etcd is not None:
             checks.append(check_sessions(look.bird, look.etcd, look.quiet, wanted.complete_nodes))

@@ -4,7 +4,7 @@ import time
 from enum import Enum
 from typing import Callable, NamedTuple, Optional, Tuple, Union
 
-from ..docker_api import DockerAwayError, NoSuchObjectError
+from ..docker_api import DockerAwayError, NoSuchObjectError, has_image
 from ..facts import read_nodes
 from ..facts.calico_node import NAME, Container, read_calico_node
 from ..facts.identity import complete_node
@@ -12,7 +12,7 @@ from ..facts.node_look import read_node_look
 from ..files import FileError
 from ..host import Host, ToolError
 from ..host_settings import NotReadyError, prepare_kernel
-from ..plans.calico_node import describe_end, find_container_fault, refuse_address, refuse_theirs
+from ..plans.calico_node import PAUSED, describe_end, find_container_fault, refuse_address, refuse_theirs
 from ..plans.changes import Decision, describe_unproven, find_at_fault, prove
 from ..plans.node_proof import prove_calico_node
 from ..report import Reporter
@@ -20,7 +20,14 @@ from ..steps.work import StepError
 from ..unknown import Unknown
 from ..wanted import CalicoNode, Wanted, compute_settings_hash
 from .adopt import adopt
-from .container import create_container, has_image, pull_image, read_log, remove_container, start_container
+from .container import (
+    create_container,
+    pull_image,
+    read_log,
+    remove_container,
+    start_container,
+    unpause_container,
+)
 from .pool import ensure_pool
 from .proven import forget_proven, note_proven
 from .stop import StopSignal
@@ -52,6 +59,7 @@ class Need(Enum):
     RUN = "run"
     REPLACE = "replace"
     START = "start"
+    UNPAUSE = "unpause"
 
 
 # bad_since_s: since when it has not been steady; None once it is.
@@ -70,6 +78,8 @@ def find_need(container: Seen, wanted: CalicoNode) -> Need:
         return Need.RUN
     if container.settings_hash != compute_settings_hash(wanted):
         return Need.REPLACE
+    if container.status == PAUSED:
+        return Need.UNPAUSE
     if container.is_running or container.is_restarting:
         return Need.NOTHING
     return Need.REPLACE if container.status == "dead" else Need.START
@@ -261,6 +271,10 @@ class NodeSupervisor:
         if need is Need.START:
             self._tell("starting calico-node: {}".format(fault))
             start_container(self._host)
+            return
+        if need is Need.UNPAUSE:
+            self._tell("waking calico-node: {}".format(fault))
+            unpause_container(self._host)
             return
         # The image first: until it is here, an old container does its work; a stranger's is none of ours to replace.
         if not has_image(self._host, self._wanted.image):
