@@ -161,6 +161,7 @@ MEANINGS: dict[str, str] = {
     "Theirs.starter": "What else than Docker starts it; null for nothing",
     "Facts.kernel": "What calico-node needs of the kernel",
     "Kernel.ipv4_forwarding": "`net.ipv4.ip_forward`",
+    "Kernel.has_route": "Whether there is a route to 169.254.1.1, every container's gateway: a default route will do",
     "Kernel.ipv6_forwarding": "`net.ipv6.conf.all.forwarding`; unknown without IPv6",
     "Kernel.conntrack_max": "`net.netfilter.nf_conntrack_max`; unknown while no connection is followed",
     "Kernel.modules": "Modules that Felix needs: `loaded`, `built in`, `can be loaded`, `absent` or `not known`",

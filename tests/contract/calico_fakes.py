@@ -76,6 +76,14 @@ def answer_key(state: Any, path: str) -> tuple[int, Any]:
     return 200, {"action": "get", "node": {"key": name, "dir": True, "nodes": nodes}}
 
 
+def list_pools(state: Any) -> dict[str, str]:
+    """The pools in etcd; where there is none, a calico-node that runs has made one, unless it was told not to."""
+    settings = find_settings(state)
+    if state["pools"] or settings is None or settings.get("NO_DEFAULT_POOLS"):
+        return dict(state["pools"])
+    return {"/calico/v1/ipam/v4/pool/192.168.0.0-16": '{"cidr": "192.168.0.0/16"}'}
+
+
 def build_keys(state: Any) -> dict[str, dict[str, Any]]:
     """What Calico has written to etcd."""
     calico, settings = state["calico"], find_settings(state)

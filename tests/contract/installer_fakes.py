@@ -25,7 +25,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from calico_dcos.sim.dns import DnsServer, Target, Zone
-from tests.contract.calico_fakes import LEGACY, WELL, BirdHandler, answer_key, find_settings, list_processes
+from tests.contract.calico_fakes import LEGACY, WELL, BirdHandler, answer_key, find_settings, list_pools, list_processes
 
 IP_TOOL = r"""#!/bin/sh
 case "$*" in
@@ -558,7 +558,7 @@ class _EtcdHandler(_Handler):
     def do_GET(self) -> None:
         state = self.state
         if self.path.startswith(POOLS):
-            pools = [{"key": key, "value": text} for key, text in state["pools"].items()]
+            pools = [{"key": key, "value": text} for key, text in list_pools(state).items()]
             self.answer(200 if pools else 404, {"node": {"nodes": pools}} if pools else {"errorCode": 100})
             return
         if self.path.startswith("/v2/keys/calico"):

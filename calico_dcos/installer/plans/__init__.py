@@ -5,6 +5,7 @@ from typing import Dict, List, Optional
 from ..facts import Facts
 from ..facts.calico_node import Container
 from ..facts.identity import complete_network
+from ..facts.kernel import Way
 from ..facts.node_look import NodeLook, find_address
 from ..host import STATE_DIR
 from ..rollbacks import DOCKER, MESOS_AGENT
@@ -12,12 +13,13 @@ from ..unknown import Unknown
 from ..wanted import Wanted
 from .calico_node import plan_calico_node, refuse_bgp_port, refuse_names, refuse_users, warn_of_node
 from .changes import STEPS, Action, Decision, could_not_look, refuse, warn
+from .checks import settle
 from .cni import plan_cni
 from .conditions import guard, refuse_architecture, refuse_disk, refuse_noexec, refuse_rolled_back, refuse_without_v2
 from .docker_store import plan_docker_store, warn_of_pending_edits
 from .gate import check_docker, warn_of_faults
 from .mesos_agent import await_busy_agent, plan_agent_restart
-from .node_proof import prove_calico_node
+from .node_proof import check_pools, prove_calico_node, refuse_route
 from .proofs import ProxyLook, prove_cni, prove_docker_store, prove_etcd_proxy, refuse_other_store
 from .services import plan_etcd_proxy
 from .surroundings import warn_of_mtu, warn_of_services
@@ -56,14 +58,16 @@ def plan_changes(facts: Facts, wanted: Wanted) -> Dict[str, Decision]:
             plan_agent_restart(facts, wanted.cni, cni.changes),
             [refuse_rolled_back(facts.rollbacks, MESOS_AGENT, wanted)],
         ),
-        "calico-node": prove_calico_node(_plan_node(facts, wanted), build_node_look(facts), wanted),
+        "calico-node": settle(
+            prove_calico_node(_plan_node(facts, wanted), build_node_look(facts), wanted), [check_pools(facts.pools)]
+        ),
     }
 
 
 def _plan_node(facts: Facts, wanted: Wanted) -> Decision:
     warnings = warn_of_node(facts, wanted.calico_node) + warn_of_services(facts.surroundings)
     planned = warn(plan_calico_node(facts, wanted), warnings)
-    refusals = [refuse_tables(facts.netfilter), refuse_users(facts.docker.engine)]
+    refusals = [refuse_tables(facts.netfilter), refuse_route(facts.kernel), refuse_users(facts.docker.engine)]
     refusals += [refuse_bgp_port(facts, wanted.calico_node), _refuse_image(facts, planned)]
     return guard(planned, refusals)
 
@@ -86,8 +90,10 @@ def build_node_look(facts: Facts) -> NodeLook:
         felix=facts.felix,
         own=etcd.own,
         etcd=etcd,
+        way=Way(facts.kernel.ipv4_forwarding, facts.kernel.has_route),
         netfilter=facts.netfilter,
         bird=facts.bird,
+        bgp_port=facts.bgp_port,
         quiet=facts.quiet_nodes,
         drivers=facts.docker_drivers,
         log=facts.node_log,

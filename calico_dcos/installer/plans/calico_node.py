@@ -149,7 +149,8 @@ def refuse_users(engine: Union[Engine, Unknown]) -> Optional[Decision]:
 
 def has_bird(wanted: CalicoNode) -> bool:
     """Whether BIRD is to run in the container."""
-    return wanted.environment.get("CALICO_NETWORKING_BACKEND", "").lower() not in WITHOUT_BIRD
+    # As the image compares it.
+    return wanted.environment.get("CALICO_NETWORKING_BACKEND") not in WITHOUT_BIRD
 
 
 def refuse_bgp_port(facts: Facts, wanted: CalicoNode) -> Optional[Decision]:

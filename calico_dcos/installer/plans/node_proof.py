@@ -6,12 +6,15 @@ from ..facts.bird import ESTABLISHED, Bird, Session
 from ..facts.calico_etcd import CalicoEtcd, EtcdNode
 from ..facts.docker_drivers import Driver
 from ..facts.felix import Felix
+from ..facts.kernel import GATEWAY, Kernel, Way
+from ..facts.network import Port, Process
 from ..facts.node_log import NodeLog
 from ..facts.node_look import NodeLook
+from ..facts.pools import IpPool
 from ..unknown import Unknown
 from ..wanted import CompleteNode, Wanted
 from .calico_node import has_bird
-from .changes import Decision
+from .changes import Decision, refuse
 from .checks import Check, fails, saw, settle, was_not_seen
 from .tables import check_tables
 
@@ -19,15 +22,22 @@ LIBNETWORK = "CALICO_LIBNETWORK_ENABLED"
 # A Felix this young in a container so much older has ended before, and will again.
 YOUNG_S, OLDER_S = 10, 60
 NAMES_MAX = 3
+NO_ROUTE = "this host has no default route, and so answers no container for {}, the gateway of all".format(GATEWAY)
+ADD_ROUTE = "give it one (ip route add default via ROUTER), and retry"
 SEE_LOG = "see `docker logs calico-node` and /var/log/calico/felix/current"
 
 
 def prove_calico_node(decision: Decision, look: NodeLook, wanted: Wanted) -> Decision:
     """Prove that Calico works on this host; the container is known to be up and as wanted."""
     environment = wanted.calico_node.environment
-    checks = [check_registration(look), check_felix(look.felix, look.log), check_tables(look.netfilter)]
+    checks = [
+        check_registration(look),
+        check_way(look.way),
+        check_felix(look.felix, look.log),
+        check_tables(look.netfilter),
+    ]
     if has_bird(wanted.calico_node):
-        checks.append(check_bird(look.bird))
+        checks += [check_port(look.bgp_port), check_bird(look.bird)]
         if look.etcd is not None:
             checks.append(check_sessions(look.bird, look.etcd, look.quiet, wanted.complete_nodes))
     if is_libnetwork_on(environment):
@@ -63,6 +73,18 @@ def check_registration(look: NodeLook) -> Check:
     return saw("node {} is in etcd with {}".format(name, own.address))
 
 
+def refuse_route(kernel: Kernel) -> Optional[Decision]:
+    """Refuse calico-node where no packet would leave a container."""
+    return None if kernel.has_route else refuse(NO_ROUTE, ADD_ROUTE)
+
+
+def check_way(way: Way) -> Check:
+    """Check that the kernel takes packets of containers, and forwards them."""
+    if way.ipv4_forwarding == 0:
+        return fails("the kernel does not forward IPv4 (net.ipv4.ip_forward is 0)", "find what sets it so")
+    return saw("") if way.has_route else fails(NO_ROUTE, ADD_ROUTE)
+
+
 def check_felix(felix: Felix, log: Union[NodeLog, None, Unknown]) -> Check:
     """Check that Felix runs, has not just been started anew once more, and is ready."""
     if felix.age_s is None:
@@ -96,6 +118,32 @@ def quote_log(log: Union[NodeLog, None, Unknown]) -> str:
     """Quote what calico-node complained of last, or said last."""
     said = (log.complaint or log.last) if isinstance(log, NodeLog) else None
     return "; it said: {}".format(said) if said else ""
+
+
+def check_pools(pools: Union[List[IpPool], Unknown]) -> Check:
+    """Check that a container can get an address."""
+    if isinstance(pools, Unknown):
+        return was_not_seen("Calico's pools in etcd", pools)
+    if all(pool.is_disabled for pool in pools):
+        return fails(
+            "etcd has no pool of IPv4 addresses that is enabled: no container gets an address",
+            "create or enable one (calicoctl apply), or set the option ip-pool",
+        )
+    return saw("")
+
+
+def check_port(port: Port) -> Check:
+    """Check that nobody else holds BGP's port; BIRD itself holds it from its first session on."""
+    holders = [] if isinstance(port.sockets, Unknown) else [socket.process for socket in port.sockets]
+    for holder in holders:
+        if isinstance(holder, Process) and not holder.program.startswith("bird"):
+            return fails(
+                "tcp port {} is held by {} (pid {}), and so BIRD has no sessions".format(
+                    port.number, holder.program, holder.pid
+                ),
+                "stop it, or have it listen elsewhere",
+            )
+    return saw("")
 
 
 def check_bird(bird: Bird) -> Check:

@@ -52,6 +52,11 @@ def unpause_container(host: Host) -> None:
     act(host, "POST", "/containers/{}/unpause".format(NAME), ACT_TIMEOUT_S)
 
 
+def restart_container(host: Host) -> None:
+    """Start the container anew; raises as start_container does."""
+    act(host, "POST", "/containers/{}/restart".format(NAME), ACT_TIMEOUT_S)
+
+
 def remove_container(host: Host, name: str = NAME) -> None:
     """Remove a container, running or not; one that is gone is as good. DockerAwayError as above."""
     try:

@@ -65,6 +65,8 @@ def download(
         with opened as response, open(path, "wb") as file:
             sha256 = _copy(response, file, source.url, reporter)
     except (OSError, ValueError) as error:
+        if isinstance(error, urllib.error.HTTPError):
+            error.close()
         remedy = REMEDY if "CERTIFICATE_VERIFY_FAILED" in str(error) else tell_proxy(source.url, proxy)
         raise StepError("{} cannot be downloaded: {}{}".format(source.url, error, remedy)) from error
     if source.sha256 is not None and sha256 != source.sha256:

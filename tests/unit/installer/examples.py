@@ -291,7 +291,7 @@ def build_facts(**values: Any) -> Facts:
         cni=build_cni(),
         node=build_node(),
         theirs=[],
-        kernel=Kernel(1, 1, 1_000_000, {"ip6_tables": "loaded", "xt_set": "built in"}),
+        kernel=Kernel(1, 1, 1_000_000, has_route=True, modules={"ip6_tables": "loaded", "xt_set": "built in"}),
         pools=[IpPool("192.168.0.0/16", "off", nat_outgoing=False, is_disabled=False)],
         calico_node=build_container(),
         node_image=True,

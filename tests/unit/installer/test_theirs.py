@@ -141,6 +141,12 @@ def test_containers_of_such_an_image_are_found_by_any_registry_and_tag() -> None
     assert parse_names(None) == []
 
 
+def test_a_calico_node_whose_tag_has_moved_is_known_by_what_it_runs() -> None:
+    entry = {"Names": ["/old"], "Image": "sha256:7eb1aa", "Command": "start_runit"}
+
+    assert parse_names([entry, {**entry, "Names": ["/shell"], "Command": "sh"}]) == ["old"]
+
+
 def test_the_name_is_read_as_calico_node_reads_it() -> None:
     assert [
         getattr(parse_identity({"Config": {"Env": env, "Hostname": "c"}}), "name", None)

@@ -227,7 +227,8 @@ def read_containers(root: Path) -> list[Container]:
 
 def has_namesake(root: Path, name: str, network: str) -> bool:
     """Whether a container of this name runs on a network on another host: a network that all know takes it once."""
-    others = (container for other in root.parent.iterdir() if other != root for container in read_containers(other))
+    roots = {store.parents[_STORE.count("/")] for store in root.parent.glob(f"*/{_STORE}")} - {root}
+    others = (container for other in roots for container in read_containers(other))
     return any((one.name, one.status, find_network(one.config)) == (name, "running", network) for one in others)
 
 
