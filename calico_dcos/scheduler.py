@@ -9,7 +9,6 @@ import uuid
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
-from queue import Empty, SimpleQueue
 from typing import Protocol, assert_never
 
 from .core.actions import (
@@ -28,16 +27,18 @@ from .core.actions import (
     Revive,
     merge_declines,
 )
-from .core.command import Command, Verdict
-from .core.connectivity import RunCommand, TrialKind
+from .core.command import Verdict
+from .core.connectivity import TrialKind
 from .core.connectivity_words import describe_progress
 from .core.decide import decide
-from .core.events import Commanded, Event, OffersReceived, Ticked
+from .core.events import AnyCommand, Commanded, Event, OffersReceived, Ticked
 from .core.fold import fold
 from .core.memory import Batch, Memory
 from .core.model import Agent, Offer, StepName
 from .core.state import State, restore
 from .core.steps import Policy
+from .mailbox import Mailbox
+from .troubles import Source, Troubles
 
 log = logging.getLogger(__name__)
 
@@ -134,9 +135,10 @@ class Scheduler:
         *,
         policy: Policy,
         store: Store,
-        queue: SimpleQueue[Event],
+        queue: Mailbox,
         read_clock: Callable[[], float] = time.time,
         observers: Sequence[Callable[[Turn], None]] = (),
+        troubles: Troubles | None = None,
     ) -> None:
         """Load what the store remembers.
 
@@ -146,6 +148,7 @@ class Scheduler:
             queue: where events come from.
             read_clock: seconds since the epoch.
             observers: are told of each turn, in the loop's thread; they must not block.
+            troubles: where a store that is away is told.
         """
         self._observers = tuple(observers)
         self._store = store
@@ -154,7 +157,7 @@ class Scheduler:
         self._ticked_at = 0.0
         self._exit_reason: str | None = None
         self._beat_at = time.monotonic()
-        self._trouble: str | None = None
+        self._troubles = troubles or Troubles(read_clock)
         self._asked: dict[str, Future[Verdict]] = {}
         self.state = State(policy=policy)
 
@@ -176,11 +179,11 @@ class Scheduler:
             try:
                 self._store.acquire(holder, ACQUIRE_S)
             except StoreHeldError as error:
-                self._tell_trouble(f"standby: another scheduler is at work, this one waits: {error}")
+                self._troubles.tell(Source.STORE, f"standby: another scheduler is at work, this one waits: {error}")
             except StoreError as error:
                 if is_first_attempt:
                     raise
-                self._tell_trouble(f"standby: waits for the store: {error}")
+                self._troubles.tell(Source.STORE, f"standby: waits for the store: {error}")
                 time.sleep(RETRY_S)
             else:
                 self._load()
@@ -194,9 +197,7 @@ class Scheduler:
             self._store.save(Batch(secret=secrets.token_hex(32)))
             memory = self._store.load()
         self.state = restore(self.state.policy, memory)
-        if self._trouble is not None:
-            log.info("takes over: the store is free")
-        self._trouble = None
+        self._troubles.end(Source.STORE)
 
     @property
     def exit_reason(self) -> str | None:
@@ -230,7 +231,7 @@ class Scheduler:
         """Ask the loop to end; from any thread or a signal handler."""
         self._exit_reason = reason
 
-    def submit(self, command: Command | RunCommand) -> Future[Verdict]:
+    def submit(self, command: AnyCommand) -> Future[Verdict]:
         """Pass an operator's command on; from any thread.
 
         Returns:
@@ -243,24 +244,19 @@ class Scheduler:
         self._queue.put(Commanded(command, ticket))
         return answer
 
-    def describe_trouble(self, max_silence_s: float = 60.0) -> str | None:
-        """Say why the scheduler cannot work, None if it can: what a health check asks."""
+    def describe_silence(self, max_silence_s: float = 60.0) -> str | None:
+        """Say that the loop stands still, None if it turns: a part of what a health check asks."""
         silence_s = time.monotonic() - self._beat_at
         return f"the scheduler's loop has been silent for {silence_s:.0f} s" if silence_s > max_silence_s else None
 
     @property
     def trouble(self) -> str | None:
         """What keeps decisions waiting at present, in one line; None if nothing does."""
-        return self._trouble
+        trouble = self._troubles.find(Source.STORE)
+        return None if trouble is None else trouble.line
 
     def _take_events(self) -> list[Event]:
-        events: list[Event] = []
-        try:
-            events.append(self._queue.get(timeout=TICK_S))
-            while len(events) < MAX_EVENTS:
-                events.append(self._queue.get_nowait())
-        except Empty:
-            pass
+        events = self._queue.take(TICK_S, MAX_EVENTS)
         now = self._read_clock()
         # Also when the clock was set back: time that stands still would keep every back-off waiting.
         if not 0 <= now - self._ticked_at < TICK_S:
@@ -315,7 +311,7 @@ class Scheduler:
             answer.set_result(reply.verdict)
 
     def _tell_observers(self, turn: Turn) -> None:
-        told = replace(turn, waiting=self._queue.qsize(), took_s=time.monotonic() - self._beat_at)
+        told = replace(turn, waiting=len(self._queue), took_s=time.monotonic() - self._beat_at)
         for observe in self._observers:
             observe(told)
 
@@ -329,19 +325,13 @@ class Scheduler:
             except StoreError as error:
                 if self._exit_reason is not None:
                     raise
-                self._tell_trouble(f"all decisions wait for the store: {error}")
+                self._troubles.tell(Source.STORE, f"all decisions wait for the store: {error}")
                 self._beat_at = time.monotonic()
                 time.sleep(RETRY_S)
             else:
                 break
-        if self._trouble is not None:
-            log.info("the store is back: decisions go on")
-            self._trouble = None
-
-    def _tell_trouble(self, text: str) -> None:
-        if self._trouble is None:
-            log.warning("%s", text)
-        self._trouble = text
+        if not batch.is_empty:
+            self._troubles.end(Source.STORE)
 
 
 def _log_action(action: Action) -> None:  # noqa: C901 - one case for each action

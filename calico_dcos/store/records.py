@@ -131,6 +131,7 @@ def build_records(batch: Batch) -> dict[str, bytes | None]:
     }
     records |= {f"{AGENTS}{quote(key, safe=':')}": None for key in batch.forgotten}
     records |= {f"{PINS}{quote(pin.url, safe='')}": encode(pin) for pin in starmap(Pin, batch.pins.items())}
+    records |= {f"{PINS}{quote(url, safe='')}": None for url in batch.unpinned}
     # An entry that is too old gives its place up, so that the log never grows without bound.
     records |= {f"{AUDIT}{entry.place}": encode(entry) for entry in batch.audit}
     if batch.connectivity is not None:
