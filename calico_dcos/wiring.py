@@ -77,7 +77,7 @@ def _run(config: Config, stack: ExitStack) -> str:
     offers, meter = OfferBook(), Meter()
     observers = [offers.observe, meter.observe]
     if config.webhook_url:
-        notifier = Notifier(url=config.webhook_url, service=config.framework_name)
+        notifier = Notifier(url=config.webhook_url, service=config.framework_name, troubles=troubles)
         notifier.start()
         stack.callback(notifier.stop)
         observers.append(notifier.observe)
@@ -126,13 +126,14 @@ def _run(config: Config, stack: ExitStack) -> str:
     if not scheduler.take_store(f"{socket.gethostname()} pid {os.getpid()}"):
         return scheduler.exit_reason or ""
     _check_master(config)
-    base_url = f"http://{join_host_port(config.advertised_address or find_own_address(config.master), web.port)}"
+    base_url = find_base_url(config, web.port)
     page_url = f"http://{config.status_dns}:{web.port}" if config.status_dns else base_url
     log.info("status page: %s/", page_url)
     roster = RosterPoller(
         master=config.master,
         interval_s=config.roster_interval_s,
-        post=queue.put,
+        post=queue.put_newest,
+        troubles=troubles,
         login=build_login(config.principal, config.secret),
     )
     roster.start()
@@ -145,7 +146,8 @@ def _run(config: Config, stack: ExitStack) -> str:
                 query=config.restart_blocker_query,
             ),
             is_wanted=lambda: bool(scheduler.state.unsettled),
-            post=queue.put,
+            post=queue.put_newest,
+            troubles=troubles,
         )
         asker.start()
         stack.callback(asker.stop)
@@ -159,6 +161,7 @@ def _run(config: Config, stack: ExitStack) -> str:
             webui_url=page_url,
         ),
         secret=config.secret,
+        troubles=troubles,
         template=TaskTemplate(
             installer_url=config.installer_url or f"{base_url}/{installer.url_path}",
             installer_sha256=installer.sha256,
@@ -197,6 +200,11 @@ class TokenIssuer:
         # A standby has not read the secret yet: no token is right.
         secret = self._scheduler.state.secret or secrets.token_hex(32)
         return hmac.new(secret.encode(), task_id.encode(), hashlib.sha256).hexdigest()
+
+
+def find_base_url(config: Config, port: int) -> str:
+    """Where agents reach this scheduler."""
+    return f"http://{join_host_port(config.advertised_address or find_own_address(config.master), port)}"
 
 
 def find_own_address(master: str) -> str:
