@@ -49,6 +49,7 @@ ACQUIRE_S = 2.0
 RETRY_S = 1.0
 # Events folded before one decision and one write: bounds how long the first of them waits for its acknowledgement.
 MAX_EVENTS = 200
+_AWAY = "all decisions wait for the store"
 
 
 class StoreError(Exception):
@@ -57,6 +58,10 @@ class StoreError(Exception):
 
 class StoreHeldError(StoreError):
     """Another scheduler holds the store."""
+
+
+class StoreRefusedError(StoreError):
+    """The store is there, and does not take what it was given: it will not take it the next time either."""
 
 
 class Store(Protocol):
@@ -325,7 +330,9 @@ class Scheduler:
             except StoreError as error:
                 if self._exit_reason is not None:
                     raise
-                self._troubles.tell(Source.STORE, f"all decisions wait for the store: {error}")
+                is_refusal = isinstance(error, StoreRefusedError)
+                told = "the store refuses what is to be stored, and all decisions wait" if is_refusal else _AWAY
+                self._troubles.tell(Source.STORE, f"{told}: {error}")
                 self._beat_at = time.monotonic()
                 time.sleep(RETRY_S)
             else:

@@ -69,9 +69,9 @@ def run_scheduler(config: Config) -> str:
 
 def _run(config: Config, stack: ExitStack) -> str:
     raise_open_files()
-    store = open_store(config.state_store)
-    stack.callback(store.close)
     queue, troubles = Mailbox(), Troubles()
+    store = open_store(config.state_store, troubles)
+    stack.callback(store.close)
     wanted = build_wanted(config)
     policy = build_policy(config, wanted)
     offers, meter = OfferBook(), Meter()
