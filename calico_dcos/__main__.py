@@ -94,26 +94,28 @@ def installer_build(path: Path) -> None:
 
 @main.command()
 @click.option("--options", "path", type=click.Path(path_type=Path), help="YAML or JSON; the defaults if not given.")
-@click.option("--output", type=click.Choice(["json", "env", "wanted", "options"]), default="json", show_default=True)
+@click.option(
+    "--output", type=click.Choice(["json", "update", "env", "wanted", "options"]), default="json", show_default=True
+)
 @click.option("--package", "directory", type=click.Path(path_type=Path), help="Other package files than the own ones.")
 def render(*, path: Path | None, output: str, directory: Path | None) -> None:
     """Print what Cosmos would send to Marathon for an options file, without a cluster.
 
-    As json: the app. As env: the scheduler's environment. As wanted: what the installer takes in CALICO_DCOS_WANTED.
-    As options: the options in JSON, which `dcos package install` wants, all defaults filled in.
+    As json: the app. As update: what changes of an app that Cosmos made, its labels left to it. As env: the scheduler's
+    environment. As wanted: what the installer takes in CALICO_DCOS_WANTED. As options: the options in JSON, which
+    `dcos package install` wants, all defaults filled in.
     """
     from .config import build_wanted  # noqa: PLC0415
-    from .package.render import build_environment  # noqa: PLC0415
+    from .package.render import build_environment, build_update  # noqa: PLC0415
 
     rendered = _render(path, directory)
-    if output == "json":
-        click.echo(json.dumps(rendered.app, indent=2))
+    if output == "env":
+        for name, value in build_environment(rendered.app).items():
+            click.echo(f"{name}={value}")
         return
-    if output in {"wanted", "options"}:
-        click.echo(json.dumps(build_wanted(rendered.config) if output == "wanted" else rendered.options, indent=2))
-        return
-    for name, value in build_environment(rendered.app).items():
-        click.echo(f"{name}={value}")
+    documents = {"json": rendered.app, "update": build_update(rendered.app), "options": rendered.options}
+    document = build_wanted(rendered.config) if output == "wanted" else documents[output]
+    click.echo(json.dumps(document, indent=2))
 
 
 @main.command()

@@ -5,19 +5,21 @@ from __future__ import annotations
 import ast
 import hashlib
 import io
-import json
+import re
 import tokenize
 import zipfile
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from calico_dcos.installer.bootstrap import TEXT_NAME
+from calico_dcos.installer.bootstrap import CODES, SEPARATOR, TEXT_NAME
 
 INSTALLER = "installer.pyz"
 # The archive's own name for the package: inside it there is no calico_dcos that could be imported by mistake.
 ARCHIVE_PACKAGE = "installer"
 _BOOTSTRAP = "bootstrap.py"
+_WORD = re.compile(r"\w{3,}")
 # The oldest time that a zip file can hold: archives of equal sources are equal to the byte.
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
@@ -39,43 +41,98 @@ class Artifact:
 def build_installer_archive() -> bytes:
     """Pack the installer into an archive that any Python from 3.5 on runs; equal sources give equal bytes.
 
-    What is written in it for people stays behind, and its modules are one text: every agent fetches it for every task.
+    What is written in it for people and for type checkers stays behind, and its modules are one text: every agent
+    fetches it for every task.
     """
     package = Path(__file__).parent / "installer"
-    sources = {path: strip_prose(path.read_text(encoding="utf-8")) for path in sorted(package.rglob("*.py"))}
+    sources = {path: pack_source(path.read_text(encoding="utf-8")) for path in sorted(package.rglob("*.py"))}
     bootstrap = sources.pop(package / _BOOTSTRAP)
-    modules = {_name(path.relative_to(package)): [path.stem == "__init__", text] for path, text in sources.items()}
+    modules = [(f"{ARCHIVE_PACKAGE}/{path.relative_to(package)}", text) for path, text in sources.items()]
+    text = SEPARATOR.join(part for module in modules for part in module)
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         _add(archive, "__main__.py", bootstrap.encode())
-        _add(archive, TEXT_NAME, json.dumps(modules, ensure_ascii=False, separators=(",", ":")).encode())
+        _add(archive, TEXT_NAME, _abbreviate(text))
     return buffer.getvalue()
 
 
-def _name(path: Path) -> str:
-    """Name the module of a file below the package."""
-    parts = path.parent.parts if path.stem == "__init__" else path.with_suffix("").parts
-    return ".".join((ARCHIVE_PACKAGE, *parts))
+def _abbreviate(text: str) -> bytes:
+    """Write one byte for each of the words that take most room; deflate alone needs three for what it saw before.
+
+    Raises:
+        UnicodeEncodeError: the text has letters beyond ASCII, whose bytes stand for words.
+    """
+    text.encode("ascii")  # or raise
+    counts = Counter(_WORD.findall(text))
+    words = sorted(counts, key=lambda word: (counts[word] * (1 - len(word)), word))[: len(CODES)]
+    codes = {word: chr(code) for word, code in zip(words, CODES, strict=False)}
+    written = _WORD.sub(lambda match: codes.get(match.group(), match.group()), text)
+    return f"{' '.join(words)}\n{written}".encode("latin-1")
 
 
-def strip_prose(source: str) -> str:
-    """Take docstrings and comments out of a module; each line keeps its number, so that a traceback can be read."""
-    lines = source.splitlines()
-    for node in ast.walk(ast.parse(source)):
-        if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) or ast.get_docstring(node) is None:
+def pack_source(source: str) -> str:
+    """Take out of a module what changes nothing of what it does: prose, annotations, room."""
+    text = ast.unparse(_Bare().visit(ast.parse(source)))
+    return "".join(_squeeze(tokenize.generate_tokens(io.StringIO(text).readline)))
+
+
+class _Bare(ast.NodeTransformer):
+    """Leaves out docstrings, annotations, and imports for them alone."""
+
+    def visit_Module(self, node: ast.Module) -> ast.Module:
+        self.generic_visit(node)
+        used = {name.id for name in ast.walk(node) if isinstance(name, ast.Name)}
+        for statement in node.body:
+            if isinstance(statement, ast.ImportFrom) and statement.module == "typing":
+                statement.names = [alias for alias in statement.names if alias.name in used]
+        node.body = [each for each in node.body[_count_docstring(node) :] if getattr(each, "names", True)]
+        return node
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.ClassDef:
+        self.generic_visit(node)
+        node.body = node.body[_count_docstring(node) :] or [ast.Pass()]
+        return node
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
+        self.generic_visit(node)
+        node.returns = None
+        node.body = node.body[_count_docstring(node) :] or [ast.Pass()]
+        return node
+
+    def visit_arg(self, node: ast.arg) -> ast.arg:
+        node.annotation = None
+        return node
+
+    def visit_If(self, node: ast.If) -> ast.If | None:
+        if isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            return None
+        self.generic_visit(node)
+        return node
+
+
+def _count_docstring(node: ast.Module | ast.ClassDef | ast.FunctionDef) -> int:
+    return int(ast.get_docstring(node, clean=False) is not None)
+
+
+def _squeeze(tokens: Iterable[tokenize.TokenInfo]) -> Iterator[str]:
+    """Write tokens with as little room as they need: one space for each indentation, and between words."""
+    depth, before = 0, "\n"
+    for token in tokens:
+        depth += (token.type == tokenize.INDENT) - (token.type == tokenize.DEDENT)
+        if token.type in {tokenize.INDENT, tokenize.DEDENT, tokenize.NL, tokenize.ENDMARKER}:
             continue
-        docstring = node.body[0]
-        last = docstring.end_lineno or docstring.lineno
-        lines[docstring.lineno - 1 : last] = [""] * (last - docstring.lineno + 1)
-        # A body of a docstring alone must have something left.
-        lines[docstring.lineno - 1] = " " * docstring.col_offset + "pass"
-    code = "\n".join(lines) + "\n"
-    lines = code.splitlines()
-    for token in tokenize.generate_tokens(io.StringIO(code).readline):
-        if token.type == tokenize.COMMENT:
-            row, column = token.start
-            lines[row - 1] = lines[row - 1][:column].rstrip()
-    return "\n".join(lines) + "\n"
+        text = "\n" if token.type == tokenize.NEWLINE else token.string
+        if before == "\n":
+            yield " " * depth
+        elif _is_wordy(before[-1]) and (_is_wordy(text[0]) or (text == "." and before[0].isdigit())):
+            yield " "
+        yield text
+        before = text
+
+
+def _is_wordy(letter: str) -> bool:
+    # A quote counts: a letter in front of it would become its prefix.
+    return letter.isalnum() or letter in "_\"'"
 
 
 def _add(archive: zipfile.ZipFile, name: str, content: bytes) -> None:

@@ -126,6 +126,11 @@ def build_environment(app: Json) -> dict[str, str]:
     return {**environment, "PORT0": str(app["portDefinitions"][0]["port"] or CHOSEN_PORT)}
 
 
+def build_update(app: Json) -> Json:
+    """Build what Marathon is told of an app that runs; what is left out stays: Cosmos knows the app by its labels."""
+    return {name: value for name, value in app.items() if name not in {"id", "labels"}}
+
+
 def _resolve(value: str | Mapping[str, str]) -> str:
     return value if isinstance(value, str) else SECRET_PLACEHOLDER
 

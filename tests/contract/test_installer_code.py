@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import marshal
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ import parso
 import pytest
 
 import calico_dcos.installer
-from calico_dcos.artifacts import build_installer_archive, strip_prose
+from calico_dcos.artifacts import build_installer_archive, pack_source
 from calico_dcos.installer.command_line import parse_arguments
 from tests.contract.installer_fakes import find_pythons
 
@@ -55,52 +57,73 @@ def test_json_is_read_from_text(source: Path) -> None:
             assert not ast.unparse(node.args[0]).endswith((".body", ".read()")), f"line {node.lineno}"
 
 
-class _WithoutDocstrings(ast.NodeTransformer):
+class _ForPeople(ast.NodeTransformer):
+    """Takes out what a run does not need, so that the rest can be compared."""
+
     def generic_visit(self, node: ast.AST) -> ast.AST:
         super().generic_visit(node)
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
-            node.body[0] = ast.copy_location(ast.Pass(), node.body[0])
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
+            if ast.get_docstring(node) is not None:
+                del node.body[0]
+            if not node.body and not isinstance(node, ast.Module):
+                node.body.append(ast.Pass())
+        if isinstance(node, ast.FunctionDef):
+            node.returns = None
+        if isinstance(node, ast.arg):
+            node.annotation = None
         return node
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_what_is_packed_does_the_same_on_the_same_lines(source: Path) -> None:
-    text = source.read_text()
-    packed = strip_prose(text)
+def test_what_is_packed_does_the_same(source: Path) -> None:
+    packed = pack_source(source.read_text())
 
-    assert packed.count("\n") == text.count("\n")
-    expected = ast.dump(_WithoutDocstrings().visit(ast.parse(text)))
-    assert ast.dump(ast.parse(packed)) == expected
-    lines = [node.lineno for node in ast.walk(ast.parse(text)) if isinstance(node, ast.stmt)]
-    assert [node.lineno for node in ast.walk(ast.parse(packed)) if isinstance(node, ast.stmt)] == lines
     grammar: Any = parso.load_grammar(version="3.5")
     assert list(grammar.iter_errors(grammar.parse(packed))) == []
+    expected, found = _ForPeople().visit(ast.parse(source.read_text())), ast.parse(packed)
+    kept = {ast.dump(node) for node in found.body}
+    for statement in (ast.unparse(node) for node in expected.body if ast.dump(node) not in kept):
+        assert statement.startswith(("from typing import ", "if TYPE_CHECKING:")), statement
+    used = {node.id for node in ast.walk(found) if isinstance(node, ast.Name)}
+    assert _list_typing(found) >= _list_typing(expected) & used
+
+
+def _list_typing(module: ast.Module) -> set[str]:
+    imports = [node for node in module.body if isinstance(node, ast.ImportFrom) and node.module == "typing"]
+    return {alias.name for node in imports for alias in node.names}
 
 
 def test_nothing_for_people_is_packed_and_texts_stay() -> None:
-    source = '''"""What it is."""
+    source = r'''"""What it is."""
+
+from typing import TYPE_CHECKING, List, NamedTuple, Optional
+
+if TYPE_CHECKING:
+    from elsewhere import Kind
+
+Pair = NamedTuple("Pair", [("left", int), ("right", Optional[int])])
 
 
-def tell():  # why
+def tell(words: List[str], kind: "Kind" = None) -> Optional[str]:  # why
     """Says it."""
-    return "# no comment"  # nor this
+    if words and kind is not None:
+        return "# no comment" if words else r"\d  \d"  # nor this
+    return (1).real
 
 
 class Error(Exception):
     """Only told."""
 '''
     assert (
-        strip_prose(source)
-        == """pass
-
-
-def tell():
-    pass
-    return "# no comment"
-
-
+        pack_source(source)
+        == """from typing import NamedTuple,Optional
+Pair=NamedTuple('Pair',[('left',int),('right',Optional[int])])
+def tell(words,kind=None):
+ if words and kind is not None:
+  return '# no comment' if words else '\\\\d  \\\\d'
+ return 1 .real
 class Error(Exception):
-    pass
+ pass
 """
     )
 
@@ -109,10 +132,53 @@ class Error(Exception):
 def test_the_archive_is_small_and_runs(python: str, tmp_path: Path) -> None:
     archive = tmp_path / "installer.pyz"
     archive.write_bytes(build_installer_archive())
-    assert archive.stat().st_size < 112_000
+    assert archive.stat().st_size < 100_000
     done = subprocess.run([python, str(archive), "--help"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "usage: installer.pyz" in done.stdout
+    assert list(tmp_path.iterdir()) == [archive], "an operator's directory is left as it is"
+
+
+def read_compiled(directory: Path) -> dict[str, bytes]:
+    (kept,) = directory.glob("installer.pyz.*")
+    return dict(marshal.loads(kept.read_bytes()))  # noqa: S302  (made by the line before)
+
+
+def test_what_a_task_compiled_is_compiled_once(tmp_path: Path) -> None:
+    archive = tmp_path / "installer.pyz"
+    archive.write_bytes(build_installer_archive())
+    command = [sys.executable, str(archive), "--help"]
+    subprocess.run(command, env={"MESOS_SANDBOX": str(tmp_path)}, capture_output=True, check=True)
+
+    (kept,) = tmp_path.glob("installer.pyz.*")
+    compiled = read_compiled(tmp_path)
+    compiled["installer.__main__"] = marshal.dumps(compile("def main(): return 42", "made up", "exec"))
+    kept.write_bytes(marshal.dumps(compiled))
+    assert subprocess.run(command, check=False).returncode == 42
+
+
+@pytest.mark.parametrize("torn", [b"", b"\xfb", b"i", b"{", b"N", marshal.dumps([1, 2])])
+def test_what_was_torn_is_compiled_again(torn: bytes, tmp_path: Path) -> None:
+    archive = tmp_path / "installer.pyz"
+    archive.write_bytes(build_installer_archive())
+    command = [sys.executable, str(archive), "--help"]
+    subprocess.run(command, env={"MESOS_SANDBOX": str(tmp_path)}, capture_output=True, check=True)
+    (kept,) = tmp_path.glob("installer.pyz.*")
+    kept.write_bytes(torn)
+
+    subprocess.run(command, env={"MESOS_SANDBOX": str(tmp_path)}, capture_output=True, check=True)
+
+    assert "installer.command_line" in read_compiled(tmp_path)
+
+
+def test_another_archive_takes_nothing_of_the_one_before(tmp_path: Path) -> None:
+    archive = tmp_path / "installer.pyz"
+    for text in ("1", "2"):
+        with zipfile.ZipFile(archive, "w") as packed:
+            packed.writestr("__main__.py", (PACKAGE / "bootstrap.py").read_text())
+            packed.writestr("modules", f"\ninstaller/__init__.py\0\0installer/__main__.py\0def main(): return {text}\n")
+        done = subprocess.run([sys.executable, str(archive)], env={"MESOS_SANDBOX": str(tmp_path)}, check=False)
+        assert done.returncode == int(text)
 
 
 @pytest.mark.parametrize("python", find_pythons())

@@ -280,6 +280,19 @@ def test_render_prints_the_app_and_the_environment(tmp_path: Path) -> None:
     assert "CALICO_DCOS_MASTER=leader.mesos:5050" in environment.splitlines()
 
 
+def test_an_update_leaves_to_cosmos_the_labels_by_which_it_knows_the_package() -> None:
+    made = json.loads(run_command("render").stdout)
+    # As Cosmos labels an app, and as Marathon takes an update: what is given is replaced, what is not stays.
+    running = {
+        **made,
+        "labels": {**made["labels"], "DCOS_PACKAGE_SOURCE": "https://universe", "DCOS_PACKAGE_OPTIONS": "e30="},
+    }
+
+    after = {**running, **json.loads(run_command("render", "--output", "update").stdout)}
+
+    assert after == running
+
+
 def test_render_makes_json_options_of_yaml_that_render_the_same(tmp_path: Path) -> None:
     path = tmp_path / "options.yaml"
     path.write_text("Framework Settings: {port: 9000}\nRun Calico-Node: {extra-environment: A=b}\n")
