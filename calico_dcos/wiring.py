@@ -11,6 +11,7 @@ import signal
 import socket
 import tempfile
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -23,6 +24,7 @@ from .logs import set_up_logs
 from .mailbox import Mailbox
 from .mesos.driver import MesosDriver
 from .mesos.master import MasterError, build_login, check_master
+from .mesos.own_name import OwnName, derive_name, put_host
 from .mesos.roster import RosterPoller
 from .mesos.tasks import TaskTemplate
 from .mesos.translate import FrameworkSettings
@@ -168,10 +170,27 @@ def _run(config: Config, stack: ExitStack) -> str:
             report_base_url=f"{base_url}/v1/reports",
             read_wanted=lambda: replace_downloads(pin_downloads(wanted, scheduler.state.pins), bundle, base_url),
             issue_token=issue_token,
+            rename=_choose_renaming(config, base_url, stack),
+            agent_login=config.agent_login,
         ),
         post=queue.put,
     )
     return scheduler.run(driver)
+
+
+def _choose_renaming(config: Config, base_url: str, stack: ExitStack) -> Callable[[str], str]:
+    """Choose the name by which agents fetch: Mesos' fetcher goes by their HTTP proxy; reports go by none."""
+    if config.installer_url:
+        return str
+    if config.advertised_name:
+        return lambda url: put_host(url, config.advertised_name)
+    if os.environ.get("CALICO_DCOS_ADVERTISED_ADDRESS"):
+        return str
+    name = derive_name(os.environ.get("MARATHON_APP_ID", ""))
+    own = OwnName(name=name, address=urlsplit(base_url).hostname or "")
+    own.start()
+    stack.callback(own.stop)
+    return own.rename
 
 
 def _check_master(config: Config) -> None:

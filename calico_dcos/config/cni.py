@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .kinds import AbsolutePath, Flag, Number, Sha256, Url
+from .kinds import CIDRS, AbsolutePath, Choice, Flag, Number, Sha256, Text, Url, Whole
 from .packaged import derive_packaged, derive_sum
 from .settings import setting
 
@@ -64,6 +64,24 @@ class CniSettings:
         f"{SECTION}.calico-ipam-sha256",
         "SHA-256 sum of that plugin. Empty: what the first agent gets counts for all others.",
         package_default="",
+    )
+    cni_mtu: int = setting(
+        Whole(0, 65_535),
+        0,
+        f"{SECTION}.mtu",
+        "MTU of the interfaces of containers: that of the network, less 20 with IP-in-IP. 0: the plugin's own, 1500.",
+    )
+    cni_ipv4_pools: str = setting(
+        Text("networks, such as 10.1.0.0/16, separated by commas", CIDRS),
+        "",
+        f"{SECTION}.ipv4-pools",
+        "Pools out of which containers on the network calico get addresses, separated by commas. Empty: any pool.",
+    )
+    cni_log_level: str = setting(
+        Choice(("", "DEBUG", "INFO", "WARNING", "ERROR")),
+        "",
+        f"{SECTION}.log-level",
+        "How much the CNI plugins log. Empty: their own level.",
     )
     agent_timeout_s: float = setting(
         Number(1, 3600),

@@ -91,6 +91,29 @@ class FrameworkSettings:
         "Address under which agents reach the scheduler. Empty: the address of its host that faces the master.",
         package_default="",
     )
+    advertised_name: str = setting(
+        Text("a DNS name", DNS_NAME),
+        "",
+        f"{SECTION}.advertised-name",
+        "DNS name by which agents fetch the installer: an HTTP proxy of theirs (use_proxy of DC/OS) makes exceptions "
+        "for names below .mesos, and for no address. Empty: the app's name below marathon.mesos once it is seen to "
+        "lead to the scheduler, unless advertised-address is given; else the advertised address.",
+    )
+    download_proxy: str = setting(
+        Url(),
+        "",
+        f"{SECTION}.download-proxy",
+        "HTTP proxy through which the installer downloads etcd and the CNI plugins on the agents, such as "
+        "http://proxy.example.com:3128. Empty: the one in the environment of tasks, where there is one.",
+        is_secret=True,
+    )
+    download_proxy_exceptions: str = setting(
+        Text("names separated by commas", WORD),
+        "",
+        f"{SECTION}.download-proxy-exceptions",
+        "What is downloaded without that proxy: host names and domains, separated by commas, such as "
+        ".mesos,mirror.example.com.",
+    )
     status_dns: str = setting(
         Text("a DNS name", DNS_NAME),
         "",

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 TEXT = r'^[^"\\\x00-\x1f]*$'
 WORD = r'^[^\s"\\]*$'
 LONG_WORD = r'^([^\s"\\]{16,})?$'
+LOGIN = r'^([^\s":\\]+:[^\s"\\]+)?$'
 NAME = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"
 ADDRESS = r"^([A-Za-z0-9.:_-]+)?$"
 DNS_NAME = r"^[A-Za-z0-9._-]*$"
@@ -29,6 +30,7 @@ STORE = r'^((sqlite|etcd|etcd\+srv|zk)://[^\s"\\]+)?$'
 ZK = r'^(zk://[^\s/"\\]+/[^\s"\\]+)?$'
 CLUSTER_STORE = r'^((etcd|consul|zk)://[^\s"\\]+)?$'
 CIDR = r"^([0-9A-Fa-f.:]+/[0-9]+)?$"
+CIDRS = r"^([0-9.]+/[0-9]+(,[0-9.]+/[0-9]+)*)?$"
 PAIRS = r'^([A-Za-z_][A-Za-z0-9_]*=[^";\\\x00-\x1f]*(;[A-Za-z_][A-Za-z0-9_]*=[^";\\\x00-\x1f]*)*;?)?$'
 
 

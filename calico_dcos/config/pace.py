@@ -117,7 +117,7 @@ class PaceSettings:
         "URL of a Prometheus that is asked restart-blocker-query before each restart.",
     )
     restart_blocker_query: str = setting(
-        Text("a query without double quotes", TEXT),
+        Text("a query without double quotes and backslashes (in a pattern, [.] for a dot)", TEXT),
         "ALERTS{alertstate='firing'}",
         f"{SECTION}.restart-blocker-query",
         "PromQL: a restart waits while it returns anything, or cannot be asked.",

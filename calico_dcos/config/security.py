@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .kinds import LONG_WORD, WORD, Text
+from .kinds import LOGIN, LONG_WORD, WORD, Text
 from .settings import setting
 
 SECTION = "Security"
@@ -28,6 +28,14 @@ class SecuritySettings:
         "Secret of the principal, for masters that authenticate frameworks.",
         is_secret=True,
         vault_key="service-account-secret",
+    )
+    agent_login: str = setting(
+        Text("a principal, a colon and a secret, without blanks", LOGIN),
+        "",
+        f"{SECTION}.agent-login",
+        "Principal and secret, with a colon between them, for agents that want a login for what they tell of "
+        "themselves (authenticate_http_readonly). Whoever may see a task of Mesos sees its environment, and so this.",
+        is_secret=True,
     )
     operator_token: str = setting(
         Text("a token without blanks, of at least 16 characters", LONG_WORD),

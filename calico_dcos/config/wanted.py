@@ -22,10 +22,9 @@ CNI_VERSION = "0.1.0"
 DEFAULT_POOL = "192.168.0.0/16"
 POOL_SETTINGS = ("node_ip_pool", "node_ipip", "node_nat_outgoing")
 # How Felix is made to tell that it lives. The report's interval is that of etcd's key, which lapses after 90 s.
-HEALTH_VARIABLES = {
-    "report": {"FELIX_REPORTINGINTERVALSECS": "5"},
-    "endpoint": {"FELIX_HEALTHENABLED": "true"},
-}
+# By the reports, others know a node that is dead: they are wanted beside an endpoint, too.
+_REPORT = {"FELIX_REPORTINGINTERVALSECS": "5"}
+HEALTH_VARIABLES = {"report": _REPORT, "endpoint": {**_REPORT, "FELIX_HEALTHENABLED": "true"}}
 
 
 def build_wanted(config: Config) -> dict[str, Any]:
@@ -59,11 +58,13 @@ def build_wanted(config: Config) -> dict[str, Any]:
                 "name": "calico",
                 "cniVersion": CNI_VERSION,
                 "type": "calico",
-                "ipam": {"type": "calico-ipam"},
+                "ipam": {"type": "calico-ipam", **_build_ipam_options(config)},
                 "etcd_endpoints": config.etcd_endpoints,
+                **_build_network_options(config),
             },
             "name_keys": list(release.name_keys),
         },
+        "download_proxy": {"url": config.download_proxy, "exceptions": config.download_proxy_exceptions},
         "agent_restart": {"enable": config.cni_enable, "timeout_s": config.agent_timeout_s},
         "calico_node": {
             "enable": config.node_enable,
@@ -77,6 +78,17 @@ def build_wanted(config: Config) -> dict[str, Any]:
             "adopt_existing": config.node_adopt_existing,
         },
     }
+
+
+def _build_network_options(config: Config) -> dict[str, Any]:
+    """The plugin's options; one that is not set is not written, so that the network of an earlier release stays."""
+    given = {"mtu": config.cni_mtu, "log_level": config.cni_log_level}
+    return {name: value for name, value in given.items() if value}
+
+
+def _build_ipam_options(config: Config) -> dict[str, Any]:
+    pools = [pool for pool in config.cni_ipv4_pools.split(",") if pool]
+    return {"ipv4_pools": pools} if pools else {}
 
 
 def _build_pool(config: Config, release: Release) -> dict[str, Any]:

@@ -78,6 +78,7 @@ def _wish_workload(run: Run, stand: Stand) -> Wish:
 def _wish_container(run: Run, stand: Stand) -> Wish:
     order = {
         "id": run.id,
+        "agent": stand.agent_key,
         "port": PORT,
         "lifetime_s": LIFETIME_S,
         "makes_network": stand is run.stands[0],

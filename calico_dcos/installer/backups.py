@@ -19,7 +19,10 @@ from .files import (
     NEW_FILE,
     NEW_PRIVATE_FILE,
     Attributes,
+    Content,
+    FileCopy,
     FileError,
+    compute_sha256,
     find_missing_directories,
     read_attributes,
     read_file,
@@ -29,6 +32,8 @@ from .files import (
 from .host import STATE_DIR, Host
 
 BACKUP_DIR = STATE_DIR + "/backup"
+# The change that writes the network's configuration.
+CNI_CONFIG = "cni-config"
 META_FILE = "meta.json"
 CONTENT_FILE = "content"
 OPEN, DONE, UNDONE = "open", "done", "undone"
@@ -62,11 +67,10 @@ def choose_mtime_ns() -> int:
 
 def read_identity(path: str) -> Optional[Identity]:
     """Read a file's identity; None where there is none. FileError if it cannot be read."""
-    content = read_file(path)
-    if content is None:
-        return None
     try:
-        return Identity(hashlib.sha256(content).hexdigest(), os.stat(path).st_mtime_ns)
+        return Identity(compute_sha256(path), os.stat(path).st_mtime_ns)
+    except FileNotFoundError:
+        return None
     except OSError as error:
         raise FileError("{}: {}".format(path, error.strerror)) from error
 
@@ -118,7 +122,7 @@ class Backup:
     def write(
         self,
         path: str,
-        content: bytes,
+        content: Content,
         attributes: Optional[Attributes] = None,
         settings: Optional[Dict[str, str]] = None,
     ) -> None:
@@ -129,11 +133,11 @@ class Backup:
         """
         mtime_ns = self._mtime_ns or choose_mtime_ns()
         left = _complete(attributes or read_attributes(path) or NEW_FILE)
-        self._keep(path, Identity(hashlib.sha256(content).hexdigest(), mtime_ns), settings or {}, left)
-        if attributes is None:
+        self._keep(path, Identity(compute_sum(content), mtime_ns), settings or {}, left)
+        if attributes is None and isinstance(content, bytes):
             write_file(self._host, path, content, NEW_FILE, mtime_ns)
         else:
-            write_whole(self._host, path, content, attributes, mtime_ns)
+            write_whole(self._host, path, content, attributes or NEW_FILE, mtime_ns)
 
     def read_entries(self) -> List[Entry]:
         """Read the entries, the oldest first; one without a meta file was not finished, and does not count.
@@ -150,17 +154,18 @@ class Backup:
         """Find the last entry of each path: the paths are options, and an option may have changed."""
         return list({entry.path: entry for entry in self.read_entries()}.values())
 
-    def read_kept(self, entry: Entry) -> bytes:
-        """Read the content that an entry keeps.
+    def find_kept(self, entry: Entry) -> Optional[FileCopy]:
+        """Find the content that an entry keeps; None where there was no file.
 
         Raises:
             FileError: it cannot be read, or is not what was kept.
         """
+        if entry.kept is None:
+            return None
         path = os.path.join(self._directory, entry.number, CONTENT_FILE)
-        content = read_file(path)
-        if content is None or entry.kept is None or hashlib.sha256(content).hexdigest() != entry.kept.sha256:
+        if not is_same(read_identity(path), entry.kept):
             raise FileError("{} is not what was kept there".format(path))
-        return content
+        return FileCopy(path, entry.kept.sha256)
 
     def mark(self, entry: Entry, state: str) -> None:
         """Note what became of an entry; FileError if that is not possible."""
@@ -187,7 +192,7 @@ class Backup:
         os.makedirs(directory, mode=0o700, exist_ok=True)
         if current is not None:
             kept = os.path.join(directory, CONTENT_FILE)
-            write_whole(self._host, kept, read_file(path) or b"", NEW_PRIVATE_FILE)
+            write_whole(self._host, kept, FileCopy(path, current.sha256), NEW_PRIVATE_FILE)
         # The meta file comes last: an entry without one was not finished, and does not count.
         self._save(
             Entry(
@@ -218,6 +223,11 @@ class Backup:
         content = json.dumps(build_meta(entry), indent=2, sort_keys=True).encode("utf-8") + b"\n"
         path = os.path.join(self._directory, entry.number, META_FILE)
         write_file(self._host, path, content, NEW_PRIVATE_FILE)
+
+
+def compute_sum(content: Content) -> str:
+    """Compute the sum of a content; that of a copy is known."""
+    return hashlib.sha256(content).hexdigest() if isinstance(content, bytes) else content.sha256
 
 
 def build_meta(entry: Entry) -> Dict[str, Any]:

@@ -3,13 +3,18 @@
 import os
 import socket
 import struct
+import time
 from typing import Dict, List, NamedTuple, Tuple
+
+from .web import find_left_s
 
 A, SRV = 1, 33
 INTERNET = 1
 PORT = 53
 TIMEOUT_S = 2
 PACKET_MAX = 4096
+# Over TCP, a message comes after its length.
+LENGTH_BYTES = 2
 # Header: id, flags, counts of questions, answers, authorities, additionals.
 HEADER = struct.Struct(">HHHHHH")
 RECORD = struct.Struct(">HHIH")
@@ -140,8 +145,20 @@ def _ask_whole(server: Tuple[str, int], query: bytes) -> bytes:
     that follows its members would be started again and again.
     """
     try:
-        with socket.create_connection(server, TIMEOUT_S) as channel, channel.makefile("rb") as stream:
+        with socket.create_connection(server, TIMEOUT_S) as channel:
             channel.sendall(struct.pack(">H", len(query)) + query)
-            return stream.read(int.from_bytes(stream.read(2), "big"))
+            return _read_response(channel, time.monotonic() + TIMEOUT_S)
     except OSError:
         return b""
+
+
+def _read_response(channel: socket.socket, deadline: float) -> bytes:
+    """Read a response after its length; empty where it is cut short, socket.timeout after the deadline."""
+    received = b""
+    while len(received) < LENGTH_BYTES or len(received) < LENGTH_BYTES + int.from_bytes(received[:2], "big"):
+        channel.settimeout(find_left_s(deadline))
+        piece = channel.recv(1 << 16)
+        if not piece:
+            return b""
+        received += piece
+    return received[LENGTH_BYTES:]

@@ -6,7 +6,9 @@ import struct
 from typing import Any, List
 from urllib.parse import quote
 
+from .documents import load_json
 from .host import Host
+from .redaction import hide_secrets
 from .web import NOT_FOUND, OK, Answer, UnixConnection, UnreachableError, call
 
 # The last of the answers that say: done. 304: it is so already.
@@ -40,9 +42,9 @@ def read_bytes(host: Host, path: str, timeout_s: float = 10) -> bytes:
     return _call(host, "GET", path, timeout_s).body
 
 
-def act(host: Host, method: str, path: str, timeout_s: float, body: Any = None) -> None:
-    """Have something done; that it is so already is as good. Raises as read_json does."""
-    _call(host, method, path, timeout_s, body)
+def act(host: Host, method: str, path: str, timeout_s: float, body: Any = None) -> bytes:
+    """Have something done, and return what Docker tells; that it is so already is as good. Raises as read_json does."""
+    return _call(host, method, path, timeout_s, body).body
 
 
 def _call(host: Host, method: str, path: str, timeout_s: float, body: Any = None) -> Answer:
@@ -66,14 +68,14 @@ def _find_message(path: str, answer: Answer) -> str:
     """Find what Docker says; its older versions say it without JSON."""
     text = answer.body.decode("utf-8", "replace").strip()
     try:
-        return str(json.loads(text)["message"])
+        return str(load_json(text)["message"])
     except (ValueError, KeyError, TypeError):
         return text or path
 
 
 def _parse(path: str, answer: Answer) -> Any:
     try:
-        return json.loads(answer.body.decode("utf-8"))
+        return load_json(answer.body.decode("utf-8"))
     except ValueError as error:
         raise DockerAwayError("Docker answers {} with status {} and no JSON".format(path, answer.status)) from error
 
@@ -83,17 +85,29 @@ def read_container(host: Host, name: str) -> Any:
     return read_json(host, "/containers/{}/json".format(quote(name, safe="")))
 
 
+def has_image(host: Host, image: str) -> bool:
+    """Whether the image is here; DockerAwayError as with read_json."""
+    try:
+        read_json(host, "/images/{}/json".format(image))
+    except NoSuchObjectError:
+        return False
+    return True
+
+
 def parse_log(content: bytes) -> List[str]:
-    """Read the lines of a log: in frames of stdout and stderr, or plain where the container has a terminal."""
+    """Read the lines of a log: in frames of stdout and stderr, or plain where the container has a terminal.
+
+    Secrets are hidden here, where the lines are still together: a line of a key tells nothing of what it is.
+    """
     text = b""
     offset = 0
     while offset + FRAME.size <= len(content):
         stream, length = FRAME.unpack_from(content, offset)
         if stream not in STREAMS or content[offset + 1 : offset + 4] != b"\0\0\0":
-            return content.decode("utf-8", "replace").splitlines()
+            return hide_secrets(content.decode("utf-8", "replace")).splitlines()
         text += content[offset + FRAME.size : offset + FRAME.size + length]
         offset += FRAME.size + length
-    return text.decode("utf-8", "replace").splitlines()
+    return hide_secrets(text.decode("utf-8", "replace")).splitlines()
 
 
 def find_socket(host: Host) -> str:

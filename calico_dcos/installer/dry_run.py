@@ -5,7 +5,7 @@ from typing import Any, Dict, List, TextIO
 
 from .inspection import Inspection
 from .plans.changes import STEPS, Change, Decision
-from .redaction import hide_secrets
+from .redaction import hide_all
 from .wanted import Wanted, is_enabled
 
 EXIT_POSSIBLE, EXIT_REFUSED = 0, 3
@@ -17,7 +17,7 @@ def show_plan(step: str, inspection: Inspection, wanted: Wanted, out: TextIO, *,
     steps = STEPS if step == ALL else (step,)
     if as_json:
         document = {name: build_document(inspection.plan[name], is_wanted=is_enabled(wanted, name)) for name in steps}
-        out.write(json.dumps({"steps": document}, indent=2, sort_keys=True) + "\n")
+        out.write(json.dumps(hide_all({"steps": document}), indent=2, sort_keys=True) + "\n")
     else:
         lines = [build_lines(name, inspection.plan[name], is_wanted=is_enabled(wanted, name)) for name in steps]
         out.write("".join(line + "\n" for step_lines in lines for line in step_lines))
@@ -30,21 +30,21 @@ def build_document(decision: Decision, *, is_wanted: bool) -> Dict[str, Any]:
     return {
         "is_enabled": is_wanted,
         "changes": [build_change(change) for change in decision.changes],
-        "refusal": decision.refusal and hide_secrets(decision.refusal),
-        "unknown": decision.unknown and hide_secrets(decision.unknown),
-        "fault": decision.fault and hide_secrets(decision.fault),
-        "proof": decision.proof and hide_secrets(decision.proof),
-        "warnings": [hide_secrets(warning) for warning in decision.warnings],
+        "refusal": decision.refusal,
+        "unknown": decision.unknown,
+        "fault": decision.fault,
+        "proof": decision.proof,
+        "warnings": decision.warnings,
     }
 
 
 def build_change(change: Change) -> Dict[str, Any]:
     """Build the JSON form of a change."""
     return {
-        "message": hide_secrets(change.message),
-        "reason": hide_secrets(change.reason),
+        "message": change.message,
+        "reason": change.reason,
         "restarts": change.restarts,
-        "impact": hide_secrets(change.impact),
+        "impact": change.impact,
     }
 
 
@@ -69,4 +69,4 @@ def build_lines(step: str, decision: Decision, *, is_wanted: bool) -> List[str]:
         lines.append("    because {}".format(change.reason))
         lines.append("    impact: {}".format(change.impact))
     lines += ["  warning: {}".format(warning) for warning in decision.warnings]
-    return [hide_secrets(line) for line in lines]
+    return lines

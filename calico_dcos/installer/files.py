@@ -1,10 +1,11 @@
 """Writes files so that no one ever sees half of one: a temporary file, fsync, rename, and fsync of the directory."""
 
 import errno
+import hashlib
 import os
 import stat
 from contextlib import contextmanager
-from typing import Iterator, List, NamedTuple, Optional
+from typing import BinaryIO, Iterator, List, NamedTuple, Optional, Union
 
 from .host import STATE_DIR, Host
 
@@ -16,6 +17,11 @@ Attributes = NamedTuple("Attributes", [("mode", int), ("uid", int), ("gid", int)
 NEW_FILE = Attributes(0o644, -1, -1)
 NEW_PRIVATE_FILE = Attributes(0o600, -1, -1)
 PROGRAM = Attributes(0o755, -1, -1)
+CHUNK_BYTES = 1 << 16
+
+# The content of another file, with its sum: programs are as large as the memory of a task.
+FileCopy = NamedTuple("FileCopy", [("path", str), ("sha256", str)])
+Content = Union[bytes, FileCopy]
 
 
 class FileError(Exception):
@@ -37,6 +43,24 @@ def read_file(path: str) -> Optional[bytes]:
         raise FileError("{}: {}".format(path, error.strerror)) from error
 
 
+def compute_sha256(path: str) -> str:
+    """Compute a file's sum, a chunk at a time; OSError if it cannot be read."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        for chunk in iter(lambda: file.read(CHUNK_BYTES), b""):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def write_content(content: Content, file: BinaryIO) -> None:
+    """Write a content into an open file."""
+    if isinstance(content, bytes):
+        file.write(content)
+        return
+    with open(content.path, "rb") as source:
+        file.writelines(iter(lambda: source.read(CHUNK_BYTES), b""))
+
+
 def write_file(
     host: Host, path: str, content: bytes, new: Attributes = NEW_FILE, mtime_ns: Optional[int] = None
 ) -> bool:
@@ -56,14 +80,16 @@ def write_file(
     return True
 
 
-def write_whole(host: Host, path: str, content: bytes, attributes: Attributes, mtime_ns: Optional[int] = None) -> None:
+def write_whole(
+    host: Host, path: str, content: Content, attributes: Attributes, mtime_ns: Optional[int] = None
+) -> None:
     """Write a file in the place of whatever was there, its mode and owner too; FileError as above."""
     target = _resolve(host, path)
     with _naming(path):
         _replace(host, target, content, attributes, mtime_ns)
 
 
-def write_program(host: Host, path: str, content: bytes) -> None:
+def write_program(host: Host, path: str, content: Content) -> None:
     """Write a program of our own in the place of whatever was there; FileError as above."""
     write_whole(host, path, content, PROGRAM)
 
@@ -141,7 +167,7 @@ def _sync_directory(directory: str) -> None:
         os.close(descriptor)
 
 
-def _replace(host: Host, target: str, content: bytes, attributes: Attributes, mtime_ns: Optional[int]) -> None:
+def _replace(host: Host, target: str, content: Content, attributes: Attributes, mtime_ns: Optional[int]) -> None:
     directory = os.path.dirname(target)
     os.makedirs(directory, exist_ok=True)
     try:
@@ -171,7 +197,9 @@ def _choose_temporaries(host: Host, target: str) -> Iterator[str]:
     yield os.path.join(directory, TEMPORARY_SUBDIR, name)
 
 
-def _try_replace(temporary: str, target: str, content: bytes, attributes: Attributes, mtime_ns: Optional[int]) -> bool:
+def _try_replace(
+    temporary: str, target: str, content: Content, attributes: Attributes, mtime_ns: Optional[int]
+) -> bool:
     """Write and rename; False where that is not possible from this place: two mounts may show one file system."""
     os.makedirs(os.path.dirname(temporary), exist_ok=True)
     try:
@@ -186,14 +214,14 @@ def _try_replace(temporary: str, target: str, content: bytes, attributes: Attrib
     return True
 
 
-def _write_synced(path: str, content: bytes, attributes: Attributes, mtime_ns: Optional[int], target: str) -> None:
+def _write_synced(path: str, content: Content, attributes: Attributes, mtime_ns: Optional[int], target: str) -> None:
     with open(path, "wb") as file:
         # Access lists before the mode, which is a part of them.
         _copy_extended(target, file.fileno())
         # The owner first: a change of owner takes the set-user-id bit away.
         os.fchown(file.fileno(), attributes.uid, attributes.gid)
         os.fchmod(file.fileno(), attributes.mode)
-        file.write(content)
+        write_content(content, file)
         file.flush()
         if mtime_ns is not None:
             os.utime(file.fileno(), ns=(mtime_ns, mtime_ns))

@@ -1,25 +1,23 @@
 """The host that is worked on: where its files and tools are, its loopback address, and how its tools are run."""
 
 import os
-import subprocess
-from typing import Dict, List, NamedTuple, Optional
+from typing import Dict, List, Optional
+
+from .program import Completed, ToolError, run_program
+
+__all__ = ["STATE_DIR", "Completed", "Host", "ToolError", "run_program"]
 
 STATE_DIR = "/var/lib/calico-dcos"
-TOOL_DIRS = ("/usr/sbin", "/usr/bin", "/sbin", "/bin")
+# The last three: where a host's Docker and its helpers for logins are if no package brought them.
+TOOL_DIRS = ("/usr/sbin", "/usr/bin", "/sbin", "/bin", "/usr/local/sbin", "/usr/local/bin", "/opt/bin")
 LOOPBACK_NAMES = ("127.0.0.1", "localhost")
 # LD_LIBRARY_PATH: DC/OS up to 1.10 points it at its own libraries, which host tools must not load.
 # DOCKER_...: an operator's shell may point Docker's command at another host. Where credentials are, it keeps.
 # The token belongs to this program alone.
 DROPPED_VARIABLES = (
     *("LD_LIBRARY_PATH", "PYTHONPATH", "PYTHONHOME", "DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_TLS_VERIFY"),
-    *("CALICO_DCOS_REPORT_TOKEN", "CALICO_DCOS_WANTED"),
+    *("CALICO_DCOS_REPORT_TOKEN", "CALICO_DCOS_WANTED", "CALICO_DCOS_AGENT_LOGIN"),
 )
-
-Completed = NamedTuple("Completed", [("status", int), ("output", str)])
-
-
-class ToolError(Exception):
-    """A tool of the host is missing, could not be started, or did not end in time."""
 
 
 class Host:
@@ -75,6 +73,10 @@ class Host:
                 return candidate
         raise ToolError("{} is not found in {} of the host".format(name, ":".join(TOOL_DIRS)))
 
+    def has_tool(self, name: str) -> bool:
+        """Whether the host has a tool."""
+        return any(os.access(os.path.join(self.path(directory), name), os.X_OK) for directory in TOOL_DIRS)
+
     def build_tool_environment(self) -> Dict[str, str]:
         """Build the environment of host tools; docker wants HOME, which Mesos does not set."""
         kept = {name: value for name, value in self._environment.items() if name not in DROPPED_VARIABLES}
@@ -90,26 +92,3 @@ class Host:
             ToolError: it is missing, cannot be started, or takes longer than timeout_s.
         """
         return run_program([self.find_tool(argv[0]), *argv[1:]], self.build_tool_environment(), timeout_s)
-
-
-def run_program(argv: List[str], environment: Dict[str, str], timeout_s: float) -> Completed:
-    """Run a program to its end; its output is stdout and stderr together.
-
-    Raises:
-        ToolError: it cannot be started, or takes longer than timeout_s.
-    """
-    try:
-        done = subprocess.run(
-            argv,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=timeout_s,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise ToolError("{} did not end within {:g} s".format(" ".join(argv), timeout_s)) from None
-    except OSError as error:
-        raise ToolError("{} cannot be run: {}".format(argv[0], error.strerror)) from error
-    return Completed(done.returncode, done.stdout.decode("utf-8", "replace"))

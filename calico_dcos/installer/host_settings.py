@@ -34,12 +34,21 @@ class NotReadyError(Exception):
 
 
 def prepare_kernel(host: Host, tell: Callable[[str], None]) -> None:
-    """Load the modules, and set what is not set yet; what calico-node can do without is told, and no more.
+    """Load the modules, and set what is not set yet.
 
     Raises:
         NotReadyError: the host cannot be made to forward.
     """
     _load_modules(host, tell)
+    keep_settings(host, tell)
+
+
+def keep_settings(host: Host, tell: Callable[[str], None]) -> None:
+    """Set what is not set, or not any more; what calico-node can do without is told, and no more.
+
+    Raises:
+        NotReadyError: the host cannot be made to forward.
+    """
     for path, wanted, is_needed in SETTINGS:
         current = read_setting(host, path)
         if isinstance(current, Unknown) or current >= wanted:

@@ -5,14 +5,14 @@ Three witnesses: Docker (which containers are on networks of Calico's driver, or
 whoever made it). One that cannot be asked is a doubt, which is told and hinders nothing.
 """
 
-import json
 import os
 from typing import Any, List, NamedTuple, Set
 
 from .backups import Backup
 from .connectivity.docker_objects import PREFIX
 from .docker_api import DockerAwayError, NoSuchObjectError, read_json
-from .facts.mesos_agent import find_endpoint, read_agent_answer, read_agent_unit
+from .documents import load_json
+from .facts.mesos_agent import find_endpoint, read_agent_unit, read_answer
 from .files import FileError, read_file
 from .host import Host
 from .undo import NETWORK_BACKUP, find_backups
@@ -39,7 +39,7 @@ def find_use(host: Host) -> Use:
         use.doubts.append("whether Docker's containers use it is not known: {}".format(error))
     networks = read_our_networks(host)
     if networks:
-        answer = read_agent_answer(find_endpoint(host))
+        answer = read_answer(host, find_endpoint(host), "/state")
         if not isinstance(answer, Unknown):
             use.users.extend(find_tasks(answer, networks))
         elif read_agent_unit(host) is not None:
@@ -82,7 +82,7 @@ def read_our_networks(host: Host) -> Set[str]:
             continue
         try:
             for path in {entry.path for entry in Backup(host, change).read_entries()}:
-                names.add(json.loads((read_file(host.path(path)) or b"").decode("utf-8"))["name"])
+                names.add(load_json((read_file(host.path(path)) or b"").decode("utf-8"))["name"])
         except (FileError, ValueError, KeyError, TypeError):
             continue  # no network that Mesos knows
     return names

@@ -13,7 +13,7 @@ from .facts.calico_etcd import CalicoEtcd, EtcdNode
 from .facts.node import Node
 from .inspection import Inspection
 from .plans.changes import STEPS
-from .redaction import hide_secrets
+from .redaction import hide_all
 from .unknown import Unknown, to_json
 from .web import UnreachableError, call, open_connection
 
@@ -59,15 +59,18 @@ class Reporter:
         self._post({"kind": "failure", "reason": reason, "detail": detail})
 
     def downloaded(self, url: str, sha256: str) -> None:
-        """Tell the sum of a download for which none was given: every other host's must be the same."""
+        """Tell the sum of a download for which none was given: every other host's must be the same.
+
+        The scheduler, whose URL it is, gets it as it gave it: it knows the download by it.
+        """
         self._print("downloaded {}: sha256 {}".format(url, sha256))
-        self._post({"kind": "downloaded", "url": url, "sha256": sha256})
+        self._send({"kind": "downloaded", "url": url, "sha256": sha256})
 
     def inspection(self, inspection: Inspection) -> None:
         """Tell the facts of this host and what is still to do on it."""
-        report = build_inspection(inspection, time.monotonic() - inspection.begun_at_s)
+        report = hide_all(build_inspection(inspection, time.monotonic() - inspection.begun_at_s))
         self._print(json.dumps(report, indent=2, sort_keys=True))
-        self._post(report, BUSY_TRIES)
+        self._send(report, BUSY_TRIES)
 
     def served(self, address: str) -> None:
         """Tell where a container of the connectivity test is reached; a scheduler that is away is waited for."""
@@ -93,8 +96,11 @@ class Reporter:
     def _print(self, text: str) -> None:
         write_line(self._out, text)
 
-    def _post(self, report: Dict[str, Any], tries: int = 1) -> bool:
-        """Post a report; whether there is no use in posting it again."""
+    def _post(self, report: Dict[str, Any]) -> bool:
+        """Post a report, its secrets hidden; whether there is no use in posting it again."""
+        return self._send(hide_all(report))
+
+    def _send(self, report: Dict[str, Any], tries: int = 1) -> bool:
         if not self._url:
             return True
         headers = {"Content-Type": "application/json"}
@@ -108,7 +114,7 @@ class Reporter:
             return False
         if answer.status in BUSY and tries > 1:
             time.sleep(BUSY_S)
-            return self._post(report, tries - 1)
+            return self._send(report, tries - 1)
         if answer.status >= FIRST_ERROR:
             write_line(self._err, "report not taken: status {}".format(answer.status))
         return answer.status < FIRST_ERROR or answer.status in MALFORMED
@@ -160,10 +166,10 @@ def build_inspection(inspection: Inspection, took_s: float) -> Dict[str, Any]:
         "took_s": round(took_s, 3),
         "facts": to_json(bound_facts(inspection.facts)),
         "changes": {step: [build_change(change) for change in plan[step].changes] for step in STEPS},
-        "refusals": {step: hide_secrets(plan[step].refusal or "") for step in STEPS if plan[step].refusal is not None},
-        "unknowns": {step: hide_secrets(plan[step].unknown or "") for step in STEPS if plan[step].unknown is not None},
-        "faults": {step: hide_secrets(plan[step].fault or "") for step in STEPS if plan[step].fault is not None},
-        "proofs": {step: hide_secrets(plan[step].proof or "") for step in STEPS if plan[step].proof is not None},
+        "refusals": {step: plan[step].refusal for step in STEPS if plan[step].refusal is not None},
+        "unknowns": {step: plan[step].unknown for step in STEPS if plan[step].unknown is not None},
+        "faults": {step: plan[step].fault for step in STEPS if plan[step].fault is not None},
+        "proofs": {step: plan[step].proof for step in STEPS if plan[step].proof is not None},
         "node": build_node(inspection.facts.node),
         "warnings": {step: plan[step].warnings for step in STEPS if plan[step].warnings},
     }

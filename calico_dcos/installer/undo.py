@@ -8,11 +8,13 @@ second change of ours may hold the keys of the first. A mode or an owner that so
 from typing import Callable, Dict, List, NamedTuple, Optional, Tuple
 
 from .backups import (
+    CNI_CONFIG,
     DONE,
     OPEN,
     UNDONE,
     Backup,
     Entry,
+    compute_sum,
     find_origin,
     is_among,
     is_same,
@@ -23,6 +25,8 @@ from .daemon_edits import take_out
 from .files import (
     NEW_FILE,
     Attributes,
+    Content,
+    FileCopy,
     FileError,
     read_attributes,
     read_file,
@@ -35,14 +39,14 @@ from .files import (
 from .host import Host
 
 STORE_BACKUP = "docker-cluster-store"
-NETWORK_BACKUP = "cni-config"
+NETWORK_BACKUP = CNI_CONFIG
 PLUGIN_BACKUP = "cni-plugin-"
 
 # What is done to undo something: told in the past, planned before.
 Deed = NamedTuple("Deed", [("message", str), ("do", Callable[[], None])])
 # What a file comes back to. origin: what was there. theirs: its content without anything of ours; None for no file.
 # written: our writings since then, the last one at the end.
-Past = NamedTuple("Past", [("origin", Entry), ("theirs", Optional[bytes]), ("written", List[Entry])])
+Past = NamedTuple("Past", [("origin", Entry), ("theirs", Optional[Content]), ("written", List[Entry])])
 
 
 def find_backups(host: Host, step: str) -> List[str]:
@@ -89,7 +93,7 @@ def undo_change(host: Host, change: str, states: Tuple[str, ...] = (OPEN, DONE))
     told = []
     for entry in backup.find_last():
         if entry.state in states:
-            deed = _plan(host, Past(entry, _read_kept(backup, entry), [entry]))
+            deed = _plan(host, Past(entry, backup.find_kept(entry), [entry]))
             deed.do()
             backup.mark(entry, UNDONE)
             told.append(deed.message)
@@ -133,22 +137,24 @@ def _plan_path(host: Host, backup: Backup, entries: List[Entry]) -> Optional[Dee
     return _plan(host, Past(origin, _read_theirs(backup, standing, origin), standing))
 
 
-def _read_kept(backup: Backup, entry: Entry) -> Optional[bytes]:
-    return None if entry.kept is None else backup.read_kept(entry)
+def _read_text(content: Optional[Content]) -> Optional[str]:
+    """Read a file of settings; None for none."""
+    if isinstance(content, FileCopy):
+        content = read_file(content.path)
+    return None if content is None else content.decode("utf-8", "replace")
 
 
-def _read_theirs(backup: Backup, standing: List[Entry], origin: Entry) -> Optional[bytes]:
+def _read_theirs(backup: Backup, standing: List[Entry], origin: Entry) -> Optional[Content]:
     """Read what an entry keeps, without the settings that earlier writings of ours have put into it."""
-    content = _read_kept(backup, origin)
+    content = backup.find_kept(origin)
     earlier = standing[: standing.index(origin)]
     before = find_origin(earlier)
     settings = _find_settings(earlier)
     if content is None or before is None or not settings:
         return content
-    original = _read_theirs(backup, earlier, before)
-    text = content.decode("utf-8", "replace")
+    text = _read_text(content) or ""
     try:
-        edited = take_out(text, settings, None if original is None else original.decode("utf-8", "replace"))
+        edited = take_out(text, settings, _read_text(_read_theirs(backup, earlier, before)))
     except ValueError:
         return content  # it was not valid when it was kept, so there are no keys in it
     return content if edited == text else None if edited is None else edited.encode("utf-8")
@@ -169,9 +175,9 @@ def _plan(host: Host, past: Past) -> Deed:
         sweep_temporaries(host, path)
         remove_file(path)
 
-    if read_file(path) == past.theirs:
-        return Deed("{} is as it was before".format(path), leave)
     current = read_identity(path)
+    if (current and current.sha256) == (None if past.theirs is None else compute_sum(past.theirs)):
+        return Deed("{} is as it was before".format(path), leave)
     if current is None:
         return Deed("{} was removed by somebody else, and stays away".format(path), leave)
     written = [identity for entry in past.written for identity in entry.written]
@@ -182,7 +188,7 @@ def _plan(host: Host, past: Past) -> Deed:
     return Deed("put {} back as it was before".format(path), _build_put_back(host, path, past, past.theirs))
 
 
-def _build_put_back(host: Host, path: str, past: Past, content: bytes) -> Callable[[], None]:
+def _build_put_back(host: Host, path: str, past: Past, content: Content) -> Callable[[], None]:
     attributes = _choose_attributes(path, past)
     mtime_ns = None if past.origin.kept is None else past.origin.kept.mtime_ns
 
@@ -210,9 +216,8 @@ def _plan_take_out(host: Host, past: Past, leave: Deed) -> Deed:
         return left
     path = host.path(past.origin.path)
     text = (read_file(path) or b"").decode("utf-8", "replace")
-    original = past.theirs.decode("utf-8", "replace") if past.theirs is not None else None
     try:
-        edited = take_out(text, settings, original)
+        edited = take_out(text, settings, _read_text(past.theirs))
     except ValueError as error:
         raise FileError("our keys cannot be taken out of {}: {}".format(path, error)) from error
     if edited == text:

@@ -2,24 +2,17 @@
 
 from typing import Any, NamedTuple
 
-from .redaction import hide_secrets
-
 Unknown = NamedTuple("Unknown", [("reason", str)])
 
 
 def to_json(value: Any) -> Any:
-    """Build the JSON form of a fact: values become objects, what is not known becomes ``{"unknown": reason}``.
-
-    Secrets in texts are hidden here, where every fact passes, whatever it is.
-    """
+    """Build the JSON form of a fact: values become objects, what is not known becomes ``{"unknown": reason}``."""
     if isinstance(value, Unknown):
-        return {"unknown": hide_secrets(value.reason)}
+        return {"unknown": value.reason}
     if isinstance(value, tuple) and hasattr(value, "_asdict"):
         return {name: to_json(field) for name, field in value._asdict().items()}
     if isinstance(value, (list, tuple)):
         return [to_json(item) for item in value]
     if isinstance(value, dict):
-        return {str(name): to_json(item) for name, item in value.items()}
-    if isinstance(value, str):
-        return hide_secrets(value)
+        return {name: to_json(member) for name, member in value.items()}
     return value

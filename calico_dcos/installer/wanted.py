@@ -6,6 +6,9 @@ import json
 import re
 from typing import Any, Callable, Dict, List, NamedTuple, Optional
 
+# exceptions: names that need no proxy, with what lies below them, separated by commas.
+Proxy = NamedTuple("Proxy", [("url", str), ("exceptions", str)])
+NO_PROXY = Proxy("", "")
 COMPLETE_NODES_MAX = 50
 FELIX_HEALTH = ("report", "endpoint")
 IPIP_MODES = ("off", "always", "cross-subnet")
@@ -62,6 +65,7 @@ Wanted = NamedTuple(
         ("cni", Cni),
         ("agent_restart", AgentRestart),
         ("calico_node", CalicoNode),
+        ("proxy", Proxy),
         ("may_restart", bool),
         ("retry", str),
         ("complete_nodes", List[CompleteNode]),
@@ -138,6 +142,7 @@ def _read_wanted(top: "_Reader") -> Wanted:
             name_keys=cni.names("name_keys", ["hostname"]),
         ),
         agent_restart=AgentRestart(is_enabled=restart.flag("enable"), timeout_s=restart.seconds("timeout_s")),
+        proxy=_read_proxy(top),
         calico_node=_read_node(node),
         # Without it, nothing is restarted: the scheduler counts who may, and an operator's call says so itself.
         may_restart="may_restart" in top.content and top.flag("may_restart"),
@@ -175,6 +180,13 @@ def _read_node(node: "_Reader") -> CalicoNode:
 
 def _read_download(reader: "_Reader") -> Download:
     return Download(url=reader.text("url", _is_url), sha256=reader.optional_text("sha256", _is_sha256))
+
+
+def _read_proxy(top: "_Reader") -> Proxy:
+    if "download_proxy" not in top.content:
+        return NO_PROXY
+    reader = top.child("download_proxy")
+    return Proxy(reader.text("url", _is_proxy), reader.text("exceptions", lambda text: " " not in text))
 
 
 def _read_network(reader: "_Reader") -> Dict[str, Any]:
@@ -232,6 +244,10 @@ def _is_directory(text: str) -> bool:
 
 def _is_url(text: str) -> bool:
     return re.match(r"(https?|file)://\S+$", text) is not None
+
+
+def _is_proxy(text: str) -> bool:
+    return text == "" or re.match(r"https?://\S+$", text) is not None
 
 
 def _is_sha256(text: str) -> bool:

@@ -45,6 +45,8 @@ class TaskTemplate:
         read_wanted: gives the wanted configuration as it is at the moment, of which the installer takes its part.
         issue_token: gives the secret of a task, by its id.
         labels: put on each task, for other tools.
+        rename: gives the URL by which agents fetch what is at the installer's, as it is at the moment.
+        agent_login: principal and secret for the agents' endpoints, with a colon between them; empty for none.
     """
 
     installer_url: str
@@ -53,6 +55,8 @@ class TaskTemplate:
     read_wanted: Callable[[], Mapping[str, Any]]
     issue_token: Callable[[str], str]
     labels: Mapping[str, str] = field(default_factory=dict)
+    rename: Callable[[str], str] = str
+    agent_login: str = ""
 
     def __post_init__(self) -> None:
         """Refuse what must not come into a shell line.
@@ -107,6 +111,7 @@ def _build_command(launch: Launch, template: TaskTemplate) -> dict[str, Any]:
         "CALICO_DCOS_WANTED": _build_wanted(launch, template),
         "CALICO_DCOS_REPORT_URL": f"{template.report_base_url}/{launch.task_id}",
         "CALICO_DCOS_REPORT_TOKEN": template.issue_token(launch.task_id),
+        **({"CALICO_DCOS_AGENT_LOGIN": template.agent_login} if template.agent_login else {}),
     }
     return {
         "shell": True,
@@ -119,7 +124,7 @@ def _build_command(launch: Launch, template: TaskTemplate) -> dict[str, Any]:
 def build_installer_uri(template: TaskTemplate) -> dict[str, Any]:
     """Write where the installer comes from."""
     # Not from the fetcher's cache: a copy that was damaged there would be damaged for good.
-    return {"value": template.installer_url, "executable": False, "extract": False, "cache": False}
+    return {"value": template.rename(template.installer_url), "executable": False, "extract": False, "cache": False}
 
 
 def _build_health_check(launch: Launch, template: TaskTemplate, master_version: str) -> dict[str, Any]:

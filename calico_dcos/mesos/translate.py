@@ -135,7 +135,7 @@ def parse_update(update: Mapping[str, Any]) -> TaskUpdated:
     status = read_object(update, "status")
     reason = read_text(status, "reason", "")
     state = read_text(status, "state")
-    message = _shorten(read_text(status, "message", ""))
+    message = _explain(_shorten(read_text(status, "message", "")))
     is_known = state in _STATES
     return TaskUpdated(
         task_id=read_id(status, "task_id"),
@@ -148,6 +148,16 @@ def parse_update(update: Mapping[str, Any]) -> TaskUpdated:
         is_reconciliation=is_known and reason == "REASON_RECONCILIATION",
         container_id=read_id(read_object(status, "container_status"), "container_id", ""),
         address=_read_address(read_object(status, "container_status")),
+    )
+
+
+def _explain(message: str) -> str:
+    """Say what may be in the way of Mesos' fetcher, whose message says nothing of it."""
+    if "ailed to fetch" not in message:
+        return message
+    return (
+        f"{message} (the agent's fetcher did not get the installer: see stderr of the sandbox; an HTTP proxy of the "
+        "agent, as with use_proxy of DC/OS, takes an exception for a name: set advertised-name)"
     )
 
 

@@ -19,6 +19,7 @@ WELL: dict[str, Any] = {
     "has_felix": True,
     "has_bird": True,
     "sessions": {},
+    "quiet": [],
     "nodes": {},
     "address": None,
     "is_mesh_on": True,
@@ -75,13 +76,25 @@ def answer_key(state: Any, path: str) -> tuple[int, Any]:
     return 200, {"action": "get", "node": {"key": name, "dir": True, "nodes": nodes}}
 
 
+def list_pools(state: Any) -> dict[str, str]:
+    """The pools in etcd; where there is none, a calico-node that runs has made one, unless it was told not to."""
+    settings = find_settings(state)
+    if state["pools"] or settings is None or settings.get("NO_DEFAULT_POOLS"):
+        return dict(state["pools"])
+    return {"/calico/v1/ipam/v4/pool/192.168.0.0-16": '{"cidr": "192.168.0.0/16"}'}
+
+
 def build_keys(state: Any) -> dict[str, dict[str, Any]]:
     """What Calico has written to etcd."""
     calico, settings = state["calico"], find_settings(state)
     nodes = dict(calico["nodes"])
     status = {"value": '{"time":"2026-11-29T10:42:36Z","uptime":15.0}', "ttl": calico["felix_ttl_s"] or 87}
     keys: dict[str, dict[str, Any]] = {
-        **{f"/calico/felix/v1/host/{name}/status": {**status, "ttl": 87} for name in nodes},
+        **{
+            f"/calico/felix/v1/host/{name}/status": {**status, "ttl": 87}
+            for name in nodes
+            if name not in calico["quiet"]
+        },
         "/calico/bgp/v1/global/node_mesh": {"value": json.dumps({"enabled": calico["is_mesh_on"]})},
         **{f"/calico/bgp/v1/global/peer_v4/{peer}": {"value": "{}"} for peer in calico["peers"]},
     }

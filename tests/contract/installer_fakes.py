@@ -5,6 +5,7 @@ What the daemons would show is one JSON file (``fake/state.json``): the servers 
 
 from __future__ import annotations
 
+import base64
 import fcntl
 import http.server
 import json
@@ -16,14 +17,15 @@ import struct
 import subprocess
 import sys
 import threading
+import urllib.parse
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
 from calico_dcos.sim.dns import DnsServer, Target, Zone
-from tests.contract.calico_fakes import LEGACY, WELL, BirdHandler, answer_key, find_settings, list_processes
+from tests.contract.calico_fakes import LEGACY, WELL, BirdHandler, answer_key, find_settings, list_pools, list_processes
 
 IP_TOOL = r"""#!/bin/sh
 case "$*" in
@@ -62,6 +64,7 @@ elif args[0] == "kill":
             state["info"]["ClusterStore"] = file.get("cluster-store", "")
     except ValueError:
         state["journal"].append("unable to configure the Docker daemon with file")
+    state.update(state["after_reload"])
 docker = state["units"].get("docker.service", {{}})
 if args[0] == "show" and args[-1] == "docker.service" and docker.get("ActiveState") == "activating":
     state["docker_is_slow_for"] -= 1
@@ -448,7 +451,12 @@ class _DockerHandler(_Handler):
         body = json.loads(self.rfile.read(int(self.headers.get("Content-Length") or 0)) or b"{}")
         path, _, query = self.path.partition("?")
         with changing_state(self.root) as state:
-            if state["docker_refuses"]:
+            if path == "/images/create":
+                status, message = 200, ""
+                image = urllib.parse.parse_qs(query)
+                state["calls"].append(["docker", "POST", self.path])
+                state["images"].append("{}:{}".format(image["fromImage"][0], image["tag"][0]))
+            elif state["docker_refuses"]:
                 status, message = 500, state["docker_refuses"]
             elif path == "/containers/create":
                 status, message = _create_container(state, query.removeprefix("name="), body)
@@ -514,7 +522,23 @@ def changing_state(root: Path) -> Iterator[Any]:
 
 class _AgentHandler(_Handler):
     def do_GET(self) -> None:
-        self.answer(self.state["agent_status"], self.state["agent"])
+        state = self.state
+        login = base64.b64encode(state["agent_login"].encode()).decode()
+        if login and self.headers["Authorization"] != f"Basic {login}":
+            state = {**state, "agent_status": 401}
+        whole = self.root / "fake/agent-state"
+        if whole.exists() and self.path == "/state":  # too long to be made anew for each question
+            with suppress(ConnectionError):  # who asks reads no more than the head
+                self.answer_bytes(200, whole.read_bytes())
+        elif self.path == "/version":  # told without a login, and while the agent recovers
+            self.answer(200, {"version": state["agent"]["version"]})
+        elif self.path == "/flags":
+            self.answer(state["agent_status"], {"flags": state["agent"]["flags"]})
+        elif self.path.startswith("/metrics/snapshot"):
+            running = sum(len(e["tasks"]) for f in state["agent"]["frameworks"] for e in f["executors"])
+            self.answer(state["agent_status"], {"slave/tasks_running": running})
+        else:
+            self.answer(state["agent_status"], state["agent"])
 
 
 def _build_plugin_handler(name: str) -> type[_Handler]:
@@ -534,7 +558,7 @@ class _EtcdHandler(_Handler):
     def do_GET(self) -> None:
         state = self.state
         if self.path.startswith(POOLS):
-            pools = [{"key": key, "value": text} for key, text in state["pools"].items()]
+            pools = [{"key": key, "value": text} for key, text in list_pools(state).items()]
             self.answer(200 if pools else 404, {"node": {"nodes": pools}} if pools else {"errorCode": 100})
             return
         if self.path.startswith("/v2/keys/calico"):
@@ -553,6 +577,9 @@ class _EtcdHandler(_Handler):
         self.answer_etcd(200, answers.get(self.path, {}))
 
     def answer_etcd(self, status: int, content: Any) -> None:
+        if self.state["etcd_is_away"]:
+            self.answer(503, {"message": "no leader"})
+            return
         headers = {"X-Etcd-Cluster-Id": self.state["calico"]["cluster_id"]}
         self.answer_bytes(status, json.dumps(content).encode(), headers)
 
@@ -572,9 +599,10 @@ class _EtcdHandler(_Handler):
 class _ReportHandler(_Handler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"])).decode()
-        with (self.root / "fake/reports.jsonl").open("a") as file:
-            report = {**json.loads(body), "authorization": self.headers["Authorization"]}
-            file.write(json.dumps(report) + "\n")
+        report = {**json.loads(body), "authorization": self.headers["Authorization"]}
+        # In one piece: it may be read at any time.
+        with (self.root / "fake/reports.jsonl").open("ab", buffering=0) as file:
+            file.write(json.dumps(report).encode() + b"\n")
         self.send_response(204)
         self.end_headers()
 
@@ -596,6 +624,8 @@ def _build_state() -> dict[str, Any]:
     dockerd = "{ path=/usr/bin/dockerd ; argv[]=/usr/bin/dockerd -H fd:// ; ignore_errors=no ; start_time=[n/a] }"
     return {
         "calls": [],
+        "after_reload": {},
+        "etcd_is_away": False,
         "journal": ["Daemon has completed initialization"],
         "version": {"Version": "20.10.24+dfsg1", "ApiVersion": "1.41"},
         "info": {"ClusterStore": "", "Swarm": {"LocalNodeState": "inactive"}, "LiveRestoreEnabled": False},
@@ -627,6 +657,7 @@ def _build_state() -> dict[str, Any]:
             "frameworks": [],
         },
         "agent_status": 200,
+        "agent_login": "",
         "agent_is_stuck": False,
         "reload_is_ignored": False,
         "docker_refuses": "",

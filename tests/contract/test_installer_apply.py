@@ -149,6 +149,31 @@ def test_a_reload_that_docker_ignores_is_put_back_and_told(host: FakeHost, befor
     assert "Reloaded configuration" in get_failure(host)
 
 
+@pytest.mark.parametrize("comes_back", [True, False])
+def test_a_change_whose_proof_cannot_be_looked_at_is_waited_for_and_kept(host: FakeHost, comes_back: bool) -> None:  # noqa: FBT001
+    host.wanted["docker_cluster_store"]["timeout_s"] = 60 if comes_back else 1
+    host.change_state(after_reload={"etcd_is_away": True})
+    command = host.build_command("apply", "docker-cluster-store")
+    with subprocess.Popen(
+        command, cwd=host.project, env=host.environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as run:
+        assert run.stdout is not None
+        told = next((line for line in run.stdout if "looks again: could not look: " in line), "")
+        if comes_back:
+            host.change_state(etcd_is_away=False)
+        rest = run.stdout.read()
+    assert "Docker's store" in told or "the store etcd://" in told
+    assert (run.returncode, "done and verified" in rest) == ((0, True) if comes_back else (1, False))
+    assert "cluster-store" in json.loads(host.daemon_json.read_text())
+    assert host.acts == [HUP]
+    if comes_back:
+        return
+    assert "done, and could not look: " in get_failure(host)
+    host.change_state(etcd_is_away=False)
+    assert host.run("apply", "docker-cluster-store").returncode == 0
+    assert host.acts == [HUP]
+
+
 def test_what_docker_logs_against_a_reload_counts_more_than_what_it_shows(host: FakeHost) -> None:
     host.change_state(journal=["level=error msg=Error reconfiguring the daemon: no"])
     assert host.run("apply", "docker-cluster-store").returncode == 1

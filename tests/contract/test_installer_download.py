@@ -18,6 +18,7 @@ from calico_dcos.installer.report import Reporter
 from calico_dcos.installer.steps.download import download
 from calico_dcos.installer.steps.work import StepError
 from calico_dcos.installer.wanted import Download
+from tests.contract.installer_fakes import FakeHost
 
 CONTENT = b"a program"
 
@@ -82,14 +83,14 @@ def test_what_the_host_trusts_is_trusted(mirror: Mirror, reporter: Reporter, tmp
     broken.write_text("no certificate")
     trusted = ("/no/such/bundle.pem", str(broken), mirror.certificate)
 
-    download(Download(mirror.url, None), str(tmp_path / "calico"), reporter, trusted)
+    download(Download(mirror.url, None), str(tmp_path / "calico"), reporter, trusted=trusted)
 
     assert (tmp_path / "calico").read_bytes() == CONTENT
 
 
 def test_whom_nobody_trusts_is_refused_with_what_to_do(mirror: Mirror, reporter: Reporter, tmp_path: Path) -> None:
     with pytest.raises(StepError) as raised:
-        download(Download(mirror.url, None), str(tmp_path / "calico"), reporter, ())
+        download(Download(mirror.url, None), str(tmp_path / "calico"), reporter, trusted=())
 
     assert "CERTIFICATE_VERIFY_FAILED" in str(raised.value)
     assert "add the authority that signs it to those that the host trusts" in str(raised.value)
@@ -117,3 +118,11 @@ def test_a_python_without_tls_does_everything_else(tmp_path: Path) -> None:
 
     assert "unknown url type: https" in done.stdout
     assert (tmp_path / "copy").read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("content", ["<html>no such file</html>", "#!/bin/sh\necho no plugin\n"])
+def test_what_is_no_program_is_pinned_nowhere(host: FakeHost, content: str) -> None:
+    (host.root / "downloads/calico").write_text(content)
+    assert host.run("apply", "cni").returncode == 1
+    assert "downloaded" not in [report["kind"] for report in host.reports]
+    assert not (host.root / "var/lib/calico-dcos/pins.json").exists()

@@ -109,6 +109,7 @@ def test_fifty_containers_take_no_more_calls_of_docker_than_one(host: FakeHost) 
         # Which node it is, whose it is, and how it is.
         *["GET /containers/calico-node/json"] * 3,
         *["GET /containers/json"] * 2,
+        "GET /images/calico/node:v1.0.0/json",
         "GET /info",
         "GET /version",
     ]
@@ -169,3 +170,19 @@ def test_felix_is_asked_whether_it_is_ready(host: FakeHost) -> None:
     felix = json.loads(done.stdout)["facts"]["felix"]
     assert (felix["asked"], felix["detail"]) == (f"http://{loopback}:9099/readiness", "status 503")
     assert felix["is_ready"] is False
+
+
+@pytest.mark.parametrize("health", ["report", "endpoint"])
+@pytest.mark.parametrize(("felix_ttl_s", "quiet"), [(87, ["h2"]), (None, [])])
+def test_a_node_that_is_dead_is_known_by_its_reports_where_ours_shows_that_there_are_any(
+    host: FakeHost, health: str, felix_ttl_s: int | None, quiet: list[str]
+) -> None:
+    nodes = {"h2": "10.77.0.12", "h3": "10.77.0.13"}
+    host.change_state(calico={"nodes": nodes, "quiet": ["h2"], "felix_ttl_s": felix_ttl_s})
+    state = host.state
+    config = {"Image": "calico/node:v2.6.12", "Env": ["NODENAME=h1"], "Labels": {}}
+    state["containers"]["calico-node"] = {**state["containers"]["web"], "Name": "/calico-node", "Config": config}
+    host.save(state)
+    host.wanted["calico_node"]["felix_health"] = health
+    host.wanted["complete_nodes"] = [{"name": name, "address": address} for name, address in nodes.items()]
+    assert json.loads(host.run("inspect").stdout)["facts"]["quiet_nodes"] == quiet

@@ -250,6 +250,19 @@ def test_the_kernel_is_made_ready_and_put_back_on_removal(node: FakeHost) -> Non
     assert [path.read_text() for path in (forward, forward6, tracked)] == ["0\n", "1\n", "2000000\n"]
 
 
+def test_a_kernel_that_is_told_again_not_to_forward_is_made_to(node: FakeHost) -> None:
+    forward = write_setting(node, "ipv4/ip_forward", "1")
+    was_reset: list[bool] = []
+
+    def is_set_again() -> bool:
+        if not was_reset and is_ours_up(node):
+            forward.write_text("0\n")
+            was_reset.append(True)
+        return bool(was_reset) and forward.read_text() == "1\n"
+
+    assert "set /proc/sys/net/ipv4/ip_forward to 1, it was 0" in supervise_until(node, is_set_again)
+
+
 def test_room_for_connections_is_raised_and_not_put_back_over_somebody_elses(node: FakeHost) -> None:
     tracked = write_setting(node, "netfilter/nf_conntrack_max", "65536")
     supervise_until(node, lambda: is_ours_up(node))

@@ -13,7 +13,7 @@ import pytest
 
 from calico_dcos.installer.host import Host
 from calico_dcos.installer.lock import CHANGES, hold_lock
-from tests.contract.installer_fakes import FakeHost
+from tests.contract.installer_fakes import PLUGIN, FakeHost
 
 STEPS = ("docker-cluster-store", "cni")
 LABEL = "org.projectcalico.calico-dcos.settings"
@@ -249,12 +249,18 @@ def test_a_plugin_that_an_operator_removed_stays_away(host: FakeHost) -> None:
 
 
 def test_a_chain_of_our_own_versions_goes_back_to_what_was_there_before_the_first(host: FakeHost) -> None:
-    host.config_file.write_text('{"name": "theirs", "type": "x"}')
-    for subnet in range(3):
-        host.wanted["cni"]["config"]["subnet"] = subnet
+    plugin, theirs = host.plugins_dir / "calico", "#!/bin/sh\nexit 1\n"
+    plugin.write_text(theirs)
+    for version in range(3):
+        download = host.root / "downloads" / f"calico-{version}"
+        download.write_text(f"{PLUGIN}# version {version}\n")
+        host.wanted["cni"]["plugins"][0]["url"] = download.as_uri()
+        host.wanted["cni"]["config"]["subnet"] = version
         assert host.run("apply", "cni").returncode == 0
+        assert plugin.read_text() == download.read_text()
     assert host.run("remove").returncode == 0
-    assert host.config_file.read_text() == '{"name": "theirs", "type": "x"}'
+    assert plugin.read_text() == theirs
+    assert not host.config_file.exists()
 
 
 def test_what_somebody_put_between_two_versions_of_ours_is_what_comes_back(host: FakeHost) -> None:

@@ -319,6 +319,40 @@ def test_calico_node_is_run_watched_and_left_running(
     assert host.state["containers"]["calico-node"]["State"]["Running"]
 
 
+def test_without_dockers_command_the_daemon_is_asked_to_pull(
+    host: FakeHost, supervise: Callable[[str], subprocess.Popen[str]]
+) -> None:
+    (host.root / "usr/bin/docker").unlink()
+    supervise("calico-node")
+    wait_until(lambda: "inspection" in get_kinds(host))
+    assert host.acts[0] == ["docker", "POST", "/images/create?fromImage=calico%2Fnode&tag=v1.0.0"]
+    assert [call[1] for call in host.acts] == ["POST", "create", "start"]
+
+
+@pytest.mark.parametrize("directory", ["usr/local/bin", "opt/bin"])
+def test_dockers_command_is_found_where_no_package_puts_it(
+    host: FakeHost, supervise: Callable[[str], subprocess.Popen[str]], directory: str
+) -> None:
+    (host.root / directory).mkdir(parents=True)
+    tool = host.root / directory / "docker"
+    (host.root / "usr/bin/docker").rename(host.root / "usr/bin/real-docker")
+    tool.write_text(f'#!/bin/sh\nexec {host.root}/usr/bin/real-docker "$@"\n')
+    tool.chmod(0o755)
+    supervise("calico-node")
+    wait_until(lambda: "inspection" in get_kinds(host))
+    assert [call[1] for call in host.acts] == ["pull", "create", "start"]
+
+
+def test_a_container_that_is_paused_is_woken(host: FakeHost, supervise: Callable[[str], subprocess.Popen[str]]) -> None:
+    end(supervise("calico-node"), after=lambda: "inspection" in get_kinds(host))
+    containers = host.state["containers"]
+    containers["calico-node"]["State"]["Status"] = "paused"
+    host.change_state(containers=containers)
+    assert host.run("supervise", "calico-node", "--health").returncode == 1
+    supervise("calico-node")
+    wait_until(lambda: host.state["containers"]["calico-node"]["State"]["Status"] == "running")
+
+
 def test_a_container_that_is_right_is_left_alone_and_one_with_other_settings_is_replaced(
     host: FakeHost, supervise: Callable[[str], subprocess.Popen[str]]
 ) -> None:

@@ -32,6 +32,13 @@ from tests.contract.web_scene import TASK, TIMEOUT_S, Scene
 OPERATOR_TOKEN = "the-operators-own-token-0001"
 SECRETS = {"SECRET": "s3cr3t-of-the-principal", "OPERATOR_TOKEN": OPERATOR_TOKEN}
 STORE_PASSWORD = "s3cr3t-of-the-store"
+# What agents are told, in the settings that tell it.
+OF_AGENTS = {
+    "AGENT_LOGIN": "reader:s3cr3t-of-the-agents",
+    "DOWNLOAD_PROXY": "http://bob:s3cr3t-of-the-proxy@proxy.example.com:3128",
+    "NODE_ENVIRONMENT": "ETCD_PASSWORD=s3cr3t-of-etcd",
+    "CNI_CALICO_URL": "http://bob:s3cr3t-of-the-mirror@mirror.example.com/calico",
+}
 CHANGING = ("POST", "PUT", "PATCH", "DELETE")
 
 
@@ -154,6 +161,7 @@ def test_secrets_are_in_no_log_no_page_no_answer_and_no_list_of_processes(tmp_pa
             PRINCIPAL="calico",
             LOG_LEVEL="DEBUG",
             **SECRETS,
+            **OF_AGENTS,
         )
         stack.callback(scheduler.stop)
         scheduler.start()
@@ -168,7 +176,9 @@ def test_secrets_are_in_no_log_no_page_no_answer_and_no_list_of_processes(tmp_pa
         log = scheduler.log.read_text(encoding="utf-8")
 
     assert "Acquired store zk://***@" in log
-    for secret in (*SECRETS.values(), STORE_PASSWORD):
+    of_agents = re.findall(r"s3cr3t-of-[a-z-]*[a-z]", str(OF_AGENTS))
+    assert len(of_agents) == len(OF_AGENTS)
+    for secret in (*SECRETS.values(), STORE_PASSWORD, *of_agents):
         assert secret not in log
         assert secret not in process_list
         assert not any(secret in answer for answer in answers)

@@ -12,11 +12,11 @@ import pytest
 from calico_dcos.config import build_wanted, read_config
 from tests.e2e.harness import cluster, servers, sight
 from tests.e2e.harness.calico_image import import_calico_node
-from tests.e2e.harness.cluster import REPOSITORY, REPOSITORY_ON_HOSTS, AgentSpec
+from tests.e2e.harness.cluster import REPOSITORY, AgentSpec
 from tests.e2e.harness.host import Host, HostSpec
 from tests.e2e.harness.servers import ETCD_URL
 from tests.e2e.harness.site import ADDRESS, Site, open_site
-from tests.e2e.harness.stand_ins import IDLE_IMAGE, Download, import_idle_image
+from tests.e2e.harness.stand_ins import IDLE_IMAGE, REPOSITORY_ON_HOSTS, Download, import_idle_image
 
 pytestmark = pytest.mark.timeout(900)  # the first run builds the image
 

@@ -5,18 +5,17 @@ a second one, or called a store good that nothing was kept in.
 """
 
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.e2e.harness import by_hand, cluster, servers, sight, stand_ins
+from tests.e2e.harness.bench import Bench
 from tests.e2e.harness.by_hand import STORE, change
 from tests.e2e.harness.cluster import AgentSpec
 from tests.e2e.harness.command import CommandError, wait_until
-from tests.e2e.harness.host import DAEMON_JSON, Host, HostSpec
+from tests.e2e.harness.host import DAEMON_JSON, HostSpec
 from tests.e2e.harness.site import open_site
 
 pytestmark = pytest.mark.timeout(900)  # the first run builds the image
@@ -48,28 +47,6 @@ KillMode=control-group
 ExecStart=
 ExecStart=/bin/sh -c '{DOCKERD} 2>&1 | /bin/cat'
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Bench:
-    """The host, and what is wanted of it."""
-
-    host: Host
-    wanted: Mapping[str, Any]
-
-    def sh(self, script: str, *, timeout_s: float = 90) -> str:
-        return self.host.run(["sh", "-euc", script], timeout_s=timeout_s)
-
-    def write(self, path: str, content: str) -> None:
-        script = 'mkdir -p "$(dirname "$0")"; cat > "$0"'
-        self.host.run(["sh", "-euc", script, path], stdin=content.encode())
-
-    def apply(self, **store: object) -> by_hand.Ended:
-        return by_hand.run(self.host, change(self.wanted, "docker_cluster_store", **store), *STEP)
-
-    def read_docker(self) -> tuple[str, str]:
-        """The process of dockerd and that of the container: neither may change."""
-        return self.sh("pgrep -x dockerd"), self.sh("docker inspect -f '{{.State.Pid}}' work")
 
 
 @pytest.fixture(scope="module")

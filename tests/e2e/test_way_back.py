@@ -536,4 +536,4 @@ def test_remove_takes_a_whole_install_off_a_host(bench: Bench, image: Path) -> N
     assert done.status == 0, done.output
     assert "calico-node" not in sight.read_container_names(bench.host)
     assert read_contents(bench) == before
-    assert bench.sh(f"find / -xdev -name '*calico-dcos*' -not -path '{cluster.REPOSITORY_ON_HOSTS}*'").split() == []
+    assert bench.sh(f"find / -xdev -name '*calico-dcos*' -not -path '{stand_ins.REPOSITORY_ON_HOSTS}*'").split() == []

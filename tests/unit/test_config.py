@@ -155,3 +155,37 @@ def test_pinned_sum_stands_in_where_no_setting_gives_one() -> None:
 
     assert [plugin["sha256"] for plugin in pinned["cni"]["plugins"]] == [given, "c" * 64]
     assert pinned["etcd_proxy"]["archive"]["sha256"] is None
+
+
+def test_an_etcd_with_tls_is_refused_before_anything_starts() -> None:
+    with pytest.raises(ConfigError) as caught:
+        read_config({"CALICO_DCOS_ETCD_RUN_PROXY": "false", "CALICO_DCOS_ETCD_ENDPOINTS": "http://a:1,https://u:p@b:2"})
+    assert "no certificates come to the agents" in str(caught.value)
+    assert "u:p" not in str(caught.value)
+
+
+def test_a_query_with_a_backslash_is_refused_for_that() -> None:
+    query = r"ALERTS{instance!~'10\\.0\\..*'}"
+    with pytest.raises(ConfigError, match="without double quotes and backslashes"):
+        read_config({"CALICO_DCOS_RESTART_BLOCKER_QUERY": query})
+    assert read_config({"CALICO_DCOS_RESTART_BLOCKER_QUERY": query.replace(r"\\.", "[.]")})
+
+
+def test_the_network_has_an_mtu_and_a_log_level_only_where_they_are_set() -> None:
+    assert not {"mtu", "log_level"} & set(build_wanted(read_config({}))["cni"]["config"])
+    config = read_config({"CALICO_DCOS_CNI_MTU": "1440", "CALICO_DCOS_CNI_LOG_LEVEL": "DEBUG"})
+    network = build_wanted(config)["cni"]["config"]
+    assert (network["mtu"], network["log_level"]) == (1440, "DEBUG")
+
+
+def test_the_network_has_pools_only_where_they_are_set() -> None:
+    assert build_wanted(read_config({}))["cni"]["config"]["ipam"] == {"type": "calico-ipam"}
+    config = read_config({"CALICO_DCOS_CNI_IPV4_POOLS": "10.1.0.0/16,10.2.0.0/16"})
+    assert build_wanted(config)["cni"]["config"]["ipam"]["ipv4_pools"] == ["10.1.0.0/16", "10.2.0.0/16"]
+    with pytest.raises(ConfigError, match=r"networks, such as 10\.1\.0\.0/16"):
+        read_config({"CALICO_DCOS_CNI_IPV4_POOLS": "10.1.0.0"})
+
+
+def test_the_proxy_of_downloads_reaches_the_installer() -> None:
+    names = {"CALICO_DCOS_DOWNLOAD_PROXY": "http://p:3128", "CALICO_DCOS_DOWNLOAD_PROXY_EXCEPTIONS": ".mesos"}
+    assert build_wanted(read_config(names))["download_proxy"] == {"url": "http://p:3128", "exceptions": ".mesos"}

@@ -13,6 +13,7 @@ import pytest
 from calico_dcos.core.actions import Launch
 from calico_dcos.core.events import TaskUpdated
 from calico_dcos.core.model import Maintenance, Offer, Resource, ResourceKind, StepName, TaskState
+from calico_dcos.mesos.own_name import put_host
 from calico_dcos.mesos.tasks import TaskTemplate, build_shell_line, build_task_info, choose_arguments
 from calico_dcos.mesos.translate import (
     FrameworkSettings,
@@ -361,6 +362,36 @@ def test_the_installer_is_fetched_anew_and_neither_unpacked_nor_made_a_program()
 def test_a_template_with_anything_else_than_a_sum_or_an_installer_is_refused(sha256: str, url: str, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         TaskTemplate(installer_url=url, installer_sha256=sha256, report_base_url="", read_wanted=dict, issue_token=str)
+
+
+def test_the_installer_is_fetched_by_the_name_that_counts_at_the_moment() -> None:
+    hosts = ["10.0.0.9", "calico.marathon.mesos"]
+    template = replace(TEMPLATE, rename=lambda url: put_host(url, hosts[0]))
+    for host in list(hosts):
+        uris = build_task_info(build_launch(StepName.CNI), template)["command"]["uris"]
+        assert uris[0]["value"] == f"http://{host}:8080/artifacts/{SHA}/installer.pyz"
+        hosts.reverse()
+
+
+def test_a_login_for_agents_is_told_to_tasks_only_where_there_is_one() -> None:
+    def read_login(template: TaskTemplate) -> str | None:
+        environment = build_task_info(build_launch(StepName.CNI), template)["command"]["environment"]
+        values = {variable["name"]: variable["value"] for variable in environment["variables"]}
+        return values.get("CALICO_DCOS_AGENT_LOGIN")
+
+    assert read_login(TEMPLATE) is None
+    assert read_login(replace(TEMPLATE, agent_login="reader:word")) == "reader:word"
+
+
+def test_a_fetch_that_failed_says_that_a_proxy_may_be_in_the_way() -> None:
+    status = {
+        "task_id": {"value": "t"},
+        "state": "TASK_FAILED",
+        "message": "Failed to fetch all URIs for container",
+    }
+    assert "set advertised-name" in parse_update({"status": status}).message
+    other = {**status, "message": "Command exited with status 1"}
+    assert parse_update({"status": other}).message == "Command exited with status 1"
 
 
 def test_one_shots_have_neither_health_check_nor_grace() -> None:

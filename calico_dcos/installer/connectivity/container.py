@@ -22,7 +22,7 @@ SERVE = "(while :; do echo {run} | nc -l -p {port}; done) & sleep {lifetime:.0f}
 
 def hold_container(host: Host, wanted: Wanted, order: ContainerOrder, reporter: Reporter) -> int:
     """Hold the container until asked to end, or until the lifetime is over; return the exit status."""
-    name = "{}{}-server".format(docker.PREFIX, order.id)
+    name = docker.name_container(order.id, "server", order.agent)
     try:
         _serve(host, wanted, name, order, reporter)
     except StepError as error:

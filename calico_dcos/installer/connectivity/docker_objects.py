@@ -1,5 +1,6 @@
 """The test's containers and networks in Docker: made, looked at, and swept away by their names."""
 
+import re
 import time
 from typing import Any, Dict, List, Optional
 from urllib.parse import quote
@@ -18,6 +19,11 @@ LOG_LINES = 40
 def name_network(run: str) -> str:
     """Name the network of a run."""
     return PREFIX + run
+
+
+def name_container(run: str, part: str, agent: str) -> str:
+    """Name an agent's container: on a network that all hosts know, Docker takes each name once."""
+    return "{}{}-{}-{}".format(PREFIX, run, part, re.sub("[^A-Za-z0-9_.-]", "-", agent))
 
 
 def make_network(host: Host, run: str) -> None:

@@ -11,10 +11,10 @@ from .ping import parse_ping
 from .results import DOCKER, Results
 from .routes import explain
 
-LIMIT_S = 40.0
+LIMIT_S = 30.0
 # For the time in which routes and rules settle, TCP is tried again and again.
 PROBE = (
-    "n=0; while [ $n -lt 7 ]; do t=$(nc -w 3 {address} {port} </dev/null 2>&1); "
+    "n=0; while [ $n -lt 4 ]; do t=$(nc -w 3 {address} {port} </dev/null 2>&1); "
     'echo "tcp=$t"; [ "$t" = {run} ] && break; n=$((n+1)); sleep 1; done; '
     "ping -c 3 -W 2 {address}"
 )
@@ -26,7 +26,7 @@ Seen = NamedTuple("Seen", [("tries", Optional[int]), ("said", str), ("ping", str
 
 def probe_docker(host: Host, image: str, order: ProbeOrder, docker_order: DockerOrder, results: Results) -> None:
     """Run a container on this host that reaches for the server's, and tell what it saw."""
-    name = "{}{}-probe".format(docker.PREFIX, order.id)
+    name = docker.name_container(order.id, "probe", order.client)
     server = docker_order.server_address
     script = PROBE.format(address=server, port=order.port, run=order.id)
     try:

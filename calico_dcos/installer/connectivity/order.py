@@ -13,7 +13,14 @@ DockerOrder = NamedTuple("DockerOrder", [("server_address", str)])
 WorkloadOrder = NamedTuple("WorkloadOrder", [("id", str), ("port", int), ("lifetime_s", float)])
 ContainerOrder = NamedTuple(
     "ContainerOrder",
-    [("id", str), ("port", int), ("lifetime_s", float), ("makes_network", bool), ("made_by", str)],
+    [
+        ("id", str),
+        ("agent", str),
+        ("port", int),
+        ("lifetime_s", float),
+        ("makes_network", bool),
+        ("made_by", str),
+    ],
 )
 ProbeOrder = NamedTuple(
     "ProbeOrder",
@@ -46,8 +53,8 @@ def parse_container(text: str) -> ContainerOrder:
     """Read what the holder of a container is told; WantedError if it is malformed."""
     reader = _open(text)
     makes = reader.content.get("makes_network") is True
-    made_by = reader.text("made_by", _WORD)
-    order = ContainerOrder(reader.text("id", _ID), reader.port(), reader.lifetime(), makes, made_by)
+    agent, made_by = reader.text("agent", _WORD), reader.text("made_by", _WORD)
+    order = ContainerOrder(reader.text("id", _ID), agent, reader.port(), reader.lifetime(), makes, made_by)
     reader.check()
     return order
 

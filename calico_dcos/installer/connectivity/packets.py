@@ -6,7 +6,9 @@ import socket
 import time
 from typing import List, NamedTuple, Optional, Union
 
+from ..documents import load_json
 from ..host import Host, ToolError
+from ..web import find_left_s
 from .icmp import ping_by_hand
 from .ping import Ping, parse_ping
 
@@ -32,8 +34,7 @@ def connect(host: Host, address: str, port: int, source: str, run: str, timeout_
     try:
         with socket.create_connection((host.dial(address), port), timeout_s, (source, 0)) as peer:
             rtt_ms = round((time.monotonic() - begun_at_s) * 1000, 2)
-            peer.settimeout(max(0.1, timeout_s - (time.monotonic() - begun_at_s)))
-            greeting = _read_line(peer)
+            greeting = _read_line(peer, begun_at_s + timeout_s)
     except socket.timeout:
         return Tcp(SILENT, "{}: no answer within {:g} s".format(target, timeout_s), "", 0.0)
     except ConnectionRefusedError:
@@ -56,15 +57,16 @@ def build_greeting(run: str, peer: str) -> bytes:
 def parse_greeting(greeting: bytes, run: str) -> Optional[str]:
     """Read which address the server saw; None if it is no server of this run."""
     try:
-        content = json.loads(greeting.decode("ascii"))
+        content = load_json(greeting.decode("ascii"))
         return str(content["seen"]) if content["run"] == run else None
     except (ValueError, KeyError, TypeError):
         return None
 
 
-def _read_line(peer: socket.socket) -> bytes:
+def _read_line(peer: socket.socket, deadline: float) -> bytes:
     line = b""
     while not line.endswith(b"\n") and len(line) < GREETING_MAX:
+        peer.settimeout(find_left_s(deadline))
         part = peer.recv(GREETING_MAX)
         if not part:
             break

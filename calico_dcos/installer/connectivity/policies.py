@@ -4,6 +4,7 @@ import json
 from typing import Any, Dict, List, NamedTuple, Optional, Union
 from urllib.parse import quote, urlencode
 
+from ..documents import load_json
 from ..facts.etcd import find_address
 from ..host import Host
 from ..unknown import Unknown
@@ -43,10 +44,10 @@ def build_policy(label: Label) -> Dict[str, Any]:
     }
 
 
-def put_policy(host: Host, endpoints: List[str], label: Label) -> None:
-    """Put the policy in place; PolicyError if that is not possible."""
+def put_policy(host: Host, endpoints: List[str], label: Label, ttl_s: int = TTL_S) -> None:
+    """Put the policy in place for a while; PolicyError if that is not possible."""
     text = json.dumps(build_policy(label), sort_keys=True)
-    body = urlencode({"value": text, "ttl": TTL_S}).encode("ascii")
+    body = urlencode({"value": text, "ttl": ttl_s}).encode("ascii")
     _call(host, endpoints, "PUT", POLICY_KEY + quote(name_policy(label)), body)
 
 
@@ -63,7 +64,7 @@ def find_endpoint(host: Host, endpoints: List[str], address: str) -> Optional[En
 def parse_endpoints(text: str, address: str) -> Optional[Endpoint]:
     """Find the endpoint of an address in etcd's answer for all hosts."""
     try:
-        nodes = [json.loads(text)["node"]]
+        nodes = [load_json(text)["node"]]
     except (ValueError, KeyError, TypeError):
         return None
     while nodes:
@@ -76,7 +77,7 @@ def parse_endpoints(text: str, address: str) -> Optional[Endpoint]:
 
 def _parse_endpoint(node: Dict[str, Any]) -> Endpoint:
     try:
-        labels = json.loads(node["value"]).get("labels") or {}
+        labels = load_json(node["value"]).get("labels") or {}
         return Endpoint(str(node["key"]), {str(name): str(value) for name, value in labels.items()})
     except (ValueError, AttributeError):
         return Endpoint(str(node["key"]), {})

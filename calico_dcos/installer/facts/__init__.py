@@ -10,7 +10,7 @@ from ..wanted import Wanted
 from ..web import split_address
 from .bird import Bird, read_bird
 from .calico_etcd import CalicoEtcd, read_calico_etcd
-from .calico_node import Container, read_calico_node
+from .calico_node import Container, read_calico_node, read_image
 from .clock import Clock, read_clock
 from .cni import Cni, read_cni
 from .disk import Disk, read_disks
@@ -24,11 +24,12 @@ from .identity import complete_node, complete_wanted
 from .kernel import Kernel, read_kernel
 from .mesos_agent import AgentState, MesosAgent, read_mesos_agent
 from .netfilter import Netfilter, read_netfilter
-from .network import Port, RpFilter, read_port, read_rp_filter
+from .network import Port, RpFilter, read_bgp_port, read_port, read_rp_filter
 from .node import Node, prefer_adoptable, read_node
 from .node_log import NodeLog, needs_log, read_node_log
 from .node_look import read_quiet
 from .pools import IpPool, read_pools
+from .surroundings import Surroundings, read_surroundings
 from .system import Dcos, System, read_dcos, read_system
 from .theirs import Theirs, read_theirs
 
@@ -41,6 +42,7 @@ Facts = NamedTuple(
         ("clock", Clock),
         ("disks", List[Disk]),
         ("rp_filter", Union[RpFilter, Unknown]),
+        ("surroundings", Surroundings),
         ("dcos", Dcos),
         ("docker", Docker),
         ("mesos_agent", MesosAgent),
@@ -50,6 +52,8 @@ Facts = NamedTuple(
         ("kernel", Kernel),
         ("pools", Union[List[IpPool], Unknown]),
         ("calico_node", Union[Container, None, Unknown]),
+        ("node_image", Union[bool, Unknown]),
+        ("bgp_port", Port),
         ("felix", Felix),
         ("node_log", Union[NodeLog, None, Unknown]),
         ("calico_etcd", CalicoEtcd),
@@ -89,13 +93,17 @@ def read_facts(host: Host, wanted: Wanted) -> Facts:
         behind = pool.submit(read_behind, host, wanted.etcd_proxy.discovery_srv)
         reached = pool.submit(read_reached, host, list_urls(wanted))
         dcos = pool.submit(read_dcos, host)
+        surroundings = pool.submit(read_surroundings, host)
         clock = pool.submit(read_clock, host)
+        image = pool.submit(read_image, host, wanted.calico_node.image)
+        bgp_port = pool.submit(read_bgp_port, host)
         port = pool.submit(read_port, host, split_address(wanted.etcd_proxy.listen)[1])
         return Facts(
             system=read_system(host),
             clock=clock.result(),
             disks=docker.result()[1],
             rp_filter=read_rp_filter(),
+            surroundings=surroundings.result(),
             dcos=dcos.result(),
             docker=docker.result()[0],
             mesos_agent=agent.result()[0],
@@ -105,6 +113,8 @@ def read_facts(host: Host, wanted: Wanted) -> Facts:
             kernel=read_kernel(host),
             pools=pools.result(),
             calico_node=container.result()[0],
+            node_image=image.result(),
+            bgp_port=bgp_port.result(),
             felix=container.result()[1],
             node_log=container.result()[2],
             calico_etcd=calico.result()[0],

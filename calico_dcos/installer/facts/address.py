@@ -12,12 +12,11 @@ import os
 import re
 import socket
 import struct
-import threading
 from typing import List, NamedTuple, Optional, Union
 
 from ..host import Host, ToolError
 from ..unknown import Unknown
-from ..web import UnreachableError, split_address
+from ..web import UnreachableError, split_address, within
 
 SIOCGIFCONF = 0x8912
 NAME_BYTES = 16
@@ -185,19 +184,14 @@ def resolve(name: str) -> Union[str, Unknown]:
         return str(ipaddress.IPv4Address(name))
     except ValueError:
         pass
-    answers = []  # type: List[Union[str, Unknown]]
-
-    def ask() -> None:
-        try:
-            answers.append(str(socket.getaddrinfo(name, None, socket.AF_INET, socket.SOCK_DGRAM)[0][4][0]))
-        except (OSError, UnicodeError) as error:
-            answers.append(Unknown(getattr(error, "strerror", None) or str(error)))
-
-    # The resolver's own limit is the host's matter, and can be minutes.
-    asking = threading.Thread(target=ask, daemon=True)
-    asking.start()
-    asking.join(RESOLVE_TIMEOUT_S)
-    return answers[0] if answers else Unknown("no name server answered within {} s".format(RESOLVE_TIMEOUT_S))
+    try:
+        # The resolver's own limit is the host's matter, and can be minutes.
+        found = within(RESOLVE_TIMEOUT_S, lambda: socket.getaddrinfo(name, None, socket.AF_INET, socket.SOCK_DGRAM))
+        return str(found[0][4][0])
+    except socket.timeout:
+        return Unknown("no name server answered within {} s".format(RESOLVE_TIMEOUT_S))
+    except (OSError, UnicodeError) as error:
+        return Unknown(getattr(error, "strerror", None) or str(error))
 
 
 def list_targets(reach: str, endpoints: List[str], agent: Optional[str]) -> List[str]:

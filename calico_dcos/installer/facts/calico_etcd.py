@@ -1,9 +1,9 @@
 """Facts: what stands in etcd of Calico's nodes: who holds which address, and who has BGP sessions with whom."""
 
-import json
 from typing import List, NamedTuple, Optional, Union
 from urllib.parse import quote
 
+from ..documents import load_json
 from ..host import Host
 from ..unknown import Unknown
 from .etcd_keys import Key, read_keys
@@ -90,6 +90,6 @@ def parse_mesh(keys: List[Key]) -> Union[bool, Unknown]:
     if text is None:
         return True
     try:
-        return bool(json.loads(text)["enabled"])
+        return bool(load_json(text)["enabled"])
     except (ValueError, KeyError, TypeError):
         return Unknown("{}/global/node_mesh is not understood: {!r}".format(BGP, text[:200]))

@@ -2,9 +2,9 @@
 
 from typing import Any, Dict, List, NamedTuple, Optional, Union
 
-from ..docker_api import DockerAwayError, NoSuchObjectError, read_container
+from ..docker_api import DockerAwayError, NoSuchObjectError, has_image, read_container
 from ..host import Host
-from ..redaction import HIDDEN, is_secret_name
+from ..redaction import hide_values
 from ..unknown import Unknown
 from ..wanted import CalicoNode, compute_settings_hash
 from .comparison import HASH_LABEL, NAME, find_differences, parse_environment, parse_identity
@@ -40,15 +40,26 @@ def read_calico_node(host: Host, wanted: CalicoNode) -> Union[Container, None, U
         return Unknown(str(error))
 
 
+def read_image(host: Host, image: str) -> Union[bool, Unknown]:
+    """Whether the image is here, and need not be pulled."""
+    try:
+        return has_image(host, image)
+    except DockerAwayError as error:
+        return Unknown(str(error))
+
+
 def parse_container(answer: Any, wanted: CalicoNode) -> Union[Container, Unknown]:
     """Read the answer of ``/containers/calico-node/json``."""
     try:
         state, config = answer["State"], answer["Config"]
+        mark, differs = (config.get("Labels") or {}).get(HASH_LABEL), list_differences(answer, wanted)
+        is_as_marked = mark in (None, compute_settings_hash(wanted))
         environment = parse_environment(config.get("Env"))
         is_running, is_restarting = bool(state.get("Running")), bool(state.get("Restarting"))
         return Container(
             image=config["Image"],
-            settings_hash=(config.get("Labels") or {}).get(HASH_LABEL) or _hash_as_good(answer, wanted),
+            # The mark alone proves nothing: what it was given to may have been changed since, or made anew by hand.
+            settings_hash=mark if not is_as_marked else None if differs else compute_settings_hash(wanted),
             # Docker 1.8 and older had no Status.
             status=state.get("Status") or ("running" if is_running else "exited"),
             is_running=is_running,
@@ -58,21 +69,16 @@ def parse_container(answer: Any, wanted: CalicoNode) -> Union[Container, Unknown
             restarts=int(answer.get("RestartCount") or 0),
             exit_code=int(state.get("ExitCode") or 0),
             error="it ran out of memory" if state.get("OOMKilled") else state.get("Error") or "",
-            settings=hide_settings(environment),
-            differing=sorted(name for name, value in wanted.environment.items() if environment.get(name) != value),
+            settings=hide_values(environment),
+            differing=differs
+            if mark and is_as_marked
+            else sorted(name for name, value in wanted.environment.items() if environment.get(name) != value),
         )
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         return Unknown("Docker's answer is not understood: {!r}".format(error))
 
 
-def hide_settings(environment: Dict[str, str]) -> Dict[str, str]:
-    """Hide the values that may be secrets; which settings there are is told of all."""
-    return {name: HIDDEN if is_secret_name(name) else value for name, value in environment.items()}
-
-
-def _hash_as_good(answer: Any, wanted: CalicoNode) -> Optional[str]:
-    """Give a container that somebody else made the mark of ours, if it differs in nothing that counts."""
+def list_differences(answer: Any, wanted: CalicoNode) -> List[str]:
+    """List in what a container is not as wanted, whoever made it."""
     identity = parse_identity(answer)
-    if identity is None or find_differences(answer, identity, wanted):
-        return None
-    return compute_settings_hash(wanted)
+    return ["it does not tell its settings"] if identity is None else find_differences(answer, identity, wanted)

@@ -1,18 +1,19 @@
 """Facts: the CNI directories: our plugins with their sums, every other file, and what was pinned."""
 
-import hashlib
-import json
 import os
 from collections import OrderedDict
-from typing import Any, Dict, List, NamedTuple, Optional, Union
+from typing import Any, Dict, List, NamedTuple, Optional, Set, Union
 
+from ..backups import CNI_CONFIG, UNDONE, Backup
+from ..documents import load_json
+from ..files import FileError, compute_sha256
 from ..host import Host, ToolError, run_program
 from ..pins import Pin, read_pins
 from ..unknown import Unknown
 from ..wanted import Cni as WantedCni
 
 VERSION_TIMEOUT_S = 5
-CHUNK_BYTES = 1 << 20
+CONFIG_MAX_BYTES = 1 << 20
 
 PluginFile = NamedTuple(
     "PluginFile",
@@ -33,6 +34,7 @@ ConfigFile = NamedTuple(
         ("type", Optional[str]),
         ("ipam", Optional[str]),
         ("is_wanted", bool),
+        ("is_ours", bool),
         ("mtime_epoch_s", float),
     ],
 )
@@ -60,6 +62,9 @@ def read_cni(host: Host, wanted: WantedCni, searched: List[str]) -> Cni:
     names = [plugin.name for plugin in wanted.plugins]
     directories = [wanted.plugins_dir] + [path for path in searched if path.rstrip("/") != wanted.plugins_dir]
     configs = read_configs(host.path(wanted.config_dir), wanted.config)
+    if not isinstance(configs, Unknown):
+        written = read_written(host)
+        configs = [one._replace(is_ours=os.path.join(wanted.config_dir, one.file) in written) for one in configs]
     return Cni(
         plugins_dir=wanted.plugins_dir,
         plugins=[read_plugin(host, wanted.plugins_dir, name, pins.get(name)) for name in names],
@@ -130,21 +135,26 @@ def ask_version(host: Host, path: str) -> Union[str, Unknown]:
 def parse_plugin_version(output: str) -> Union[str, Unknown]:
     """Read the answer to ``CNI_COMMAND=VERSION``."""
     try:
-        return str(json.loads(output)["cniVersion"])
+        return str(load_json(output)["cniVersion"])
     except (ValueError, KeyError, TypeError):
         return Unknown("it answers VERSION with {!r}".format(output[:200]))
 
 
 def read_sha256(path: str) -> Union[str, Unknown]:
     """Compute a file's sum."""
-    digest = hashlib.sha256()
     try:
-        with open(path, "rb") as file:
-            for chunk in iter(lambda: file.read(CHUNK_BYTES), b""):
-                digest.update(chunk)
+        return compute_sha256(path)
     except OSError as error:
         return Unknown("{}: {}".format(path, error.strerror))
-    return digest.hexdigest()
+
+
+def read_written(host: Host) -> Set[str]:
+    """Read which networks' files this program wrote and has not put back; nothing where that cannot be read."""
+    try:
+        entries = Backup(host, CNI_CONFIG).find_last()
+    except (FileError, OSError):
+        return set()
+    return {entry.path for entry in entries if entry.state != UNDONE}
 
 
 def read_configs(directory: str, wanted: Dict[str, Any]) -> Union[List[ConfigFile], Unknown]:
@@ -161,7 +171,10 @@ def read_config(directory: str, name: str, wanted: Dict[str, Any]) -> ConfigFile
     try:
         mtime = os.stat(path).st_mtime
         with open(path, "rb") as file:
-            content = json.loads(file.read().decode("utf-8"))
+            text = file.read(CONFIG_MAX_BYTES + 1)
+        if len(text) > CONFIG_MAX_BYTES:
+            return _build_broken(name, mtime, "longer than {} KB".format(CONFIG_MAX_BYTES >> 10))
+        content = load_json(text.decode("utf-8"))
         return parse_config(name, content, mtime, wanted)
     except OSError as error:
         return _build_broken(name, 0.0, error.strerror or str(error))
@@ -185,9 +198,10 @@ def parse_config(name: str, content: Any, mtime: float, wanted: Dict[str, Any]) 
         type=content["type"],
         ipam=ipam.get("type"),
         is_wanted=content == wanted,
+        is_ours=False,
         mtime_epoch_s=mtime,
     )
 
 
 def _build_broken(name: str, mtime: float, reason: str) -> ConfigFile:
-    return ConfigFile(name, Unknown(reason), None, None, is_wanted=False, mtime_epoch_s=mtime)
+    return ConfigFile(name, Unknown(reason), None, None, is_wanted=False, is_ours=False, mtime_epoch_s=mtime)

@@ -7,6 +7,7 @@ from collections import OrderedDict
 from typing import Any, Dict, List, NamedTuple, Optional, Union
 
 from ..dockerd_options import name_kind
+from ..documents import load_json
 from ..host import Host
 from ..unknown import Unknown
 
@@ -56,13 +57,21 @@ def parse_daemon_json(text: str) -> "OrderedDict[str, Any]":
     Raises:
         ValueError: it is no JSON object; Docker would not start with it either.
     """
-    content = json.loads(text, object_pairs_hook=OrderedDict)
+    content = load_json(text, object_pairs_hook=OrderedDict, parse_constant=_refuse_constant)
     if not isinstance(content, OrderedDict):
         raise ValueError("it is no JSON object")  # noqa: TRY004  (one error for all faults)
     for key in (STORE_KEY, ADVERTISE_KEY):
         if not isinstance(content.get(key, ""), str):
             raise ValueError("{} is no text".format(key))  # noqa: TRY004  (as above)
+    try:
+        json.dumps(content, ensure_ascii=False).encode("utf-8")
+    except UnicodeEncodeError:
+        raise ValueError("it holds half of a surrogate pair, which is no character") from None
     return content
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError("{} is no JSON".format(name))
 
 
 def read_daemon_json(host: Host, path: str) -> Union[DaemonJson, Unknown]:

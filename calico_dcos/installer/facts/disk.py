@@ -7,7 +7,10 @@ from ..host import Host
 from ..unknown import Unknown
 
 # looked_at: the nearest directory that exists; free_inodes: -1 where the file system counts none.
-Room = NamedTuple("Room", [("free_bytes", int), ("total_bytes", int), ("free_inodes", int), ("is_read_only", bool)])
+Room = NamedTuple(
+    "Room",
+    [("free_bytes", int), ("total_bytes", int), ("free_inodes", int), ("is_read_only", bool), ("is_noexec", bool)],
+)
 Disk = NamedTuple("Disk", [("path", str), ("looked_at", str), ("room", Union[Room, Unknown])])
 
 
@@ -34,5 +37,6 @@ def read_disk(host: Host, path: str) -> Disk:
             # Some file systems (btrfs) count no inodes, and say 0 of 0.
             free_inodes=status.f_favail if status.f_files else -1,
             is_read_only=bool(status.f_flag & os.ST_RDONLY),
+            is_noexec=bool(status.f_flag & os.ST_NOEXEC),
         ),
     )

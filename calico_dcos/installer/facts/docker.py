@@ -1,6 +1,7 @@
 """Facts: Docker, as its API and systemd tell; the command line of the daemon is read where it can be."""
 
 import os
+import re
 from typing import Any, List, NamedTuple, Optional, Union
 
 from .. import systemd
@@ -27,6 +28,7 @@ Engine = NamedTuple(
         ("swarm", str),
         ("is_live_restore_on", bool),
         ("root_dir", Union[str, Unknown]),
+        ("remaps_users", bool),
         ("running_count", int),
         ("running", List[Running]),
     ],
@@ -111,6 +113,9 @@ def parse_engine(version: Any, info: Any, containers: Any) -> Union[Engine, Unkn
             swarm=(info.get("Swarm") or {}).get("LocalNodeState") or "inactive",
             is_live_restore_on=bool(info.get("LiveRestoreEnabled")),
             root_dir=info.get("DockerRootDir") or Unknown("Docker does not tell"),
+            # Told from 1.13 on; in every version, the directory is then named after the first user and group.
+            remaps_users="name=userns" in (info.get("SecurityOptions") or [])
+            or re.search(r"/\d+\.\d+$", info.get("DockerRootDir") or "") is not None,
             running_count=len(containers),
             running=[Running(name_container(entry), entry.get("Image", "")) for entry in containers],
         )

@@ -1,8 +1,8 @@
 """Facts: the sockets by which Docker finds Calico's drivers for networks and addresses."""
 
-import json
 from typing import List, NamedTuple, Union
 
+from ..documents import load_json
 from ..host import Host
 from ..unknown import Unknown
 from ..web import OK, UnixConnection, UnreachableError, call
@@ -37,6 +37,6 @@ def ask_driver(host: Host, path: str) -> Union[List[str], Unknown]:
 def parse_driver(status: int, text: str) -> Union[List[str], Unknown]:
     """Read ``{"Implements": ["NetworkDriver"]}``."""
     try:
-        return [str(name) for name in json.loads(text if status == OK else "null")["Implements"]]
+        return [str(name) for name in load_json(text if status == OK else "null")["Implements"]]
     except (ValueError, KeyError, TypeError):
         return Unknown("it answers Plugin.Activate with status {}: {!r}".format(status, text[:200]))

@@ -1,10 +1,10 @@
 """Facts: etcd through the configured endpoints, and who answers where the proxy listens."""
 
-import json
 import time
 from typing import List, NamedTuple, Optional, Union
 from urllib.parse import urlsplit
 
+from ..documents import load_json
 from ..host import Host
 from ..unknown import Unknown
 from ..versions import parse_version
@@ -110,7 +110,7 @@ def parse_etcd_version(text: str) -> Optional[str]:
     if text.startswith("etcd "):
         return text.split()[1]
     try:
-        return str(json.loads(text)["etcdserver"])
+        return str(load_json(text)["etcdserver"])
     except (ValueError, KeyError, TypeError):
         return None
 
@@ -120,7 +120,7 @@ def parse_health(status: int, text: str) -> bool:
     if status == NOT_FOUND:
         return True
     try:
-        return status == OK and str(json.loads(text)["health"]).lower() == "true"
+        return status == OK and str(load_json(text)["health"]).lower() == "true"
     except (ValueError, KeyError, TypeError):
         return False
 

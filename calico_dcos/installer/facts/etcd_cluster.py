@@ -4,10 +4,10 @@ Its id follows from the addresses of its members: two etcds of one member each t
 have the same one. Of such a cluster the start of its member is read too.
 """
 
-import json
 from typing import List, NamedTuple, Optional, Union
 from urllib.parse import urlsplit
 
+from ..documents import load_json
 from ..host import Host
 from ..unknown import Unknown
 from ..web import OK, UnreachableError, call, fetch, open_connection
@@ -82,7 +82,7 @@ def read_start(address: str) -> Optional[str]:
     """Ask a member when it was started; UnreachableError if it does not answer."""
     answer = fetch(address, "/v2/stats/self", TIMEOUT_S)
     try:
-        return str(json.loads(answer.body.decode("utf-8", "replace"))["startTime"]) if answer.status == OK else None
+        return str(load_json(answer.body.decode("utf-8", "replace"))["startTime"]) if answer.status == OK else None
     except (ValueError, KeyError, TypeError):
         return None
 
@@ -90,7 +90,7 @@ def read_start(address: str) -> Optional[str]:
 def count_members(text: str) -> int:
     """Count the members in an answer of ``/v2/members``; 0 where it is not understood."""
     try:
-        return len(json.loads(text)["members"])
+        return len(load_json(text)["members"])
     except (ValueError, KeyError, TypeError):
         return 0
 
@@ -98,7 +98,7 @@ def count_members(text: str) -> int:
 def parse_cluster_v3(text: str) -> Optional[str]:
     """Read the id in the header of an answer of v3: in decimal there, and in hexadecimal as v2 writes it here."""
     try:
-        return "{:x}".format(int(json.loads(text)["header"]["cluster_id"]))
+        return "{:x}".format(int(load_json(text)["header"]["cluster_id"]))
     except (ValueError, KeyError, TypeError):
         return None
 

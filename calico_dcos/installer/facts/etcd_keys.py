@@ -1,8 +1,8 @@
 """Reads keys of etcd's v2 API, in which Calico 2.x keeps everything, through the first endpoint that answers."""
 
-import json
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Union
 
+from ..documents import load_json
 from ..host import Host
 from ..unknown import Unknown
 from ..web import NOT_FOUND, OK, UnreachableError, fetch
@@ -40,7 +40,7 @@ def parse_keys(status: int, text: str, asked: str) -> Union[List[Key], Unknown]:
     if status == NOT_FOUND:
         return []
     try:
-        return list(_list_keys(json.loads(text if status == OK else "null")["node"]))
+        return list(_list_keys(load_json(text if status == OK else "null")["node"]))
     except (ValueError, KeyError, TypeError, AttributeError):
         return Unknown("{} answers with status {}: {!r}".format(asked, status, text[:MESSAGE_MAX]))
 
@@ -48,7 +48,7 @@ def parse_keys(status: int, text: str, asked: str) -> Union[List[Key], Unknown]:
 def is_not_found(text: str) -> bool:
     """Whether it is etcd that says so: its code for a key that is not there."""
     try:
-        return bool(json.loads(text)["errorCode"] == 100)  # noqa: PLR2004 - etcd's "Key not found"
+        return bool(load_json(text)["errorCode"] == 100)  # noqa: PLR2004 - etcd's "Key not found"
     except (ValueError, KeyError, TypeError):
         return False
 

@@ -1,11 +1,11 @@
 """Facts: the client addresses of the etcd cluster behind an SRV name, and which cluster that is."""
 
-import json
 import re
 from typing import List, NamedTuple, Tuple, Union
 from urllib.parse import urlsplit
 
 from ..dns import SRV, A, LookupFailedError, Response, Target, look_up, parse_resolv_conf
+from ..documents import load_json
 from ..host import LOOPBACK_NAMES, Host
 from ..unknown import Unknown
 from ..web import OK, UnreachableError, fetch, split_address
@@ -128,7 +128,7 @@ def _ask_peer(peer: str) -> List[str]:
 def parse_members(text: str) -> List[str]:
     """Read the client addresses in a peer's answer to ``/members``; none in one that is not understood."""
     try:
-        urls = [url for member in json.loads(text) for url in member.get("clientURLs") or []]
+        urls = [url for member in load_json(text) for url in member.get("clientURLs") or []]
     except (ValueError, TypeError, AttributeError):
         return []
     return sorted({urlsplit(url).netloc for url in urls})

@@ -5,6 +5,7 @@ endpoint where it has one (from Calico 2.4 on). That its container runs says not
 again.
 """
 
+import json
 import platform
 from typing import Any, Dict, List, NamedTuple, Optional, Union
 from urllib.parse import quote
@@ -27,6 +28,10 @@ TTL_SETTING, INTERVAL_SETTING = "FELIX_REPORTINGTTLSECS", "FELIX_REPORTINGINTERV
 TTL_S, INTERVAL_S = 90, 30
 # A report that is not renewed for so long is an old one, though its time to live is not over.
 STALE_S = 30
+# Felix reports for the first time when it is up for 10 s: one that ends again and again never does.
+FIRST_REPORT_S = 20
+# Its age in a report is never above that of its process, which is read some moments before, in whole seconds.
+SLACK_S = 3
 TOP = "/containers/{}/top?ps_args={}".format(NAME, quote("-eo pid,ppid,etime,args"))
 PROGRAM = "calico-felix"
 
@@ -53,7 +58,7 @@ def read_felix(host: Host, container: Union[Container, None, Unknown], endpoints
     ages = read_ages(host)
     if health == ENDPOINT:
         return ask_health(host)._replace(age_s=ages.felix_s, container_s=ages.container_s)
-    report = ask_report(host, find_node_name(container.settings), endpoints, container.settings)
+    report = ask_report(host, find_node_name(container.settings), endpoints, container.settings, ages.felix_s)
     return report._replace(age_s=ages.felix_s, container_s=ages.container_s)
 
 
@@ -80,17 +85,24 @@ def find_node_name(settings: Dict[str, str]) -> str:
     return names[0] if names else platform.node()
 
 
-def ask_report(host: Host, name: str, endpoints: List[str], settings: Dict[str, str]) -> Felix:
-    """Ask etcd for the report of Felix, which lapses when Felix does not renew it."""
+def ask_report(
+    host: Host, name: str, endpoints: List[str], settings: Dict[str, str], age_s: Union[int, None, Unknown]
+) -> Felix:
+    """Ask etcd for the report of Felix, whose process lives for age_s; it lapses when Felix does not renew it."""
     key = STATUS_KEY.format(quote(name, safe=""))
     keys = read_keys(host, endpoints, key)
     if isinstance(keys, Unknown):
         return _build("etcd", "", is_ready=keys)
-    return parse_report(keys[0] if keys else None, settings, key)
+    return parse_report(keys[0] if keys else None, settings, key, age_s)
 
 
-def parse_report(report: Optional[Key], settings: Dict[str, str], asked: str) -> Felix:
-    """Judge a report by what is left of its time to live: no clock of a host decides."""
+def parse_report(
+    report: Optional[Key], settings: Dict[str, str], asked: str, age_s: Union[int, None, Unknown]
+) -> Felix:
+    """Judge a report by what is left of its time to live, and by how long its Felix was up.
+
+    Etcd keeps a moment, not a time to live: where its members' clocks differ, the first says too much or too little.
+    """
     if report is None:
         is_silenced = settings.get(INTERVAL_SETTING) == "0"
         reason = " ({} is 0)".format(INTERVAL_SETTING) if is_silenced else ""
@@ -99,9 +111,23 @@ def parse_report(report: Optional[Key], settings: Dict[str, str], asked: str) ->
         return _build(asked, "", is_ready=Unknown("the report has no time to live"))
     silent_s = _read_number(settings.get(TTL_SETTING), TTL_S) - report.ttl_s
     stale_s = max(STALE_S, 2 * _read_number(settings.get(INTERVAL_SETTING), INTERVAL_S))
+    uptime_s = read_uptime(report.value)
+    if isinstance(age_s, int) and 0 < uptime_s <= age_s:
+        silent_s = min(silent_s, int(age_s - uptime_s))
     if silent_s > stale_s:
         return _build(asked, "Felix has not reported to etcd for {} s".format(silent_s), is_ready=False)
+    if isinstance(age_s, int) and uptime_s > age_s + SLACK_S:
+        told = "Felix has reported nothing to etcd since it was started {} s ago".format(age_s)
+        return _build(asked, told, is_ready=Unknown(told) if age_s < FIRST_REPORT_S else False)
     return _build(asked, "Felix reported to etcd {} s ago".format(max(silent_s, 0)), is_ready=True)
+
+
+def read_uptime(value: Optional[str]) -> float:
+    """Read in a report for how many seconds its Felix was up; 0 where it does not tell."""
+    try:
+        return float(json.loads(value or "")["uptime"])
+    except (ValueError, KeyError, TypeError):
+        return 0.0
 
 
 def _read_number(text: Optional[str], default: int) -> int:
@@ -148,7 +174,7 @@ def find_quiet(host: Host, names: List[str], endpoints: List[str]) -> List[str]:
     """Find the nodes whose Felix has stopped to report; one that cannot be asked for is not quiet."""
     quiet = []
     for name in names:
-        report = ask_report(host, name, endpoints, {})
+        report = ask_report(host, name, endpoints, {}, None)
         if report.is_ready is False:
             quiet.append(name)
     return quiet

@@ -1,18 +1,23 @@
-"""Facts: what calico-node needs of the kernel: that it forwards, its modules, and room to follow connections."""
+"""Facts: what calico-node needs of the kernel: forwarding, a route, its modules, and room to follow connections."""
 
 import platform
 from typing import Dict, NamedTuple, Union
 
 from ..host import Host
 from ..unknown import Unknown
+from .address import read_source
 from .system import read_text
 
 IPV4_FORWARDING = "/proc/sys/net/ipv4/ip_forward"
 IPV6_FORWARDING = "/proc/sys/net/ipv6/conf/all/forwarding"
 CONNTRACK_MAX = "/proc/sys/net/netfilter/nf_conntrack_max"
+# The gateway of every container. The kernel answers for it (proxy ARP) as long as it has a route to it, such as a
+# default one: it need not lead there.
+GATEWAY = "169.254.1.1"
 MODULES = ("xt_set", "ip6_tables")
 LOADED, BUILT_IN, LOADABLE, ABSENT = "loaded", "built in", "can be loaded", "absent"
 
+# has_route: whether there is a route to the containers' gateway.
 # modules: one of "loaded", "built in", "can be loaded", "absent", "not known" for each.
 Kernel = NamedTuple(
     "Kernel",
@@ -20,19 +25,29 @@ Kernel = NamedTuple(
         ("ipv4_forwarding", Union[int, Unknown]),
         ("ipv6_forwarding", Union[int, Unknown]),
         ("conntrack_max", Union[int, Unknown]),
+        ("has_route", bool),
         ("modules", Dict[str, str]),
     ],
 )
+# What a packet of a container needs, whatever Felix does.
+Way = NamedTuple("Way", [("ipv4_forwarding", Union[int, Unknown]), ("has_route", bool)])
 
 
 def read_kernel(host: Host) -> Kernel:
     """Read the settings; one that the kernel does not have is not known: without IPv6, without connection tracking."""
+    way = read_way(host)
     return Kernel(
-        ipv4_forwarding=read_setting(host, IPV4_FORWARDING),
+        ipv4_forwarding=way.ipv4_forwarding,
         ipv6_forwarding=read_setting(host, IPV6_FORWARDING),
         conntrack_max=read_setting(host, CONNTRACK_MAX),
+        has_route=way.has_route,
         modules=read_modules(host),
     )
+
+
+def read_way(host: Host) -> Way:
+    """Read the part that is read often."""
+    return Way(read_setting(host, IPV4_FORWARDING), not isinstance(read_source(host, GATEWAY), Unknown))
 
 
 def read_setting(host: Host, path: str) -> Union[int, Unknown]:

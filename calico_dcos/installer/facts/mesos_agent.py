@@ -1,20 +1,33 @@
-"""Facts: the Mesos agent: its unit, and what ``/state`` tells of its version, start and CNI flags."""
+"""Facts: the Mesos agent: its unit, and what its endpoints tell of its version, start, CNI flags and tasks.
 
+Of ``/state`` only the head is read: what follows, all tasks that it ever ran, may be many times the memory of a task.
+``/version`` is told to everybody, also where the others want a login.
+"""
+
+import base64
 import http.client
-import json
-from typing import Any, List, NamedTuple, Optional, Union
+import re
+from typing import Any, Dict, List, NamedTuple, Optional, Union
 
+from ..documents import load_json
 from ..host import Host
 from ..systemd import Unit
 from ..unknown import Unknown
 from ..unread import Unread, read_unread
-from ..web import OK, Answer, UnreachableError, fetch, fetch_over_tls
+from ..web import OK, Answer, ReadBody, UnreachableError, fetch, fetch_over_tls, read_whole
 from .docker import read_unit
 from .network import find_own_address
 
 UNITS = ("dcos-mesos-slave.service", "dcos-mesos-slave-public.service", "mesos-agent.service", "mesos-slave.service")
 LOOPBACK, PORT = "127.0.0.1", 5051
 STATE_TIMEOUT_S = 5
+LOGIN_VARIABLE = "CALICO_DCOS_AGENT_LOGIN"
+UNAUTHORIZED, FORBIDDEN = 401, 403
+# Flags, resources and attributes take some ten kilobytes.
+HEAD_MAX_BYTES = 1 << 20
+CHUNK_BYTES = 1 << 14
+# Where the long part begins. Within a text its quotes would be escaped, and an attribute of that name is no list.
+_FRAMEWORKS = re.compile(rb',\s*"(?:completed_)?frameworks":\s*\[')
 
 AgentState = NamedTuple(
     "AgentState",
@@ -25,14 +38,17 @@ AgentState = NamedTuple(
         ("is_cni_isolator_on", bool),
         ("cni_config_dir", Optional[str]),
         ("cni_plugins_dirs", List[str]),
-        ("running_tasks", int),
+        ("running_tasks", Union[int, Unknown]),
     ],
 )
+# version: told also where the state is not; wants_login: it answers, and not to us.
 MesosAgent = NamedTuple(
     "MesosAgent",
     [
         ("unit", Union[Unit, None, Unknown]),
         ("endpoint", str),
+        ("version", Union[str, Unknown]),
+        ("wants_login", bool),
         ("state", Union[AgentState, Unknown]),
         ("unread", Optional[Unread]),
     ],
@@ -42,10 +58,14 @@ MesosAgent = NamedTuple(
 def read_mesos_agent(host: Host) -> MesosAgent:
     """Read the agent of this host."""
     endpoint = find_endpoint(host)
+    answer = _fetch(host, endpoint, "/state", read_head)
+    state = _read_state(host, endpoint, answer)
     return MesosAgent(
         unit=read_agent_unit(host),
         endpoint=endpoint,
-        state=read_agent_state(host, endpoint),
+        version=state.version if isinstance(state, AgentState) else read_version(host, endpoint),
+        wants_login=isinstance(answer, Answer) and answer.status in (UNAUTHORIZED, FORBIDDEN),
+        state=state,
         unread=read_unread(host),
     )
 
@@ -80,46 +100,110 @@ def read_agent_unit(host: Host) -> Union[Unit, None, Unknown]:
 
 
 def read_agent_state(host: Host, endpoint: str) -> Union[AgentState, Unknown]:
-    """Ask the agent for what of its state counts for changes."""
-    answer = read_agent_answer(endpoint)
-    if isinstance(answer, Unknown):
-        return answer
+    """Ask the agent for what of its state counts for changes; while it recovers it answers 503."""
+    return _read_state(host, endpoint, _fetch(host, endpoint, "/state", read_head))
+
+
+def _read_state(host: Host, endpoint: str, answer: Union[Answer, Unknown]) -> Union[AgentState, Unknown]:
+    state = _parse_answer(endpoint, "/state", answer)
+    if isinstance(state, Unknown):
+        return state
+    if isinstance(state, dict) and "flags" not in state:
+        # Older versions list them behind the tasks, and some are told not to show them to everybody.
+        flags = read_answer(host, endpoint, "/flags")
+        if isinstance(flags, Unknown):
+            return Unknown("the agent does not tell its flags: {}".format(flags.reason))
+        state["flags"] = flags.get("flags") if isinstance(flags, dict) else None
     try:
-        return name_directories(host, parse_agent_state(answer))
+        read = name_directories(host, parse_agent_state(state))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         return Unknown("the agent's state is not understood: {!r}".format(error))
+    return (
+        read if isinstance(read.running_tasks, int) else read._replace(running_tasks=read_running_tasks(host, endpoint))
+    )
 
 
-def read_agent_answer(endpoint: str) -> Any:
-    """Ask the agent for its whole state, or Unknown; while it recovers it answers 503."""
+def read_version(host: Host, endpoint: str) -> Union[str, Unknown]:
+    """Ask for the version of an agent whose state is not told."""
+    answer = read_answer(host, endpoint, "/version")
+    if isinstance(answer, Unknown):
+        return answer
+    version = answer.get("version") if isinstance(answer, dict) else None
+    return version if isinstance(version, str) else Unknown("the agent does not tell its version")
+
+
+def read_running_tasks(host: Host, endpoint: str) -> Union[int, Unknown]:
+    """Ask how many tasks run on the agent, of all frameworks."""
+    answer = read_answer(host, endpoint, "/metrics/snapshot?timeout=2secs")
+    if isinstance(answer, Unknown):
+        return answer
+    count = answer.get("slave/tasks_running") if isinstance(answer, dict) else None
+    return int(count) if isinstance(count, (int, float)) else Unknown("the agent does not count its tasks")
+
+
+def read_answer(host: Host, endpoint: str, path: str) -> Any:
+    """Ask the agent for a document, the whole of it, or Unknown."""
+    return _parse_answer(endpoint, path, _fetch(host, endpoint, path, read_whole))
+
+
+def read_head(response: http.client.HTTPResponse) -> bytes:
+    """Read a state up to where it lists its frameworks, and close what is open there.
+
+    Raises:
+        UnreachableError: that does not come within a bearable length.
+    """
+    head = b""
+    for chunk in iter(lambda: response.read(CHUNK_BYTES), b""):
+        # A word may be cut in two.
+        begin = max(0, len(head) - 64)
+        head += chunk
+        match = _FRAMEWORKS.search(head, begin)
+        if match is not None:
+            return head[: match.start()] + b"}"
+        if len(head) > HEAD_MAX_BYTES:
+            raise UnreachableError("its state is longer than {} MB".format(HEAD_MAX_BYTES >> 20))
+    if response.length:
+        raise http.client.IncompleteRead(b"", response.length)
+    return head
+
+
+def _fetch(host: Host, endpoint: str, path: str, read_body: ReadBody) -> Union[Answer, Unknown]:
+    """Ask in plain HTTP; an agent that speaks TLS alone drops that connection, and is asked once more."""
+    headers = build_login(host.variable(LOGIN_VARIABLE) or "")
     try:
-        answer = _fetch_state(endpoint)
+        return fetch(endpoint, path, STATE_TIMEOUT_S, read_body, headers)
     except UnreachableError as error:
-        return Unknown("the agent at {} does not answer: {}".format(endpoint, error))
+        reason = str(error)
+        if isinstance(error.__cause__, (ConnectionResetError, http.client.HTTPException)):
+            try:
+                return fetch_over_tls(endpoint, path, STATE_TIMEOUT_S, read_body, headers)
+            except UnreachableError:
+                pass  # it does not speak TLS either: what was said at first counts
+        return Unknown("the agent at {} does not answer: {}".format(endpoint, reason))
+
+
+def build_login(login: str) -> Dict[str, str]:
+    """Build the header of a login, a principal and its secret with a colon between them; none without one."""
+    encoded = base64.b64encode(login.encode("utf-8")).decode("ascii")
+    return {"Authorization": "Basic " + encoded} if login else {}
+
+
+def _parse_answer(endpoint: str, path: str, answer: Union[Answer, Unknown]) -> Any:
+    if isinstance(answer, Unknown):
+        return answer
+    if answer.status in (UNAUTHORIZED, FORBIDDEN):
+        return Unknown("the agent at {} wants a login for {}; set the option agent-login".format(endpoint, path))
     if answer.status != OK:
         text = answer.body.decode("utf-8", "replace").strip()
         return Unknown("the agent at {} answers with status {}: {}".format(endpoint, answer.status, text[:200]))
     try:
-        return json.loads(answer.body.decode("utf-8"))
+        return load_json(answer.body.decode("utf-8"))
     except ValueError as error:
-        return Unknown("the agent's state is not understood: {!r}".format(error))
-
-
-def _fetch_state(endpoint: str) -> Answer:
-    """Ask in plain HTTP; an agent that speaks TLS alone drops that connection, and is asked once more."""
-    try:
-        return fetch(endpoint, "/state", STATE_TIMEOUT_S)
-    except UnreachableError as error:
-        if not isinstance(error.__cause__, (ConnectionResetError, http.client.HTTPException)):
-            raise
-        try:
-            return fetch_over_tls(endpoint, "/state", STATE_TIMEOUT_S)
-        except UnreachableError:
-            raise error from None
+        return Unknown("the agent's answer to {} is not understood: {!r}".format(path, error))
 
 
 def parse_agent_state(state: Any) -> AgentState:
-    """Read the answer of ``/state``."""
+    """Read the answer of ``/state``, or its head."""
     flags = state.get("flags") or {}
     plugins = flags.get("network_cni_plugins_dir") or ""
     return AgentState(
@@ -129,7 +213,7 @@ def parse_agent_state(state: Any) -> AgentState:
         is_cni_isolator_on=is_cni_isolator_on(flags.get("isolation") or ""),
         cni_config_dir=flags.get("network_cni_config_dir") or None,
         cni_plugins_dirs=[path for path in plugins.split(":") if path],
-        running_tasks=count_tasks(state),
+        running_tasks=count_tasks(state) if "frameworks" in state else Unknown("not counted"),
     )
 
 

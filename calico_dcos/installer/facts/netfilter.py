@@ -5,11 +5,10 @@ What one family accepts, the other may still drop. Both are listed without namin
 
 import re
 import shlex
-import subprocess
-import threading
-from typing import Dict, Iterable, List, NamedTuple, Optional, Tuple, Union
+from typing import Iterable, List, NamedTuple, Optional, Tuple, Union
 
 from ..host import Host, ToolError
+from ..program import filter_program
 from ..unknown import Unknown
 
 LEGACY, NFT = "legacy", "nf_tables"
@@ -103,33 +102,14 @@ def _find_first(host: Host, names: List[str]) -> Optional[str]:
 def list_family(host: Host, tool: str) -> Union[Family, Unknown]:
     """List one family; of the output of a host with very many rules, only what counts is kept."""
     try:
-        lines, status = _run_filtered([host.find_tool(tool)], host.build_tool_environment())
-    except (ToolError, OSError) as error:
-        return Unknown("{} cannot be run: {}".format(tool, error))
+        status, lines = filter_program([host.find_tool(tool)], host.build_tool_environment(), TIMEOUT_S, keep_lines)
+    except ToolError as error:
+        return Unknown(str(error))
     if lines is None:
         return Unknown("{} lists too much: more than {} lines of FORWARD".format(tool, LINES_MAX))
-    if status < 0:
-        return Unknown("{} did not end within {} s".format(tool, TIMEOUT_S))
-    if status > 0:
+    if status != 0:
         return Unknown("{} ended with status {}: {}".format(tool, status, " ".join(lines)[:300]))
     return parse_family(lines)
-
-
-def _run_filtered(argv: List[str], environment: Dict[str, str]) -> Tuple[Optional[List[str]], int]:
-    process = subprocess.Popen(
-        argv, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    )
-    timer = threading.Timer(TIMEOUT_S, process.kill)
-    timer.start()
-    try:
-        lines = keep_lines(process.stdout or ())
-        if lines is None:
-            process.kill()
-        return lines, process.wait()
-    finally:
-        timer.cancel()
-        if process.stdout is not None:
-            process.stdout.close()
 
 
 def keep_lines(output: Iterable[bytes]) -> Optional[List[str]]:

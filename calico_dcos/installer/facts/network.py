@@ -11,6 +11,7 @@ from .system import read_text
 RP_FILTER_DIR = "/proc/sys/net/ipv4/conf"
 TABLES = ("/proc/net/tcp", "/proc/net/tcp6")
 LISTENING = "0A"
+BGP_PORT = 179
 IPV4_HEX_DIGITS = 8
 
 # 0: off, 1: strict, 2: loose. What counts for an interface is the greater one of its own and that of "all".
@@ -62,6 +63,13 @@ def read_port(host: Host, number: int) -> Port:
     owners = find_owners([row.inode for row in rows])
     unseen = Unknown("no process that this program may look at holds it")
     return Port(number, [row._replace(process=owners.get(row.inode, unseen)) for row in rows])
+
+
+def read_bgp_port(host: Host) -> Port:
+    """Read who listens on the port that BIRD needs; hosts that share a machine have none of their own."""
+    return (
+        Port(BGP_PORT, Unknown("this host shares the ports of its machine")) if host.root else read_port(host, BGP_PORT)
+    )
 
 
 def find_own_address(port: int) -> Optional[str]:

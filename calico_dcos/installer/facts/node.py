@@ -1,10 +1,10 @@
 """Facts: which node of Calico this host is, and every calico-node here that is not ours."""
 
-import json
 from typing import Any, List, NamedTuple, Optional, Union
 
 from ..adoption import Adopted, read_adopted
 from ..docker_api import DockerAwayError, NoSuchObjectError, read_container
+from ..documents import load_json
 from ..host import Host
 from ..unknown import Unknown
 from ..wanted import Cni, Wanted
@@ -114,7 +114,7 @@ def read_network_name(host: Host, wanted: Cni, host_name: str) -> Union[str, Non
     if isinstance(text, Unknown):
         return None  # whether it is not there or cannot be read is told with the network itself
     try:
-        return parse_network_name(json.loads(text), wanted.name_keys) or host_name
+        return parse_network_name(load_json(text), wanted.name_keys) or host_name
     except (ValueError, AttributeError):
         return Unknown("{} is no network configuration".format(path))
 

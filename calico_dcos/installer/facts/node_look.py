@@ -13,14 +13,17 @@ from .bird import ESTABLISHED, Bird, Session, read_bird
 from .calico_etcd import CalicoEtcd, EtcdNode, read_calico_etcd, read_own_node
 from .calico_node import Container
 from .docker_drivers import Driver, read_docker_drivers
-from .felix import Felix, find_node_name, find_quiet, read_felix
+from .felix import Felix, ask_report, find_node_name, find_quiet, read_felix
+from .kernel import Way, read_way
 from .netfilter import Netfilter, read_netfilter
+from .network import BGP_PORT, Port, read_bgp_port
 from .node_log import NodeLog, needs_log, read_node_log
 
 # Of how many complete nodes without a session it is asked whether they are still there.
 ASKED_MAX = 10
 
 # own: this host's node in etcd, read by itself; etcd: what is there of all nodes, None where only the own was read.
+# bgp_port: who holds BGP's port; looked for together with etcd alone.
 # quiet: the names of complete nodes that show no life any more, by Felix's reports: nobody has a session with those.
 NodeLook = NamedTuple(
     "NodeLook",
@@ -30,8 +33,10 @@ NodeLook = NamedTuple(
         ("felix", Felix),
         ("own", Union[EtcdNode, None, Unknown]),
         ("etcd", Optional[CalicoEtcd]),
+        ("way", Way),
         ("netfilter", Netfilter),
         ("bird", Bird),
+        ("bgp_port", Port),
         ("quiet", List[str]),
         ("drivers", List[Driver]),
         ("log", Union[NodeLog, None, Unknown]),
@@ -55,8 +60,10 @@ def read_node_look(host: Host, wanted: Wanted, container: Container, *, is_whole
             felix=felix.result(),
             own=own,
             etcd=etcd.result() if etcd else None,
+            way=read_way(host),
             netfilter=netfilter.result(),
             bird=bird.result(),
+            bgp_port=read_bgp_port(host) if is_whole else Port(BGP_PORT, []),
             quiet=read_quiet(host, bird.result(), wanted) if is_whole else [],
             drivers=drivers.result(),
             log=read_node_log(host) if needs_log(container, felix.result()) else None,
@@ -69,10 +76,15 @@ def find_address(container: Container) -> Optional[str]:
 
 
 def read_quiet(host: Host, bird: Bird, wanted: Wanted) -> List[str]:
-    """Find which complete nodes without a session show no life any more, where Felix's reports tell."""
-    if wanted.calico_node.felix_health != "report":
+    """Find which complete nodes without a session show no life any more: ours reports, theirs does not."""
+    down = list_down(bird.sessions, wanted.complete_nodes)
+    if not down:
         return []
-    return find_quiet(host, list_down(bird.sessions, wanted.complete_nodes), wanted.etcd_endpoints)
+    environment = wanted.calico_node.environment
+    report = ask_report(host, find_node_name(environment), wanted.etcd_endpoints, environment, None)
+    if report.is_ready is not True:
+        return []
+    return find_quiet(host, down, wanted.etcd_endpoints)
 
 
 def list_down(sessions: List[Session], complete: List[CompleteNode]) -> List[str]:

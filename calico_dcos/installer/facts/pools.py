@@ -1,8 +1,8 @@
 """Facts: the IPv4 pools of addresses that etcd has for Calico."""
 
-import json
 from typing import Any, List, NamedTuple, Union
 
+from ..documents import load_json
 from ..host import Host
 from ..unknown import Unknown
 from ..web import NOT_FOUND, OK, UnreachableError, fetch
@@ -38,8 +38,8 @@ def parse_pools(status: int, text: str) -> Union[List[IpPool], Unknown]:
     if status == NOT_FOUND:
         return []
     try:
-        nodes = json.loads(text if status == OK else "null")["node"].get("nodes") or []
-        return [parse_pool(json.loads(node["value"])) for node in nodes][:POOLS_MAX]
+        nodes = load_json(text if status == OK else "null")["node"].get("nodes") or []
+        return [parse_pool(load_json(node["value"])) for node in nodes][:POOLS_MAX]
     except (ValueError, KeyError, TypeError, AttributeError):
         return Unknown("etcd's answer for pools is not understood (status {}): {!r}".format(status, text[:200]))
 

@@ -4,12 +4,12 @@ Nothing is made to find out. What can be asked: Docker lists its networks from i
 are in it; Docker's log tells of each store that it was given and did not take; and what we set ourselves is noted.
 """
 
-import json
 from typing import Dict, List, NamedTuple, Optional, Union
 
 from .. import systemd
 from ..cluster_store import Etcd, parse_store, read_note
 from ..docker_api import DockerAwayError, NoSuchObjectError, read_json
+from ..documents import load_json
 from ..host import Host, ToolError
 from ..unknown import Unknown
 from ..web import NOT_FOUND, OK, UnreachableError, fetch, split_address
@@ -107,7 +107,7 @@ def read_kept(host: Host, etcd: Etcd) -> Union[List[str], Unknown]:
 def parse_kept(text: str) -> Union[List[str], Unknown]:
     """Read etcd's answer for a directory."""
     try:
-        return [str(node["key"]).rpartition("/")[2] for node in json.loads(text)["node"].get("nodes") or []]
+        return [str(node["key"]).rpartition("/")[2] for node in load_json(text)["node"].get("nodes") or []]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         return Unknown("the store's answer is not understood: {!r}".format(error))
 

@@ -1,11 +1,11 @@
 """Facts: the operating system, its boot and its clock, and what is installed of DC/OS."""
 
-import json
 import os
 import platform
 from typing import List, NamedTuple, Union
 
 from .. import systemd
+from ..documents import load_json
 from ..host import Host, ToolError
 from ..pid_namespace import sees_host_processes
 from ..unknown import Unknown
@@ -102,7 +102,7 @@ def read_dcos_version(host: Host) -> Union[str, None, Unknown]:
     if isinstance(text, Unknown):
         return text
     try:
-        return str(json.loads(text)["version"])
+        return str(load_json(text)["version"])
     except (ValueError, KeyError, TypeError) as error:
         return Unknown("{}: {!r}".format(path, error))
 

@@ -1,12 +1,12 @@
 """Facts: every calico-node on this host that is not ours, and what it differs in from the one that is wanted."""
 
-import json
 import os
 import re
-from typing import Any, List, NamedTuple, Optional, Union
+from typing import Any, Dict, List, NamedTuple, Optional, Union
 from urllib.parse import quote
 
 from ..docker_api import DockerAwayError, NoSuchObjectError, read_container, read_json
+from ..documents import load_json
 from ..host import Host
 from ..unknown import Unknown
 from ..wanted import CalicoNode
@@ -17,6 +17,8 @@ from .system import read_text
 
 # Such an image, whatever its registry and its tag.
 IMAGE = re.compile(r"(^|/)calico/node([:@]|$)")
+# What every image of it runs: Docker tells an image by its number once its tag has moved.
+COMMAND = "start_runit"
 # Containers beyond these are not looked into: a host has one calico-node, or somebody has a reason for many.
 LOOKED_AT_MAX = 10
 UNIT_DIRS = ("/etc/systemd/system", "/run/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system")
@@ -68,7 +70,7 @@ def _find_address(host: Host, theirs: Theirs, answer: Any) -> Theirs:
 def parse_value(text: str) -> str:
     """Read the value of one key of etcd; empty where there is none."""
     try:
-        return str(json.loads(text)["node"]["value"])
+        return str(load_json(text)["node"]["value"])
     except (ValueError, KeyError, TypeError):
         return ""
 
@@ -79,11 +81,15 @@ def _list_names(host: Host) -> List[str]:
 
 
 def parse_names(answer: Any) -> List[str]:
-    """Read the names of containers of calico-node's image out of Docker's list."""
+    """Read the names of containers of a calico-node out of Docker's list."""
     entries = answer if isinstance(answer, list) else []
-    named = [entry for entry in entries if isinstance(entry, dict) and IMAGE.search(str(entry.get("Image", "")))]
+    named = [entry for entry in entries if isinstance(entry, dict) and _is_node(entry)]
     names = [str(name).lstrip("/") for entry in named for name in (entry.get("Names") or [])]
     return sorted(name for name in names if "/" not in name)
+
+
+def _is_node(entry: Dict[str, Any]) -> bool:
+    return IMAGE.search(str(entry.get("Image", ""))) is not None or entry.get("Command") == COMMAND
 
 
 def _read(host: Host, name: str) -> List[Any]:

@@ -6,19 +6,26 @@ from ..adoption import NOTE_FILE, Adopted
 from ..facts import Facts
 from ..facts.address import list_addresses
 from ..facts.calico_node import Container
+from ..facts.docker import Engine
 from ..facts.identity import complete_node
 from ..facts.kernel import ABSENT
-from ..facts.network import RpFilter
+from ..facts.network import BGP_PORT, RpFilter
 from ..facts.node import Node
 from ..facts.node_log import NodeLog
 from ..facts.pools import IpPool
 from ..facts.theirs import Theirs
 from ..host_settings import CONNTRACK_MIN
 from ..unknown import Unknown
+from ..versions import parse_version
 from ..wanted import CalicoNode, Pool, Wanted, compute_settings_hash
 from .changes import Action, Change, Decision, could_not_look, do, find_at_fault, prove, refuse
 
+# To Docker it runs all the same.
+PAUSED = "paused"
 LOOSE = 2
+# Backends that are not BIRD: "none" has Felix alone, and gobgp cannot be asked.
+WITHOUT_BIRD = ("none", "gobgp")
+FIRST_WITH_USERNS_MODE = (1, 11)
 CLOCK_LIMIT_S = 60
 NAME_VARIABLES = ("NODENAME", "HOSTNAME", "FELIX_FELIXHOSTNAME")
 
@@ -127,6 +134,40 @@ def refuse_address(node: Node) -> Optional[Decision]:
     )
 
 
+def refuse_users(engine: Union[Engine, Unknown]) -> Optional[Decision]:
+    """Refuse a Docker that remaps users and does not know how to leave one container out."""
+    if isinstance(engine, Unknown) or not engine.remaps_users:
+        return None
+    version = parse_version(engine.version)
+    if version is None or version >= FIRST_WITH_USERNS_MODE:
+        return None
+    return refuse(
+        "Docker {} remaps users, and gives the host's network to no container then".format(engine.version),
+        "take userns-remap out of its settings, or upgrade it to 1.11 or later",
+    )
+
+
+def has_bird(wanted: CalicoNode) -> bool:
+    """Whether BIRD is to run in the container."""
+    # As the image compares it.
+    return wanted.environment.get("CALICO_NETWORKING_BACKEND") not in WITHOUT_BIRD
+
+
+def refuse_bgp_port(facts: Facts, wanted: CalicoNode) -> Optional[Decision]:
+    """Refuse where somebody else has the port that BIRD needs; a calico-node that runs has it itself."""
+    node = facts.calico_node
+    is_up = isinstance(node, Container) and (node.is_running or node.is_restarting)
+    sockets = [] if isinstance(facts.bgp_port.sockets, Unknown) else facts.bgp_port.sockets
+    if is_up or facts.theirs or not has_bird(wanted) or not sockets:
+        return None
+    process = sockets[0].process
+    holder = "a program" if isinstance(process, Unknown) else "{} (pid {})".format(process.program, process.pid)
+    return refuse(
+        "tcp port {}, which BIRD needs for BGP, is taken by {} on {}".format(BGP_PORT, holder, sockets[0].address),
+        "stop that program, or leave this host out",
+    )
+
+
 def plan_changes_of_node(facts: Facts, container: Optional[Container], wanted: CalicoNode) -> List[Change]:
     """Plan what is still to do, in this order."""
     adopting = [_adopt(theirs) for theirs in facts.theirs] if isinstance(facts.theirs, list) else []
@@ -206,6 +247,8 @@ def find_container_fault(container: Union[Container, None], wanted: CalicoNode) 
         return "its settings differ" + (" ({})".format(", ".join(container.differing)) if container.differing else "")
     if container.is_restarting:
         return "it restarts over and over ({} times so far, {})".format(container.restarts, describe_end(container))
+    if container.status == PAUSED:
+        return "it is paused"
     if not container.is_running:
         return "it is {} ({})".format(container.status, describe_end(container))
     return None

@@ -3,24 +3,24 @@
 from typing import List, Optional, Union
 
 from ..facts.cni import Cni, ConfigFile, PluginFile
-from ..facts.mesos_agent import AgentState
+from ..facts.mesos_agent import AgentState, MesosAgent
 from ..unknown import Unknown
 from ..versions import parse_version
 from ..wanted import Cni as WantedCni
 from ..wanted import Plugin
 from .changes import Action, Change, Decision, could_not_look, do, prove, refuse, warn
-from .foreign_networks import CONFIG_FILE, refuse_foreign, warn_of_foreign
+from .foreign_networks import CONFIG_FILE, refuse_foreign, refuse_twins, warn_of_foreign
 
-__all__ = ["CONFIG_FILE", "plan_cni", "refuse_twins"]
+__all__ = ["CONFIG_FILE", "plan_cni"]
 
 LAST_CNI_VERSION = (0, 2)
 
 
-def plan_cni(cni: Cni, agent: Union[AgentState, Unknown], wanted: WantedCni) -> Decision:
+def plan_cni(cni: Cni, agent: MesosAgent, wanted: WantedCni) -> Decision:
     """Plan which plugins and which configuration are still to be put in place."""
     if isinstance(cni.configs, Unknown):
         return could_not_look("the directory of CNI networks: {}".format(cni.configs.reason))
-    refusal = _find_refusal(agent, wanted) or refuse_foreign(cni, agent, wanted)
+    refusal = _find_refusal(agent.state, wanted) or refuse_foreign(cni, agent.version, wanted)
     if refusal is not None:
         return refusal
     changes = [
@@ -30,7 +30,8 @@ def plan_cni(cni: Cni, agent: Union[AgentState, Unknown], wanted: WantedCni) -> 
         if reason is not None
     ]
     changes += _plan_config(cni.configs, wanted)
-    return warn(do(changes) if changes else _prove(cni, wanted), warn_of_foreign(cni, agent, wanted))
+    decision = (refuse_twins(cni, wanted) or do(changes)) if changes else _prove(cni, wanted)
+    return warn(decision, warn_of_foreign(cni, agent.version, wanted))
 
 
 def _prove(cni: Cni, wanted: WantedCni) -> Decision:
@@ -124,15 +125,3 @@ def _plan_config(configs: List[ConfigFile], wanted: WantedCni) -> List[Change]:
             impact="Mesos finds network {} when a container asks for it".format(wanted.config["name"]),
         )
     ]
-
-
-def refuse_twins(decision: Decision, cni: Cni, wanted: WantedCni) -> Optional[Decision]:
-    """Refuse to add a second file of one network: Mesos would use one of the two, and nobody knows which."""
-    configs = [] if isinstance(cni.configs, Unknown) else cni.configs
-    twins = [one.file for one in configs if one.network == wanted.config["name"] and one.file != CONFIG_FILE]
-    if not twins or not any(change.action is Action.WRITE_NETWORK for change in decision.changes):
-        return None
-    return refuse(
-        "{} configures network {} already".format(twins[0], wanted.config["name"]),
-        "remove it from {}, or disable this step".format(wanted.config_dir),
-    )

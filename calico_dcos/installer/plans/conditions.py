@@ -51,6 +51,17 @@ def refuse_disk(disks: List[Disk], path: str, need_mb: int) -> Optional[Decision
     return None
 
 
+def refuse_noexec(disks: List[Disk], path: str, what: str) -> Optional[Decision]:
+    """Refuse to put a program where none may be run."""
+    for disk in disks:
+        if disk.path == path and not isinstance(disk.room, Unknown) and disk.room.is_noexec:
+            return refuse(
+                "{} is mounted noexec, and {} is to be run from {}".format(disk.looked_at, what, path),
+                "mount a file system without noexec at {}".format(path),
+            )
+    return None
+
+
 def refuse_rolled_back(notes: List[Rollback], restarted: str, wanted: Wanted) -> Optional[Decision]:
     """Refuse to restart again what was rolled back with the same wanted state."""
     note = find_rollback(notes, restarted, wanted)

@@ -3,7 +3,6 @@
 from typing import List, Optional, Union
 
 from ..facts.cni import Cni, ConfigFile, find_duplicates
-from ..facts.mesos_agent import AgentState
 from ..unknown import Unknown
 from ..versions import parse_version
 from ..wanted import Cni as WantedCni
@@ -14,31 +13,62 @@ FIRST_TOLERANT_MESOS = (1, 2)
 CONFIG_FILE = "calico.conf"
 
 
-def is_strict(agent: Union[AgentState, Unknown]) -> bool:
+def is_strict(version: Union[str, Unknown]) -> bool:
     """Whether the agent reads its directory strictly; one whose version cannot be known is taken for such."""
-    version = None if isinstance(agent, Unknown) else parse_version(agent.version)
-    return version is None or version < FIRST_TOLERANT_MESOS
+    parsed = None if isinstance(version, Unknown) else parse_version(version)
+    return parsed is None or parsed < FIRST_TOLERANT_MESOS
 
 
-def name_mesos(agent: Union[AgentState, Unknown]) -> str:
+def name_mesos(version: Union[str, Unknown]) -> str:
     """Name the agent's Mesos for a sentence."""
-    return "this Mesos (its version is not known)" if isinstance(agent, Unknown) else "Mesos " + agent.version
+    return "this Mesos (its version is not known)" if isinstance(version, Unknown) else "Mesos " + version
 
 
-def refuse_foreign(cni: Cni, agent: Union[AgentState, Unknown], wanted: WantedCni) -> Optional[Decision]:
+def refuse_foreign(cni: Cni, version: Union[str, Unknown], wanted: WantedCni) -> Optional[Decision]:
     """Refuse to add a file to a directory with which an agent that reads it strictly would not start."""
-    if not is_strict(agent):
+    if not is_strict(version):
         return None
     for fault in find_faults(cni, wanted):
-        return refuse("{}: {} does not start with that".format(fault, name_mesos(agent)), "repair or remove it")
+        return refuse("{}: {} does not start with that".format(fault, name_mesos(version)), "repair or remove it")
     return None
 
 
-def warn_of_foreign(cni: Cni, agent: Union[AgentState, Unknown], wanted: WantedCni) -> List[str]:
+def refuse_twins(cni: Cni, wanted: WantedCni) -> Optional[Decision]:
+    """Refuse to add a network that is there already, whatever the version.
+
+    A tolerant agent keeps to the file of that network that it came upon first, and ours would never count. And a file
+    of our name that we did not write is somebody's network.
+    """
+    for config in _find_foreign_twins(cni, wanted):
+        return refuse(
+            "{}/{} configures network {} too, and Mesos keeps to one file of a network".format(
+                cni.config_dir, config.file, config.network
+            ),
+            "remove it, or give it another name; or make it as wanted",
+        )
+    for config in [] if isinstance(cni.configs, Unknown) else cni.configs:
+        if config.file == CONFIG_FILE and not config.is_ours and not config.is_wanted:
+            return refuse(
+                "{}/{} is there, and this program did not write it".format(cni.config_dir, CONFIG_FILE),
+                "move it away, or give it another name and its network another one",
+            )
+    return None
+
+
+def _find_foreign_twins(cni: Cni, wanted: WantedCni) -> List[ConfigFile]:
+    """Find the other files of our network that are not as wanted; one that is does as well as ours."""
+    return [
+        config
+        for config in ([] if isinstance(cni.configs, Unknown) else cni.configs)
+        if config.file != CONFIG_FILE and config.network == wanted.config["name"] and not config.is_wanted
+    ]
+
+
+def warn_of_foreign(cni: Cni, version: Union[str, Unknown], wanted: WantedCni) -> List[str]:
     """Build the warnings where the agent is tolerant: these networks do not work, or not as their files say."""
-    if is_strict(agent):
+    if is_strict(version):
         return []
-    return ["{}: {} leaves such a network out".format(fault, name_mesos(agent)) for fault in find_faults(cni, wanted)]
+    return ["{}: {} leaves such a network out".format(fault, name_mesos(version)) for fault in find_faults(cni, wanted)]
 
 
 def find_faults(cni: Cni, wanted: WantedCni) -> List[str]:

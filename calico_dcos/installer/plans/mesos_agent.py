@@ -1,6 +1,6 @@
 """Plans the step agent-restart: from Mesos 1.2 on an agent finds a new network by itself, and is never restarted."""
 
-from typing import List, Optional
+from typing import List, Optional, Union
 
 from ..facts import Facts
 from ..facts.cni import Cni
@@ -17,23 +17,25 @@ FIRST_WITHOUT_RESTART = (1, 2)
 
 def plan_agent_restart(facts: Facts, wanted: WantedCni, cni_changes: List[Change]) -> Decision:
     """Plan whether the agent must be restarted to see the network, now or after the changes of step cni."""
-    state = facts.mesos_agent.state
+    state, version = facts.mesos_agent.state, facts.mesos_agent.version
+    if isinstance(version, Unknown):
+        return could_not_look("the Mesos agent: {}".format(version.reason))
+    if parse_version(version) is None:
+        return refuse("the agent's version {!r} is not understood".format(version), "restart it by hand")
+    if not reads_networks_at_start_only(version):
+        return prove("not needed: Mesos {} finds a new network by itself".format(version))
     if isinstance(state, Unknown):
-        return could_not_look("the Mesos agent: {}".format(state.reason))
-    if parse_version(state.version) is None:
-        return refuse("the agent's version {!r} is not understood".format(state.version), "restart it by hand")
-    if not reads_networks_at_start_only(state):
-        return prove("not needed: Mesos {} finds a new network by itself".format(state.version))
+        return could_not_look("the Mesos agent (Mesos {}): {}".format(version, state.reason))
     reason = _find_reason(facts, state, wanted, cni_changes)
     if reason is None:
         return prove("the agent (Mesos {}) started after the CNI files changed".format(state.version))
     return _plan_restart(facts, state, reason)
 
 
-def reads_networks_at_start_only(state: AgentState) -> bool:
-    """Whether the agent has to be restarted for a new network."""
-    version = parse_version(state.version)
-    return version is not None and version < FIRST_WITHOUT_RESTART
+def reads_networks_at_start_only(version: str) -> bool:
+    """Whether an agent of this version has to be restarted for a new network."""
+    parsed = parse_version(version)
+    return parsed is not None and parsed < FIRST_WITHOUT_RESTART
 
 
 def _find_reason(facts: Facts, state: AgentState, wanted: WantedCni, cni_changes: List[Change]) -> Optional[str]:
@@ -96,7 +98,7 @@ def await_busy_agent(decision: Decision, agent: MesosAgent) -> Optional[Decision
         agent.unit is not None and agent.unit.active_state in ("active", "activating", "reloading")
     )
     restarts_docker = any(change.restarts == "docker" for change in decision.changes)
-    if restarts_docker and is_up and isinstance(agent.state, Unknown):
+    if restarts_docker and is_up and isinstance(agent.state, Unknown) and not agent.wants_login:
         return could_not_look("Docker must not restart while the Mesos agent starts ({})".format(agent.state.reason))
     return None
 
@@ -108,9 +110,10 @@ def _find_docker_fault(docker: Docker) -> Optional[str]:
     return None
 
 
-def _build_impact(cgroups: str, running_tasks: int) -> str:
+def _build_impact(cgroups: str, running_tasks: Union[int, Unknown]) -> str:
     """Mesos moves its executors out of the unit's cgroup in the v1 hierarchy only."""
-    tasks = "1 task" if running_tasks == 1 else "{} tasks".format(running_tasks)
+    tasks = "tasks" if isinstance(running_tasks, Unknown) else "{} tasks".format(running_tasks)
+    tasks = "1 task" if running_tasks == 1 else tasks
     if cgroups == "v1":
         return "restarts the Mesos agent: of its {}, those of frameworks that checkpoint live on".format(tasks)
     return "restarts the Mesos agent: its {} may all end with it (cgroups: {})".format(tasks, cgroups)

@@ -6,29 +6,38 @@ from ..facts.bird import ESTABLISHED, Bird, Session
 from ..facts.calico_etcd import CalicoEtcd, EtcdNode
 from ..facts.docker_drivers import Driver
 from ..facts.felix import Felix
+from ..facts.kernel import GATEWAY, Kernel, Way
+from ..facts.network import Port, Process
 from ..facts.node_log import NodeLog
 from ..facts.node_look import NodeLook
+from ..facts.pools import IpPool
 from ..unknown import Unknown
 from ..wanted import CompleteNode, Wanted
-from .changes import Decision
+from .calico_node import has_bird
+from .changes import Decision, refuse
 from .checks import Check, fails, saw, settle, was_not_seen
 from .tables import check_tables
 
-BACKEND, LIBNETWORK = "CALICO_NETWORKING_BACKEND", "CALICO_LIBNETWORK_ENABLED"
-# Backends that are not BIRD: "none" has Felix alone, and gobgp cannot be asked.
-WITHOUT_BIRD = ("none", "gobgp")
+LIBNETWORK = "CALICO_LIBNETWORK_ENABLED"
 # A Felix this young in a container so much older has ended before, and will again.
 YOUNG_S, OLDER_S = 10, 60
 NAMES_MAX = 3
+NO_ROUTE = "this host has no default route, and so answers no container for {}, the gateway of all".format(GATEWAY)
+ADD_ROUTE = "give it one (ip route add default via ROUTER), and retry"
 SEE_LOG = "see `docker logs calico-node` and /var/log/calico/felix/current"
 
 
 def prove_calico_node(decision: Decision, look: NodeLook, wanted: Wanted) -> Decision:
     """Prove that Calico works on this host; the container is known to be up and as wanted."""
     environment = wanted.calico_node.environment
-    checks = [check_registration(look), check_felix(look.felix, look.log), check_tables(look.netfilter)]
-    if environment.get(BACKEND, "").lower() not in WITHOUT_BIRD:
-        checks.append(check_bird(look.bird))
+    checks = [
+        check_registration(look),
+        check_way(look.way),
+        check_felix(look.felix, look.log),
+        check_tables(look.netfilter),
+    ]
+    if has_bird(wanted.calico_node):
+        checks += [check_port(look.bgp_port), check_bird(look.bird)]
         if look.etcd is not None:
             checks.append(check_sessions(look.bird, look.etcd, look.quiet, wanted.complete_nodes))
     if is_libnetwork_on(environment):
@@ -62,6 +71,18 @@ def check_registration(look: NodeLook) -> Check:
             "or remove a node that is no more (calicoctl delete node)",
         )
     return saw("node {} is in etcd with {}".format(name, own.address))
+
+
+def refuse_route(kernel: Kernel) -> Optional[Decision]:
+    """Refuse calico-node where no packet would leave a container."""
+    return None if kernel.has_route else refuse(NO_ROUTE, ADD_ROUTE)
+
+
+def check_way(way: Way) -> Check:
+    """Check that the kernel takes packets of containers, and forwards them."""
+    if way.ipv4_forwarding == 0:
+        return fails("the kernel does not forward IPv4 (net.ipv4.ip_forward is 0)", "find what sets it so")
+    return saw("") if way.has_route else fails(NO_ROUTE, ADD_ROUTE)
 
 
 def check_felix(felix: Felix, log: Union[NodeLog, None, Unknown]) -> Check:
@@ -99,6 +120,32 @@ def quote_log(log: Union[NodeLog, None, Unknown]) -> str:
     return "; it said: {}".format(said) if said else ""
 
 
+def check_pools(pools: Union[List[IpPool], Unknown]) -> Check:
+    """Check that a container can get an address."""
+    if isinstance(pools, Unknown):
+        return was_not_seen("Calico's pools in etcd", pools)
+    if all(pool.is_disabled for pool in pools):
+        return fails(
+            "etcd has no pool of IPv4 addresses that is enabled: no container gets an address",
+            "create or enable one (calicoctl apply), or set the option ip-pool",
+        )
+    return saw("")
+
+
+def check_port(port: Port) -> Check:
+    """Check that nobody else holds BGP's port; BIRD itself holds it from its first session on."""
+    holders = [] if isinstance(port.sockets, Unknown) else [socket.process for socket in port.sockets]
+    for holder in holders:
+        if isinstance(holder, Process) and not holder.program.startswith("bird"):
+            return fails(
+                "tcp port {} is held by {} (pid {}), and so BIRD has no sessions".format(
+                    port.number, holder.program, holder.pid
+                ),
+                "stop it, or have it listen elsewhere",
+            )
+    return saw("")
+
+
 def check_bird(bird: Bird) -> Check:
     """Check that BIRD is there at all."""
     if isinstance(bird.is_up, Unknown):
@@ -112,20 +159,32 @@ def check_bird(bird: Bird) -> Check:
 
 
 def check_sessions(bird: Bird, etcd: CalicoEtcd, quiet: List[str], complete: List[CompleteNode]) -> Check:
-    """Check BIRD's sessions, as Calico is configured to have them: among all nodes, or with peers."""
+    """Check BIRD's sessions, as Calico is configured to have them: among all nodes, with peers, or both."""
     if bird.is_up is not True:
         return saw("")  # check_bird says so
     if isinstance(etcd.is_mesh_on, Unknown):
         return was_not_seen("whether nodes have sessions with each other", etcd.is_mesh_on)
     if isinstance(etcd.nodes, Unknown):
         return was_not_seen("Calico's nodes in etcd", etcd.nodes)
-    if etcd.is_mesh_on:
-        return check_mesh(bird, find_partners(etcd, quiet, complete))
     if isinstance(etcd.peers, Unknown):
         return was_not_seen("Calico's BGP peers in etcd", etcd.peers)
+    partners = find_partners(etcd, quiet, complete)
+    peers = list_peers(etcd)
+    if not etcd.is_mesh_on and not peers and partners:
+        return fails(
+            "the mesh of nodes is off and no BGP peer is configured: no host learns where others' containers are",
+            "switch it on (calicoctl config set nodeToNodeMesh on), or create the peers (calicoctl create bgpPeer)",
+        )
+    nodes = ["node {} ({})".format(node.name, node.address) for node in partners] if etcd.is_mesh_on else []
+    addresses = [node.address for node in partners] if etcd.is_mesh_on else []
+    return check_ends(bird, dict(zip(addresses + peers, nodes + ["peer {}".format(peer) for peer in peers])))
+
+
+def list_peers(etcd: CalicoEtcd) -> List[str]:
+    """List the addresses of the peers that are configured for this node: its own, and those of all nodes."""
     own = etcd.own.address if isinstance(etcd.own, EtcdNode) else ""
-    peers = [peer.address for peer in etcd.peers if peer.node in ("", etcd.name) and peer.address != own]
-    return check_peers(bird, peers, is_alone=not find_partners(etcd, quiet, complete))
+    peers = [] if isinstance(etcd.peers, Unknown) else etcd.peers
+    return [peer.address for peer in peers if peer.node in ("", etcd.name) and peer.address != own]
 
 
 def find_partners(etcd: CalicoEtcd, quiet: List[str], complete: List[CompleteNode]) -> List[EtcdNode]:
@@ -139,42 +198,20 @@ def find_partners(etcd: CalicoEtcd, quiet: List[str], complete: List[CompleteNod
     return [node for node in nodes if node.name in names and node.address]
 
 
-def check_mesh(bird: Bird, partners: List[EtcdNode]) -> Check:
-    """Check that each session with a complete node is established."""
-    if not partners:
+def check_ends(bird: Bird, ends: Dict[str, str]) -> Check:
+    """Check that each session is established that is to be; ends: with whom, by their addresses."""
+    if not ends:
         return saw("no other node is complete: no BGP session is looked for")
-    sessions = {session.peer: session for session in bird.sessions}
-    open_ones = [node for node in partners if not is_established(sessions.get(node.address))]
-    if not open_ones:
-        return saw("{} established".format(count("BGP session", len(partners))))
-    first = open_ones[0]
-    rest = "; and so with {} more of {}".format(len(open_ones) - 1, len(partners)) if open_ones[1:] else ""
+    # Nodes may be peers, too: of two sessions with one address, either will do.
+    sessions = {one.peer: one for one in sorted(bird.sessions, key=lambda one: one.state == ESTABLISHED)}
+    down = [address for address in ends if not is_established(sessions.get(address))]
+    if not down:
+        return saw("{} established".format(count("BGP session", len(ends))))
+    rest = "; and so with {} more of {}".format(len(down) - 1, len(ends)) if down[1:] else ""
     return fails(
-        "the BGP session with node {} ({}) is {}, not Established{}".format(
-            first.name, first.address, describe(sessions.get(first.address)), rest
-        ),
-        "see that tcp port 179 is open between the two hosts, both ways, and that nothing but BIRD has it",
-    )
-
-
-def check_peers(bird: Bird, peers: List[str], *, is_alone: bool) -> Check:
-    """Check the sessions with route reflectors and the like: of those, one that is up gives all routes."""
-    if not peers and is_alone:
-        return saw("no other node is complete, and no BGP peer is configured")
-    if not peers:
-        return fails(
-            "the mesh of nodes is off and no BGP peer is configured: no host learns where others' containers are",
-            "switch it on (calicoctl config set nodeToNodeMesh on), or create the peers (calicoctl create bgpPeer)",
-        )
-    sessions = {session.peer: session for session in bird.sessions}
-    up = [peer for peer in peers if is_established(sessions.get(peer))]
-    if up:
-        return saw("{} of {} established".format(len(up), count("BGP session", len(peers)) + " with peers"))
-    return fails(
-        "no BGP session with a peer is Established: that with {} is {}".format(
-            peers[0], describe(sessions.get(peers[0]))
-        ),
-        "see that the peer accepts this node, and that tcp port 179 is open",
+        "the BGP session with {} is {}, not Established{}".format(ends[down[0]], describe(sessions.get(down[0])), rest),
+        "see that tcp port 179 is open between the two hosts, both ways, that nothing but BIRD has it, and that a peer "
+        "takes this node",
     )
 
 

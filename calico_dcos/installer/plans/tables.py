@@ -57,6 +57,11 @@ def check_tables(netfilter: Netfilter) -> Check:
         other = find_dropping(family)
         if ours and other is not None:
             return fails(describe_split(other, name, ours[0]) + " are dropped", choose_remedy(other))
+    if len(ours) > 1:
+        return fails(
+            "chains of Calico's are in both families: those that no Felix keeps drop what it lets pass",
+            "delete those of an earlier Calico, with the rules that lead there (or reboot), then retry",
+        )
     for name, family in families:
         if isinstance(family, Unknown):
             return was_not_seen(NAMES[name], family)

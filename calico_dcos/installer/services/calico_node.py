@@ -4,15 +4,16 @@ import time
 from enum import Enum
 from typing import Callable, NamedTuple, Optional, Tuple, Union
 
-from ..docker_api import DockerAwayError, NoSuchObjectError
+from ..docker_api import DockerAwayError, NoSuchObjectError, has_image
 from ..facts import read_nodes
+from ..facts.calico_etcd import read_own_node
 from ..facts.calico_node import NAME, Container, read_calico_node
 from ..facts.identity import complete_node
 from ..facts.node_look import read_node_look
 from ..files import FileError
 from ..host import Host, ToolError
-from ..host_settings import NotReadyError, prepare_kernel
-from ..plans.calico_node import describe_end, find_container_fault, refuse_address, refuse_theirs
+from ..host_settings import NotReadyError, keep_settings, prepare_kernel
+from ..plans.calico_node import PAUSED, describe_end, find_container_fault, refuse_address, refuse_theirs
 from ..plans.changes import Decision, describe_unproven, find_at_fault, prove
 from ..plans.node_proof import prove_calico_node
 from ..report import Reporter
@@ -20,7 +21,15 @@ from ..steps.work import StepError
 from ..unknown import Unknown
 from ..wanted import CalicoNode, Wanted, compute_settings_hash
 from .adopt import adopt
-from .container import create_container, has_image, pull_image, read_log, remove_container, start_container
+from .container import (
+    create_container,
+    pull_image,
+    read_log,
+    remove_container,
+    restart_container,
+    start_container,
+    unpause_container,
+)
 from .pool import ensure_pool
 from .proven import forget_proven, note_proven
 from .stop import StopSignal
@@ -52,6 +61,7 @@ class Need(Enum):
     RUN = "run"
     REPLACE = "replace"
     START = "start"
+    UNPAUSE = "unpause"
 
 
 # bad_since_s: since when it has not been steady; None once it is.
@@ -70,6 +80,8 @@ def find_need(container: Seen, wanted: CalicoNode) -> Need:
         return Need.RUN
     if container.settings_hash != compute_settings_hash(wanted):
         return Need.REPLACE
+    if container.status == PAUSED:
+        return Need.UNPAUSE
     if container.is_running or container.is_restarting:
         return Need.NOTHING
     return Need.REPLACE if container.status == "dead" else Need.START
@@ -137,6 +149,7 @@ class NodeSupervisor:
         self._wanted = wanted.calico_node
         self._is_identified = False
         self._is_to_adopt = False
+        self._has_registered_again = False
         self._has_pool = not wanted.calico_node.pool.is_written_by_us
         self._reporter = reporter
         self._tell_healthy = tell_healthy
@@ -191,14 +204,17 @@ class NodeSupervisor:
         obstacle = refuse_theirs(node, theirs, self._wanted) or refuse_address(node)
         if obstacle is not None:
             raise StepError(describe_unproven(obstacle))
-        try:
-            prepare_kernel(self._host, self._reporter.progress)
-        except NotReadyError as error:
-            raise StepError(str(error)) from error
+        self._see_to_kernel(prepare_kernel)
         self._wanted = complete_node(self._wanted, node)
         self._is_to_adopt = bool(theirs)
         self._is_identified = True
         return None
+
+    def _see_to_kernel(self, make_ready: Callable[[Host, Callable[[str], None]], None]) -> None:
+        try:
+            make_ready(self._host, self._tell)
+        except NotReadyError as error:
+            raise StepError(str(error)) from error
 
     def _ensure_pool(self) -> bool:
         return ensure_pool(self._host, self._wanted.pool, self._all.etcd_endpoints, self._tell)
@@ -223,6 +239,8 @@ class NodeSupervisor:
         """See whether Calico works; once it was seen, seldom, and of this host alone."""
         if now_s < self._look_at_s:
             return
+        # Whoever writes the host's own settings anew does not know of these.
+        self._see_to_kernel(keep_settings)
         was_well = self._standing.lack is Lack.NOTHING
         wanted = self._all._replace(calico_node=self._wanted)
         decision = look(self._host, wanted, container, is_whole=False)
@@ -239,8 +257,22 @@ class NodeSupervisor:
         if not is_well:
             self._tell("calico-node is not proven: {}".format(self._standing.reason))
         end = find_end(self._standing, time.monotonic())
-        if end is not None:
+        if end is not None and not self._register_again():
             raise StepError("calico-node does not work: {}".format(end), read_log(self._host))
+
+    def _register_again(self) -> bool:
+        """Start the container anew, once, where etcd has lost its node: it registers at its start, and never again."""
+        name = self._wanted.environment.get("NODENAME", "")
+        if self._has_registered_again or read_own_node(self._host, self._all.etcd_endpoints, name) is not None:
+            return False
+        self._has_registered_again = True
+        self._tell("etcd has no node {} any more: starting calico-node anew".format(name))
+        try:
+            restart_container(self._host)
+        except (DockerAwayError, NoSuchObjectError):
+            return False
+        self._watch = FIRST_WATCH
+        return True
 
     def _meet(self, need: Need, container: Optional[Container], now_s: float) -> None:
         if need is Need.NOTHING:
@@ -261,6 +293,10 @@ class NodeSupervisor:
         if need is Need.START:
             self._tell("starting calico-node: {}".format(fault))
             start_container(self._host)
+            return
+        if need is Need.UNPAUSE:
+            self._tell("waking calico-node: {}".format(fault))
+            unpause_container(self._host)
             return
         # The image first: until it is here, an old container does its work; a stranger's is none of ours to replace.
         if not has_image(self._host, self._wanted.image):

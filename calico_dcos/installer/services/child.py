@@ -8,7 +8,10 @@ from collections import deque
 from functools import partial
 from typing import Dict, List, Optional, TextIO
 
+from ..redaction import hide_secrets
+
 TAIL_LINES = 20
+LINE_MAX_BYTES = 1 << 14
 GRACE_S = 5
 # The kernel ends the child when its parent is gone, killed or not: it would keep the port.
 PR_SET_PDEATHSIG = 1
@@ -51,7 +54,8 @@ class Child:
             self._process.wait()
 
     def _read(self, log: TextIO) -> None:
-        for line in self._process.stdout or ():
-            text = line.decode("utf-8", "replace").rstrip("\n")
+        stdout = self._process.stdout
+        for line in iter(lambda: stdout.readline(LINE_MAX_BYTES) if stdout is not None else b"", b""):
+            text = hide_secrets(line.decode("utf-8", "replace").rstrip("\n"))
             self._tail.append(text)
             log.write(text + "\n")

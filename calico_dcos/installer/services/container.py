@@ -4,12 +4,13 @@ Never with ``docker run``: its command line, with every setting and so every sec
 An image is pulled with the command all the same, which knows the host's credentials for registries.
 """
 
+import re
 from typing import Any, Dict
 from urllib.parse import quote
 
-from ..docker_api import DockerAwayError, NoSuchObjectError, act, parse_log, read_bytes, read_json
+from ..docker_api import DockerAwayError, NoSuchObjectError, act, parse_log, read_bytes
 from ..facts.calico_node import HASH_LABEL, NAME
-from ..host import Host, ToolError
+from ..host import TOOL_DIRS, Host, ToolError
 from ..wanted import CalicoNode, compute_settings_hash
 
 PULL_TIMEOUT_S = 900
@@ -46,6 +47,16 @@ def start_container(host: Host) -> None:
     act(host, "POST", "/containers/{}/start".format(NAME), ACT_TIMEOUT_S)
 
 
+def unpause_container(host: Host) -> None:
+    """Let the container run on; raises as start_container does."""
+    act(host, "POST", "/containers/{}/unpause".format(NAME), ACT_TIMEOUT_S)
+
+
+def restart_container(host: Host) -> None:
+    """Start the container anew; raises as start_container does."""
+    act(host, "POST", "/containers/{}/restart".format(NAME), ACT_TIMEOUT_S)
+
+
 def remove_container(host: Host, name: str = NAME) -> None:
     """Remove a container, running or not; one that is gone is as good. DockerAwayError as above."""
     try:
@@ -54,24 +65,36 @@ def remove_container(host: Host, name: str = NAME) -> None:
         return
 
 
-def has_image(host: Host, image: str) -> bool:
-    """Whether the image is here; DockerAwayError as above."""
-    try:
-        read_json(host, "/images/{}/json".format(image))
-    except NoSuchObjectError:
-        return False
-    return True
-
-
 def pull_image(host: Host, image: str) -> None:
-    """Pull an image.
+    """Pull an image: with Docker's command, or without a login where there is none.
 
     Raises:
         ToolError: it cannot be had.
+        DockerAwayError: Docker does not answer.
     """
+    if not host.has_tool("docker"):
+        _pull_through_socket(host, image)
+        return
     done = host.run(["docker", "pull", image], PULL_TIMEOUT_S)
     if done.status != 0:
         raise ToolError("docker pull: {}".format(done.output.strip()[-500:]))
+
+
+def _pull_through_socket(host: Host, image: str) -> None:
+    """Have the daemon pull; its answer begins before it has, and only the end of it tells whether it could."""
+    name, colon, tag = image.rpartition(":")
+    if not colon or "/" in tag or "@" in name:
+        name, tag = image, "" if "@" in image else "latest"
+    path = "/images/create?fromImage={}&tag={}".format(quote(name, safe=""), quote(tag, safe=""))
+    try:
+        progress = act(host, "POST", path, PULL_TIMEOUT_S)
+    except NoSuchObjectError as error:
+        raise ToolError("Docker has no such image: {}".format(error)) from error
+    for line in progress.decode("utf-8", "replace").splitlines():
+        fault = re.search(r'"error"\s*:\s*"((?:[^"\\]|\\.)*)"', line)
+        if fault is not None:
+            told = "Docker cannot pull {}: {} (its command, which knows logins of registries, is in none of {})"
+            raise ToolError(told.format(image, fault.group(1), ":".join(TOOL_DIRS)))
 
 
 def read_log(host: Host) -> str:

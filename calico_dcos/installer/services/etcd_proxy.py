@@ -16,7 +16,7 @@ from ..plans.services import plan_etcd_proxy
 from ..report import Reporter
 from ..steps.work import StepError
 from ..unknown import Unknown
-from ..wanted import EtcdProxy
+from ..wanted import EtcdProxy, Proxy
 from .child import Child
 from .etcd_binary import PROXY_DATA, Binary, build_proxy_command, install_etcd
 from .proven import forget_proven, note_proven
@@ -61,8 +61,11 @@ def judge(look: ProxyLook, wanted: EtcdProxy) -> Decision:
 class ProxySupervisor:
     """One proxy: at most one child of ours, and none while somebody else's etcd answers where it would listen."""
 
-    def __init__(self, host: Host, wanted: EtcdProxy, reporter: Reporter, tell_healthy: Callable[[], None]) -> None:
+    def __init__(
+        self, host: Host, wanted: EtcdProxy, proxy: Proxy, reporter: Reporter, tell_healthy: Callable[[], None]
+    ) -> None:
         self._host = host
+        self._proxy = proxy
         self._wanted = wanted
         self._reporter = reporter
         self._tell_healthy = tell_healthy
@@ -146,7 +149,7 @@ class ProxySupervisor:
         if now_s < self._crashes.retry_at_s:
             return
         if self._binary is None:
-            self._binary = install_etcd(self._host, self._wanted.archive, self._reporter)
+            self._binary = install_etcd(self._host, self._wanted.archive, self._proxy, self._reporter)
         # Anew: it may have taken long to get the program, and the members are those of this moment.
         self._look_up(now_s)
         members = self._behind.members if self._behind is not None else Unknown("they were not looked up")

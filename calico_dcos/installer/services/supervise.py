@@ -101,6 +101,6 @@ def _run(service: str, host: Host, wanted: Wanted, reporter: Reporter, stop: Sto
         report_host(host, wanted, reporter, place)
 
     if service == "etcd-proxy":
-        ProxySupervisor(host, wanted.etcd_proxy, reporter, tell_healthy).run(stop)
+        ProxySupervisor(host, wanted.etcd_proxy, wanted.proxy, reporter, tell_healthy).run(stop)
     else:
         NodeSupervisor(host, wanted, reporter, tell_healthy).run(stop)

@@ -1,5 +1,6 @@
 """Steps: inspect, plan, do each change, and inspect again: only that tells whether a step is done."""
 
+import time
 from typing import Optional, Tuple
 
 from ..docker_up import end_change
@@ -22,6 +23,7 @@ from .docker_store import reload_docker, restart_docker, write_store
 from .work import StepError, Work
 
 EXIT_DONE, EXIT_FAILED, EXIT_REFUSED = 0, 1, 3
+LOOK_AGAIN_S = 1.0
 
 ACTIONS = {
     Action.WRITE_STORE: write_store,
@@ -81,7 +83,10 @@ def _tell_settled(decision: Decision, reporter: Reporter) -> Optional[int]:
 
 
 def _do_changes(step: str, host: Host, wanted: Wanted, reporter: Reporter) -> Tuple[Inspection, int]:
-    """Do the changes under the lock, by facts read under the lock; undo what is not verified."""
+    """Do the changes under the lock, by facts read under the lock; undo what was seen to be of no use.
+
+    What could not be looked at stays as it is, and open: the next run finds out.
+    """
     if _is_left_down(step, host):
         reporter.failure("; ".join(bring_back_left(host, wanted)))
         return read_inspection(host, wanted), EXIT_FAILED
@@ -100,23 +105,40 @@ def _do_changes(step: str, host: Host, wanted: Wanted, reporter: Reporter) -> Tu
         for change in before.plan[step].changes:
             reporter.progress("{} ({})".format(change.message, change.reason))
             ACTIONS[change.action](Work(host, own, before.facts, reporter), change)
-        after = read_inspection(host, wanted)
-        _verify(after.plan[step])
+        after = _look_after(step, host, wanted, reporter)
+        _verify(after.plan[step], is_left_down=_is_left_down(step, host))
     except StepError as error:
         return _undo(step, host, wanted, reporter, error)
     except (FileError, ToolError, OSError) as error:
         return _undo(step, host, wanted, reporter, StepError(str(error)))
+    if after.plan[step].unknown is not None:
+        reporter.failure("done, and {}".format(describe_unproven(after.plan[step])))
+        return after, EXIT_FAILED
     _settle(step, host, reporter)
     reporter.progress("done and verified")
     return after, EXIT_DONE
+
+
+def _look_after(step: str, host: Host, wanted: Wanted, reporter: Reporter) -> Inspection:
+    """Look at the host until something can be said of the step, for as long as what it changes is waited for."""
+    limit = wanted.cluster_store if step == "docker-cluster-store" else wanted.agent_restart
+    ends_at_s, is_told = time.monotonic() + limit.timeout_s, False
+    while True:
+        after = read_inspection(host, wanted)
+        if after.plan[step].unknown is None or time.monotonic() >= ends_at_s:
+            return after
+        if not is_told:
+            reporter.progress("looks again: {}".format(describe_unproven(after.plan[step])))
+        is_told = True
+        time.sleep(LOOK_AGAIN_S)
 
 
 def _is_left_down(step: str, host: Host) -> bool:
     return step == "docker-cluster-store" and is_docker_left_down(host)
 
 
-def _verify(decision: Decision) -> None:
-    if decision.proof is None:
+def _verify(decision: Decision, *, is_left_down: bool) -> None:
+    if decision.proof is None and (decision.unknown is None or is_left_down):
         raise StepError("not done after all: {}".format(describe_unproven(decision)))
 
 

@@ -74,6 +74,7 @@ def build_options(arguments: argparse.Namespace) -> AgentOptions:
         cni_config_dir=arguments.network_cni_config_dir,
         cni_plugins_dirs=cni.parse_plugins_dirs(arguments.network_cni_plugins_dir or "", version),
         unshare=_find_unshare(arguments.isolation),
+        has_network_namespaces=arguments.network_namespaces,
     )
 
 
@@ -142,6 +143,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--isolation", default="posix/cpu,posix/mem")
     parser.add_argument("--network-cni-config-dir", type=Path)
     parser.add_argument("--network-cni-plugins-dir", metavar="DIR[:DIR...]")
+    parser.add_argument(
+        "--network-namespaces", action="store_true", help="not Mesos': plugins are real, as is the host"
+    )
     parser.add_argument("--reconfiguration-policy", choices=["equal", "additive"], default="equal")
     parser.add_argument("--launcher", choices=["linux", "posix"], default=_default_launcher())
     parser.add_argument("--cgroups-hierarchy", type=Path, default=Path("/sys/fs/cgroup"))

@@ -67,6 +67,10 @@ class Agent:
             return Upgrade(self._executors.serve)
         if path == "/state":
             return self._state() if self._is_recovered else Response(503, b"Agent has not finished recovery")
+        if path == "/flags":
+            return json_response({"flags": self._options.flags})
+        if path == "/metrics/snapshot":
+            return json_response(state_json.metrics_json(self._started_at, self._list_tasks()))
         if path == "/version":
             return json_response(self._options.version.to_json())
         if path == "/health":
@@ -80,9 +84,11 @@ class Agent:
             self._executors.kill(task, None)
         self._checkpoint.forget_agent()
 
+    def _list_tasks(self) -> list[Task]:
+        return [task for task in self._book if not task.is_abandoned]
+
     def _state(self) -> Response:
-        tasks = [task for task in self._book if not task.is_abandoned]
-        told = state_json.state_json(self._options, self._agent_id or "", self._started_at, tasks)
+        told = state_json.state_json(self._options, self._agent_id or "", self._started_at, self._list_tasks())
         if self._master_hostname is not None:
             told["master_hostname"] = self._master_hostname
         return json_response(told)

@@ -100,9 +100,7 @@ def list_networks(info: dict[str, Any]) -> list[dict[str, Any]]:
 
 def attach(options: AgentOptions, container: str, network: dict[str, Any]) -> str:
     """Attach a container to a network; its address there. Raises NetworkError with what the plugin says."""
-    namespace = _name_namespace(options, container)
-    namespace.parent.mkdir(parents=True, exist_ok=True)
-    namespace.touch()
+    _make_namespace(options, container)
     done = _run_plugin(options, container, network, "ADD")
     try:
         if done.returncode == 0:
@@ -126,17 +124,45 @@ def detach(options: AgentOptions, container: str, network: dict[str, Any]) -> No
         return
     if done.returncode != 0:
         print(f"Failed to detach {container}: {done.stdout}{done.stderr}", flush=True)
-    _name_namespace(options, container).unlink(missing_ok=True)
+    _remove_namespace(options, container)
+
+
+def build_entry(options: AgentOptions, container: str) -> tuple[str, ...]:
+    """Build what starts a program in a container's network namespace."""
+    if not options.has_network_namespaces:
+        return ()
+    return ("/usr/bin/nsenter", f"--net={_name_namespace(options, container)}", "--")
 
 
 def read_namespace(options: AgentOptions, container: str) -> dict[str, str]:
     """What programs in a container's namespace have in their environment: the plugin of a stand-in network says."""
+    if options.has_network_namespaces:
+        return {}
     text = _name_namespace(options, container).read_text(encoding="utf-8")
     return {name: value for name, value in json.loads(text).items() if name.isupper()} if text else {}
 
 
 def _name_namespace(options: AgentOptions, container: str) -> Path:
     return Path(f"{options.work_dir}-run") / "isolators/network/cni" / container / "ns"
+
+
+def _make_namespace(options: AgentOptions, container: str) -> None:
+    namespace = _name_namespace(options, container)
+    namespace.parent.mkdir(parents=True, exist_ok=True)
+    namespace.touch()
+    if options.has_network_namespaces:
+        command = ["/usr/bin/unshare", f"--net={namespace}", "ip", "link", "set", "lo", "up"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            msg = f"Failed to create a network namespace for container {container}: {done.stderr.strip()}"
+            raise NetworkError(msg)
+
+
+def _remove_namespace(options: AgentOptions, container: str) -> None:
+    namespace = _name_namespace(options, container)
+    if options.has_network_namespaces:
+        subprocess.run(["/usr/bin/umount", "--lazy", str(namespace)], capture_output=True, check=False)
+    namespace.unlink(missing_ok=True)
 
 
 def _run_plugin(

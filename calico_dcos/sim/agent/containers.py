@@ -73,9 +73,10 @@ class Containers:
 
     def _start_executor(self, task: Task, sandbox: Path, agent_id: str) -> subprocess.Popen[bytes]:
         with (sandbox / "stdout").open("ab") as output, (sandbox / "stderr").open("ab") as errors:
-            unshare = self._options.unshare
+            network = cni.build_entry(self._options, task.container_id) if task.networks else ()
+            namespaces = (*network, *self._options.unshare)
             process = subprocess.Popen(
-                [*_AWAIT_START, *unshare, sys.executable, "-I", "-S", str(EXECUTOR)],
+                [*_AWAIT_START, *namespaces, sys.executable, "-I", "-S", str(EXECUTOR)],
                 stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=errors,

@@ -16,6 +16,8 @@ class AgentOptions:
 
     Attributes:
         unshare: the command that gives a task a PID namespace of its own; empty where tasks have none.
+        has_network_namespaces: whether the network namespaces of containers on a CNI network are the kernel's; else
+            a file stands in for each, as the plugins of simulated hosts have it.
     """
 
     master_ip: str
@@ -39,6 +41,7 @@ class AgentOptions:
     cni_config_dir: Path | None
     cni_plugins_dirs: tuple[Path, ...]
     unshare: tuple[str, ...]
+    has_network_namespaces: bool
 
     @property
     def pid(self) -> str:

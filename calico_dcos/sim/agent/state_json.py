@@ -1,7 +1,8 @@
-"""What an agent tells of itself at /state."""
+"""What an agent tells of itself at /state, and of what it measures the part that somebody here asks for."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from typing import Any
 
@@ -46,6 +47,14 @@ def state_json(options: AgentOptions, agent_id: str, started_at: float, tasks: l
         "flags": options.flags,
         "frameworks": _frameworks(agent_id, tasks),
         "completed_frameworks": [],
+    }
+
+
+def metrics_json(started_at: float, tasks: Iterable[Task]) -> Json:
+    """The answer to /metrics/snapshot."""
+    return {
+        "slave/uptime_secs": time.time() - started_at,
+        "slave/tasks_running": float(sum(task.state == "TASK_RUNNING" for task in tasks)),
     }
 
 

@@ -8,10 +8,9 @@ from typing import Any
 
 from tests.e2e.harness import servers
 from tests.e2e.harness.calico_image import CALICO_NODE_IMAGE
-from tests.e2e.harness.cluster import REPOSITORY_ON_HOSTS
 from tests.e2e.harness.host import Host
 from tests.e2e.harness.site import ADDRESS
-from tests.e2e.harness.stand_ins import CNI_CONFIG_DIR, PLUGINS_DIR, Download
+from tests.e2e.harness.stand_ins import CNI_CONFIG_DIR, PLUGINS_DIR, REPOSITORY_ON_HOSTS, Download
 
 STORE = f"etcd://{ADDRESS}:2379"
 

@@ -1,8 +1,10 @@
 """The image calico/node of the hosts' Docker: parts of the hosts' own Debian, and the program that stands in.
 
-Python, BIRD, runit and iptables are the real ones, as Debian packages them with all that they depend on.
+Python, BIRD, runit, iptables and iproute2 are the real ones, as Debian packages them with all that they depend on; nc
+and ping are busybox', as in the real image.
 """
 
+import hashlib
 import io
 import re
 import tarfile
@@ -16,7 +18,8 @@ CALICO_NODE_IMAGE = "calico/node:v1.0.0"
 
 _PROGRAM_PLACE = "opt/stand-in"
 _MODULE = "calico_dcos.sim.standins.calico_node.real"
-_PACKAGES = ("bash", "bird", "coreutils", "dash", "iptables", "libc-bin", "python3", "runit", "sed")
+_PACKAGES = ("bash", "bird", "coreutils", "dash", "iproute2", "iptables", "libc-bin", "python3", "runit", "sed")
+_BUSYBOX = Path("/bin/busybox")
 _NOT_FOLLOWED = frozenset(  # what packages need to be installed, not to run
     ("adduser", "debconf", "dpkg", "init-system-helpers", "perl-base", "python3-minimal", "runit-helper")
 ) | {"sysuser-helper", "ucf", "media-types", "base-files", "debianutils", "tar", "install-info", "gcc-12-base"}
@@ -25,6 +28,8 @@ _USR = ("bin", "sbin", "lib", "lib64")
 _DIRECTORIES = ("dev", "etc", "opt", "proc", "root", "run", "sys", "tmp", "var", "var/log", "var/lib")
 _LINKS = {
     "var/run": "/run",
+    "usr/bin/nc": "busybox",
+    "usr/bin/ping": "busybox",
     "usr/bin/sh": "dash",
     "usr/sbin/runsvdir": "../bin/runsvdir",
     "usr/bin/python3": "python3.11",
@@ -41,13 +46,15 @@ def import_calico_node(host: Host, image: Path, reference: str = CALICO_NODE_IMA
 
 def load_archive(image: Path) -> bytes:
     """Return the part of the archive that depends on the hosts' root alone, without an end; it is kept beside that."""
-    kept = image.parent / f"{image.name}-calico-node.tar"
+    recipe = hashlib.sha256(repr((_PACKAGES, sorted(_LINKS.items()), _LEFT_OUT)).encode()).hexdigest()[:8]
+    kept = image.parent / f"{image.name}-calico-node-{recipe}.tar"
     if not kept.exists():
         buffer = io.BytesIO()
         with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as archive:
             _add_skeleton(archive)
             for path in sorted(set(_list_files(image))):
                 archive.add(image / path, path, recursive=False)
+            archive.add(_BUSYBOX.resolve(), "usr/bin/busybox")
             length = buffer.tell()
         unfinished = kept.with_suffix(".unfinished")
         unfinished.write_bytes(buffer.getvalue()[:length])

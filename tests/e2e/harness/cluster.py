@@ -13,10 +13,15 @@ from tests.e2e.harness import servers
 from tests.e2e.harness.command import CommandError, wait_until
 from tests.e2e.harness.host import Host, HostSpec, write_file
 from tests.e2e.harness.site import ADDRESS, Site
-from tests.e2e.harness.stand_ins import CNI_CONFIG_DIR, PLUGINS_DIR, Download, lay_out_dcos
+from tests.e2e.harness.stand_ins import (
+    CNI_CONFIG_DIR,
+    PLUGINS_DIR,
+    REPOSITORY_ON_HOSTS,
+    Download,
+    lay_out_dcos,
+)
 
 REPOSITORY = Path(__file__).parents[3]
-REPOSITORY_ON_HOSTS = "/opt/calico-dcos"
 
 MASTER = f"{ADDRESS}:5050"
 
@@ -82,6 +87,7 @@ def _lay_out_agent(root: Path, spec: AgentSpec) -> None:
         *("--resources", f"cpus:2;mem:2048;disk:10000;ports:[{_PUBLIC_PORTS if spec.is_public else _PRIVATE_PORTS}]"),
         *("--isolation", f"cgroups/cpu,cgroups/mem,network/cni{',namespaces/pid' if spec.has_pid_namespaces else ''}"),
         *("--network-cni-config-dir", CNI_CONFIG_DIR, "--network-cni-plugins-dir", PLUGINS_DIR),
+        "--network-namespaces",
         *(["--attributes", "public_ip:true", "--default-role", "slave_public"] if spec.is_public else []),
     ]
     write_file(root, f"/etc/systemd/system/{spec.unit}", _UNIT.format(command=shlex.join(argv)))
@@ -123,8 +129,10 @@ class Scheduler:
     log: Path
 
 
-def start_scheduler(site: Site, *, state: Path, downloads: Mapping[str, Download]) -> Scheduler:
-    """Start the real scheduler in the site; `state` is the file of its store."""
+def start_scheduler(
+    site: Site, *, state: Path, downloads: Mapping[str, Download], more: Mapping[str, str] | None = None
+) -> Scheduler:
+    """Start the real scheduler in the site; `state` is the file of its store, `more` are settings beside the usual."""
     settings = {
         "MASTER": MASTER,
         "STATE_STORE": f"sqlite://{state}",
@@ -136,6 +144,7 @@ def start_scheduler(site: Site, *, state: Path, downloads: Mapping[str, Download
         "ETCD_ARCHIVE_SHA256": downloads["etcd"].sha256,
         "CNI_CALICO_URL": downloads["calico"].url,
         "CNI_CALICO_IPAM_URL": downloads["calico-ipam"].url,  # without a sum: the first agent's counts
+        **(more or {}),
     }
     log = site.directory / f"{state.stem}.log"
     process = site.start(

@@ -163,7 +163,9 @@ def lay_out_host(root: Path, spec: HostSpec) -> None:
     write_file(root, "/etc/resolv.conf", f"nameserver {ADDRESS}\n")
     write_file(root, "/etc/systemd/system/host-set-up.service", _SET_UP_UNIT)
     write_link(root, "/etc/systemd/system/multi-user.target.wants/host-set-up.service", "../host-set-up.service")
-    set_up = _SET_UP.format(address=f"{spec.address}/{PREFIX_BITS}") + (_SPARTAN if spec.has_spartan else "")
+    set_up = _SET_UP.format(address=f"{spec.address}/{PREFIX_BITS}", gateway=ADDRESS) + (
+        _SPARTAN if spec.has_spartan else ""
+    )
     write_file(root, "/usr/local/sbin/host-set-up", set_up, mode=0o755)
     for program in _ALTERNATIVES:  # what update-alternatives --set does
         family, _, rest = program.partition("-")
@@ -203,6 +205,7 @@ _SET_UP = """#!/bin/sh
 set -eu
 ip address add {address} dev host0
 ip link set host0 up
+ip route add default via {gateway}
 for hierarchy in /sys/fs/cgroup/*/; do
     mount -o remount,bind,rw "$hierarchy"
 done

@@ -12,6 +12,7 @@ from pathlib import Path
 from tests.e2e.harness.host import Host, write_file, write_link
 
 IDLE_IMAGE = "somebody-elses:1"
+REPOSITORY_ON_HOSTS = "/opt/calico-dcos"
 
 PLUGINS_DIR = "/opt/mesosphere/active/cni"
 CNI_CONFIG_DIR = "/opt/mesosphere/etc/dcos/network/cni"
@@ -25,6 +26,16 @@ while :; do
     sleep 1000 &
     wait $!
 done
+"""
+
+_CALICO = """#!/bin/sh
+# Stand-in for the CNI plugin {name}; its real work is done by the program that the repository holds.
+[ "$1" = -v ] && exec echo v1.5.5
+[ "$CNI_COMMAND" = VERSION ] && exec echo '{{"cniVersion":"0.2.0"}}'
+exec python3 -IS -c 'import sys
+sys.path.insert(0, "{repository}")
+from calico_dcos.sim.standins.calico_node.cni_plugin import main
+sys.exit(main())'
 """
 
 _PLUGIN = """#!/bin/sh
@@ -48,7 +59,8 @@ def write_downloads(directory: Path, *, url: str) -> Mapping[str, Download]:
     `url` is where the directory is served.
     """
     directory.mkdir()
-    files = {name: (name, _PLUGIN.format(name=name).encode()) for name in ("calico", "calico-ipam")}
+    plugins = ("calico", "calico-ipam")
+    files = {name: (name, _CALICO.format(name=name, repository=REPOSITORY_ON_HOSTS).encode()) for name in plugins}
     etcd = build_archive({f"{_ETCD_RELEASE}/etcd": Path("/usr/bin/etcd").read_bytes()})
     files["etcd"] = (f"{_ETCD_RELEASE}.tar.gz", gzip.compress(etcd, compresslevel=1, mtime=0))
     for file_name, content in files.values():

@@ -29,6 +29,7 @@ from calico_dcos.installer.facts.network import Port, RpFilter
 from calico_dcos.installer.facts.node import Node
 from calico_dcos.installer.facts.pools import IpPool
 from calico_dcos.installer.facts.store_use import StoreUse
+from calico_dcos.installer.facts.surroundings import Mtu, Surroundings
 from calico_dcos.installer.facts.system import Dcos, System
 from calico_dcos.installer.facts.theirs import Theirs
 from calico_dcos.installer.systemd import Unit
@@ -99,6 +100,7 @@ def build_engine(**values: Any) -> Engine:
         swarm="inactive",
         is_live_restore_on=False,
         root_dir="/var/lib/docker",
+        remaps_users=False,
         running_count=2,
         running=[Running("web", "nginx:1"), Running("db", "postgres:9")],
     )
@@ -158,7 +160,9 @@ def build_plugin(**values: Any) -> PluginFile:
 
 
 def build_config(**values: Any) -> ConfigFile:
-    config = ConfigFile("calico.conf", "calico", "calico", "calico-ipam", is_wanted=True, mtime_epoch_s=600.0)
+    config = ConfigFile(
+        "calico.conf", "calico", "calico", "calico-ipam", is_wanted=True, is_ours=True, mtime_epoch_s=600.0
+    )
     return config._replace(**values)
 
 
@@ -229,7 +233,7 @@ def build_container(**values: Any) -> Container:
 
 
 def build_disk(path: str = "/var/lib/calico-dcos", **values: Any) -> Disk:
-    room = Room(free_bytes=10**10, total_bytes=10**11, free_inodes=10**6, is_read_only=False)
+    room = Room(free_bytes=10**10, total_bytes=10**11, free_inodes=10**6, is_read_only=False, is_noexec=False)
     return Disk(path, path, room._replace(**values))
 
 
@@ -259,6 +263,19 @@ def build_calico_etcd(**values: Any) -> CalicoEtcd:
     return CalicoEtcd("h1", own, 2, [own, other], is_mesh_on=True, peers=[])._replace(**values)
 
 
+def build_agent(state: Any = None, **values: Any) -> MesosAgent:
+    """An agent that answers, unless state says otherwise; values are of its state."""
+    told = state if state is not None else build_agent_state(**values)
+    return MesosAgent(
+        unit=build_unit("dcos-mesos-slave.service"),
+        endpoint="10.0.0.2:5051",
+        version=told.version if isinstance(told, AgentState) else told,
+        wants_login=False,
+        state=told,
+        unread=None,
+    )
+
+
 def build_facts(**values: Any) -> Facts:
     """A host on which everything is as wanted."""
     listener = Listener("127.0.0.1:2379", "etcd", "etcd 3.3.12")
@@ -267,15 +284,18 @@ def build_facts(**values: Any) -> Facts:
         clock=Clock(2000.0, 0),
         disks=[build_disk()],
         rp_filter=RpFilter(1, 1, {"0": 2}),
+        surroundings=Surroundings(Mtu("eth0", 1500), has_firewalld=False, manages_cali=False),
         dcos=Dcos("1.9.0", []),
         docker=build_docker(build_engine(cluster_store=STORE), build_daemon_json(cluster_store=STORE)),
-        mesos_agent=MesosAgent(build_unit("dcos-mesos-slave.service"), "10.0.0.2:5051", build_agent_state(), None),
+        mesos_agent=build_agent(),
         cni=build_cni(),
         node=build_node(),
         theirs=[],
-        kernel=Kernel(1, 1, 1_000_000, {"ip6_tables": "loaded", "xt_set": "built in"}),
+        kernel=Kernel(1, 1, 1_000_000, has_route=True, modules={"ip6_tables": "loaded", "xt_set": "built in"}),
         pools=[IpPool("192.168.0.0/16", "off", nat_outgoing=False, is_disabled=False)],
         calico_node=build_container(),
+        node_image=True,
+        bgp_port=Port(179, []),
         felix=build_felix(),
         node_log=None,
         calico_etcd=build_calico_etcd(),

@@ -13,7 +13,9 @@ from calico_dcos.installer.connectivity.order import Label, parse_container, par
 from calico_dcos.installer.connectivity.packets import build_greeting, parse_greeting, parse_interfaces
 from calico_dcos.installer.connectivity.ping import Ping, parse_ping
 from calico_dcos.installer.connectivity.policies import build_policy, name_policy, parse_endpoints
-from calico_dcos.installer.connectivity.routes import Route, parse_routes
+from calico_dcos.installer.connectivity.routes import Route, parse_routes, tell_sessions
+from calico_dcos.installer.facts.bird import Bird, parse_sessions
+from calico_dcos.installer.unknown import Unknown
 from calico_dcos.installer.wanted import WantedError
 
 IPUTILS = """\
@@ -150,7 +152,7 @@ def test_orders_are_read_and_what_is_wrong_is_named() -> None:
         parse_workload("{}")
     with pytest.raises(WantedError, match=r"connectivity.port is not valid: 0; connectivity.lifetime_s is not valid"):
         parse_workload(json.dumps({"connectivity": {**order, "port": 0, "lifetime_s": True}}))
-    container = {**order, "makes_network": True, "made_by": "h1"}
+    container = {**order, "agent": "h1", "makes_network": True, "made_by": "h1"}
     assert parse_container(json.dumps({"connectivity": container})).makes_network
     probe = {**order, "client": "h1:5052", "server": "h2", "docker": None}
     mesos = {"client_address": "192.168.1.4", "server_address": "192.168.2.4", "label": {"name": "l", "value": "v"}}
@@ -171,3 +173,32 @@ def test_an_echo_request_has_the_checksum_of_the_internet_and_its_reply_is_known
     assert not is_reply(header + request, 0x1234, 1)
     for garbled in (b"", header, b"\x4f" + bytes(30)):
         assert not is_reply(garbled, 0x1234, 1)
+
+
+UP = " Mesh_10_77_0_13 BGP      master   up     11:24:46    Established   "
+REFUSED = " Mesh_10_77_0_12 BGP      master   start  11:24:45    Active        Socket: Connection refused"
+
+
+def build_bird(*rows: str) -> Bird:
+    return Bird(is_up=True, detail="", sessions=parse_sessions(list(rows)))
+
+
+@pytest.mark.parametrize(
+    ("bird", "told"),
+    [
+        (
+            build_bird(UP, REFUSED),
+            "its BGP session with 10.77.0.12 is Active (Socket: Connection",
+        ),
+        (build_bird(REFUSED, REFUSED), ", and so with 1 more of 2: look at TCP port 179"),
+        (build_bird(UP), "its BGP sessions are Established: look at what the other host tells"),
+        (build_bird(), "it has no BGP session"),
+        (
+            Bird(is_up=False, detail="No such file or directory", sessions=[]),
+            "it does not answer (No such file or directory)",
+        ),
+        (Bird(Unknown("BIRD does not answer within 2 s"), "", []), "BIRD does not answer within 2 s"),
+    ],
+)
+def test_where_no_route_was_learnt_birds_sessions_tell_why(bird: Bird, told: str) -> None:
+    assert told in tell_sessions(bird)

@@ -83,7 +83,8 @@ def test_a_task_does_not_restart_the_agent_with_which_it_would_end(
     old = build_agent_state(version="1.0.3", start_time_epoch_s=1.0)
     facts = build_facts()
     facts = facts._replace(
-        mesos_agent=facts.mesos_agent._replace(state=old), system=facts.system._replace(cgroups=cgroups)
+        mesos_agent=facts.mesos_agent._replace(state=old, version=old.version),
+        system=facts.system._replace(cgroups=cgroups),
     )
     inspection = Inspection(facts, plan_changes(facts, build_wanted()), 0.0)
     danger = find_danger(Host("/", None, variables), inspection)

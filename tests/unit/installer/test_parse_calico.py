@@ -94,12 +94,33 @@ def read_family(text: str) -> Family:
 def test_felix_is_ready_while_its_report_is_renewed(
     report: Key | None, settings: dict[str, str], *, is_ready: bool
 ) -> None:
-    assert parse_report(report, settings, "key").is_ready is is_ready
+    assert parse_report(report, settings, "key", 3600).is_ready is is_ready
+
+
+@pytest.mark.parametrize(
+    ("age_s", "is_ready"), [(12, None), (25, False), (3600, True), (300, True), (None, True), (Unknown("?"), True)]
+)
+def test_a_report_of_an_earlier_felix_says_nothing_of_the_one_that_runs(
+    age_s: int | Unknown | None, *, is_ready: bool | None
+) -> None:
+    report = Key("k", STATUS.replace("15.001384528", "297.001384528"), 87)
+    felix = parse_report(report, {"FELIX_REPORTINGINTERVALSECS": "5"}, "key", age_s)
+
+    assert (None if isinstance(felix.is_ready, Unknown) else felix.is_ready) is is_ready
+    if is_ready is not True:
+        assert felix.detail == f"Felix has reported nothing to etcd since it was started {age_s} s ago"
+
+
+@pytest.mark.parametrize(("age_s", "is_ready"), [(300, True), (900, False), (None, False)])
+def test_members_of_etcd_whose_clocks_differ_make_no_fresh_report_old(age_s: int | None, *, is_ready: bool) -> None:
+    report = Key("k", STATUS.replace("15.001384528", "297.001384528"), 27)
+
+    assert parse_report(report, {"FELIX_REPORTINGINTERVALSECS": "5"}, "key", age_s).is_ready is is_ready
 
 
 def test_a_felix_that_is_told_to_be_silent_is_told_of() -> None:
-    assert "FELIX_REPORTINGINTERVALSECS is 0" in parse_report(None, {"FELIX_REPORTINGINTERVALSECS": "0"}, "").detail
-    assert isinstance(parse_report(Key("k", STATUS, None), {}, "").is_ready, Unknown)
+    assert "FELIX_REPORTINGINTERVALSECS is 0" in parse_report(None, {"FELIX_REPORTINGINTERVALSECS": "0"}, "", 60).detail
+    assert isinstance(parse_report(Key("k", STATUS, None), {}, "", 60).is_ready, Unknown)
 
 
 def test_felix_reports_under_the_name_of_its_settings() -> None:

@@ -128,9 +128,25 @@ def test_an_engine_is_read() -> None:
         swarm="inactive",
         is_live_restore_on=True,
         root_dir="/var/lib/docker",
+        remaps_users=False,
         running_count=1,
         running=[Running("web", "nginx:1")],
     )
+
+
+@pytest.mark.parametrize(
+    ("info", "remaps"),
+    [
+        ({"SecurityOptions": ["name=seccomp,profile=default", "name=userns"]}, True),
+        ({"SecurityOptions": ["seccomp"], "DockerRootDir": "/data/docker/165536.165536"}, True),
+        ({"SecurityOptions": None, "DockerRootDir": "/var/lib/docker-1.10"}, False),
+    ],
+    ids=["from 1.13 on", "before", "none"],
+)
+def test_a_docker_that_remaps_users_is_known_whatever_its_version(info: Any, *, remaps: bool) -> None:
+    engine = parse_engine({"Version": "1.12.6"}, info, [])
+    assert isinstance(engine, Engine)
+    assert engine.remaps_users is remaps
 
 
 def test_an_old_engine_without_swarm_and_live_restore_is_read() -> None:
@@ -150,6 +166,23 @@ def test_garbage_from_docker_is_unknown(version: Any, info: Any, containers: Any
 @pytest.mark.parametrize("text", ["", "{", "[]", '"x"', "null", '{"a": 1,}', "{} trailing", '{"cluster-store": 1}'])
 def test_a_file_that_docker_would_reject_is_not_valid(text: str) -> None:
     with pytest.raises(ValueError, match=r".+"):
+        parse_daemon_json(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("[" * 100_000, "it is nested too deep"),
+        ('{"a": ' * 100_000, "it is nested too deep"),
+        ('{"mtu": NaN}', "NaN is no JSON"),
+        ('{"mtu": -Infinity}', "-Infinity is no JSON"),
+        ('{"cluster-store": "\\ud800"}', "half of a surrogate pair"),
+        ('{"\\udfff": {"b": 1}}', "half of a surrogate pair"),
+    ],
+    ids=["brackets", "braces", "NaN", "Infinity", "half a pair in a value", "half a pair in a key"],
+)
+def test_what_python_would_take_and_docker_would_not_is_one_clear_fault(text: str, fault: str) -> None:
+    with pytest.raises(ValueError, match=fault):
         parse_daemon_json(text)
 
 

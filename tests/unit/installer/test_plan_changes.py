@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from calico_dcos.installer.facts import Facts
 from calico_dcos.installer.facts.calico_node import Container
 from calico_dcos.installer.facts.etcd import Listener
-from calico_dcos.installer.facts.mesos_agent import MesosAgent
 from calico_dcos.installer.facts.system import Dcos
 from calico_dcos.installer.inspection import Inspection
 from calico_dcos.installer.plans import plan_changes
@@ -17,22 +14,17 @@ from calico_dcos.installer.plans.changes import STEPS, describe_unproven
 from calico_dcos.installer.report import build_inspection
 from calico_dcos.installer.unknown import Unknown
 from tests.unit.installer.examples import (
-    build_agent_state,
+    build_agent,
     build_cni,
     build_config,
     build_container,
     build_docker,
     build_facts,
     build_plugin,
-    build_unit,
     build_wanted,
 )
 
 PORT_MAPPED = build_config(type="mesos-cni-port-mapper", is_wanted=False)
-
-
-def build_agent(**values: Any) -> MesosAgent:
-    return MesosAgent(build_unit("dcos-mesos-slave.service"), "10.0.0.2:5051", build_agent_state(**values), None)
 
 
 def test_on_a_host_that_is_as_wanted_nothing_is_left_to_do() -> None:
@@ -89,7 +81,7 @@ def test_an_agent_is_restarted_only_when_it_cannot_see_the_network_otherwise(fac
     ("facts", "reason"),
     [
         pytest.param(
-            build_facts(mesos_agent=MesosAgent(None, "x:1", Unknown("503"), None)),
+            build_facts(mesos_agent=build_agent(Unknown("503"))._replace(unit=None)),
             "could not look: the Mesos agent: 503",
             id="no answer",
         ),

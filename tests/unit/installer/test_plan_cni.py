@@ -5,16 +5,16 @@ from __future__ import annotations
 import pytest
 
 from calico_dcos.installer.facts.cni import Cni, ConfigFile, PluginFile
-from calico_dcos.installer.facts.mesos_agent import AgentState
+from calico_dcos.installer.facts.mesos_agent import MesosAgent
 from calico_dcos.installer.pins import Pin
 from calico_dcos.installer.plans.changes import Action
-from calico_dcos.installer.plans.cni import plan_cni, refuse_twins
+from calico_dcos.installer.plans.cni import plan_cni
 from calico_dcos.installer.unknown import Unknown
 from tests.unit.installer.examples import (
     OTHER_SUM,
     PLUGIN_URL,
     SUM,
-    build_agent_state,
+    build_agent,
     build_cni,
     build_config,
     build_plugin,
@@ -24,7 +24,7 @@ from tests.unit.installer.examples import (
 INSTALL, WRITE = Action.INSTALL_PLUGIN, Action.WRITE_NETWORK
 FOREIGN = build_config(file="dcos.conf", network="dcos", type="bridge", is_wanted=False)
 BROKEN = build_config(file="old.tmp", network=Unknown("no JSON"), type=None, is_wanted=False)
-TWIN = build_config(file="my.conf", is_wanted=False)
+TWIN = build_config(file="my.conf", is_wanted=False, is_ours=False)
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,6 @@ TWIN = build_config(file="my.conf", is_wanted=False)
         pytest.param(build_cni([build_plugin(sha256=None)]), [INSTALL], id="an upgrade of DC/OS took the plugin"),
         pytest.param(build_cni(configs=[]), [WRITE], id="no configuration"),
         pytest.param(build_cni(configs=[build_config(is_wanted=False)]), [WRITE], id="another configuration"),
-        pytest.param(build_cni(configs=[TWIN]), [WRITE], id="a twin: new Mesos starts all the same"),
         pytest.param(build_cni(configs=[BROKEN, build_config()]), [], id="a broken file: new Mesos skips it"),
         pytest.param(build_cni([build_plugin(sha256=OTHER_SUM)]), [INSTALL], id="another version of the plugin"),
         pytest.param(build_cni([build_plugin(sha256=Unknown("I/O error"))]), [INSTALL], id="an unreadable plugin"),
@@ -52,7 +51,7 @@ TWIN = build_config(file="my.conf", is_wanted=False)
     ],
 )
 def test_what_differs_is_put_in_place(cni: Cni, actions: list[Action]) -> None:
-    decision = plan_cni(cni, build_agent_state(), build_wanted().cni)
+    decision = plan_cni(cni, build_agent(), build_wanted().cni)
     assert decision.refusal is None
     assert [change.action for change in decision.changes] == actions
 
@@ -70,7 +69,7 @@ def test_what_differs_is_put_in_place(cni: Cni, actions: list[Action]) -> None:
 )
 def test_without_a_wanted_sum_what_was_installed_is_pinned(plugin: PluginFile, actions: list[Action]) -> None:
     wanted = build_wanted("cni", plugins=[{"name": "calico", "url": PLUGIN_URL, "sha256": None}]).cni
-    decision = plan_cni(build_cni([plugin]), build_agent_state(), wanted)
+    decision = plan_cni(build_cni([plugin]), build_agent(), wanted)
     assert [change.action for change in decision.changes] == actions
 
 
@@ -85,7 +84,7 @@ def test_without_a_wanted_sum_what_was_installed_is_pinned(plugin: PluginFile, a
 def test_an_old_agent_is_not_given_a_directory_with_which_it_would_not_start(
     configs: list[ConfigFile], refusal: str
 ) -> None:
-    decision = plan_cni(build_cni(configs=configs), build_agent_state(version="1.0.3"), build_wanted().cni)
+    decision = plan_cni(build_cni(configs=configs), build_agent(version="1.0.3"), build_wanted().cni)
     assert decision.changes == []
     assert decision.refusal is not None
     assert refusal in decision.refusal
@@ -94,18 +93,18 @@ def test_an_old_agent_is_not_given_a_directory_with_which_it_would_not_start(
 @pytest.mark.parametrize(
     ("agent", "refusal"),
     [
-        pytest.param(build_agent_state(cni_config_dir="/etc/cni/net.d"), "reads CNI configurations from", id="config"),
-        pytest.param(build_agent_state(cni_plugins_dirs=["/opt/cni/bin"]), "looks for CNI plugins in", id="plugins"),
+        pytest.param(build_agent(cni_config_dir="/etc/cni/net.d"), "reads CNI configurations from", id="config"),
+        pytest.param(build_agent(cni_plugins_dirs=["/opt/cni/bin"]), "looks for CNI plugins in", id="plugins"),
     ],
 )
-def test_directories_that_the_agent_does_not_read_are_refused(agent: AgentState, refusal: str) -> None:
+def test_directories_that_the_agent_does_not_read_are_refused(agent: MesosAgent, refusal: str) -> None:
     decision = plan_cni(build_cni(), agent, build_wanted().cni)
     assert decision.refusal is not None
     assert refusal in decision.refusal
 
 
 def test_the_agents_directories_may_end_in_a_slash_and_be_several() -> None:
-    agent = build_agent_state(
+    agent = build_agent(
         cni_config_dir="/opt/mesosphere/etc/dcos/network/cni/",
         cni_plugins_dirs=["/opt/mesosphere/active/cni/", "/opt/mesosphere/active/dcos-cni/"],
     )
@@ -113,7 +112,7 @@ def test_the_agents_directories_may_end_in_a_slash_and_be_several() -> None:
 
 
 def test_a_directory_that_cannot_be_read_is_no_refusal() -> None:
-    decision = plan_cni(build_cni(configs=Unknown("Permission denied")), build_agent_state(), build_wanted().cni)
+    decision = plan_cni(build_cni(configs=Unknown("Permission denied")), build_agent(), build_wanted().cni)
     assert decision.refusal is None
     assert "Permission denied" in str(decision.unknown)
 
@@ -121,12 +120,19 @@ def test_a_directory_that_cannot_be_read_is_no_refusal() -> None:
 @pytest.mark.parametrize(("version", "is_refused"), [("0.1.0", False), ("0.2.0", False), ("0.3.1", True), ("x", True)])
 def test_mesos_understands_results_up_to_cni_0_2(version: str, *, is_refused: bool) -> None:
     config = {"name": "calico", "type": "calico", "cniVersion": version}
-    decision = plan_cni(build_cni(), build_agent_state(), build_wanted("cni", config=config).cni)
+    decision = plan_cni(build_cni(), build_agent(), build_wanted("cni", config=config).cni)
     assert (decision.refusal is not None) is is_refused
 
 
-def test_a_second_file_for_one_network_is_not_written() -> None:
-    cni, wanted = build_cni(configs=[TWIN]), build_wanted().cni
-    refusal = refuse_twins(plan_cni(cni, build_agent_state(), wanted), cni, wanted)
-    assert refusal is not None
-    assert str(refusal.refusal).startswith("my.conf configures network calico already")
+@pytest.mark.parametrize("version", ["1.0.3", "1.2.0", "1.9.0", "1.11.0"])
+def test_a_foreign_file_of_our_network_is_refused_on_every_version(version: str) -> None:
+    decision = plan_cni(build_cni(configs=[TWIN]), build_agent(version=version), build_wanted().cni)
+    assert decision.changes == []
+    assert "my.conf configures network calico too" in str(decision.refusal)
+    assert "remove it" in str(decision.refusal)
+
+
+def test_a_foreign_file_of_our_name_is_not_replaced() -> None:
+    foreign = build_config(network="prod", is_wanted=False, is_ours=False)
+    decision = plan_cni(build_cni(configs=[foreign]), build_agent(), build_wanted().cni)
+    assert "this program did not write it" in str(decision.refusal)

@@ -176,9 +176,12 @@ def test_to_complete_what_is_wanted_twice_changes_nothing() -> None:
 @pytest.mark.parametrize(
     ("kernel", "messages"),
     [
-        (Kernel(0, 1, 65536, {}), ["let the kernel forward IPv4"]),
-        (Kernel(0, 0, 65536, {}), ["let the kernel forward IPv4", "let the kernel forward IPv6"]),
-        (Kernel(1, Unknown("no IPv6"), Unknown("no tracking"), {}), []),
+        (Kernel(0, 1, 65536, has_route=True, modules={}), ["let the kernel forward IPv4"]),
+        (
+            Kernel(0, 0, 65536, has_route=True, modules={}),
+            ["let the kernel forward IPv4", "let the kernel forward IPv6"],
+        ),
+        (Kernel(1, Unknown("no IPv6"), Unknown("no tracking"), has_route=True, modules={}), []),
     ],
 )
 def test_a_kernel_that_does_not_forward_is_told_before_it_is_changed(kernel: Kernel, messages: list[str]) -> None:
@@ -187,8 +190,20 @@ def test_a_kernel_that_does_not_forward_is_told_before_it_is_changed(kernel: Ker
     assert [change.message for change in decision.changes] == messages
 
 
+def test_a_host_without_a_default_route_is_refused_before_calico_node_is_run() -> None:
+    kernel = Kernel(1, 1, 1_000_000, has_route=False, modules={})
+
+    assert plan({"kernel": kernel, "calico_node": None}).refusal == (
+        "this host has no default route, and so answers no container for 169.254.1.1, the gateway of all: "
+        "give it one (ip route add default via ROUTER), and retry"
+    )
+    assert (plan({"kernel": kernel}).fault or "").startswith("this host has no default route")
+
+
 def test_a_module_that_is_absent_is_told_and_keeps_nothing_from_being_done() -> None:
-    decision = plan({"kernel": Kernel(1, 1, 65536, {"xt_set": "absent", "ip6_tables": "built in"})})
+    decision = plan(
+        {"kernel": Kernel(1, 1, 65536, has_route=True, modules={"xt_set": "absent", "ip6_tables": "built in"})}
+    )
 
     assert decision.proof
     assert decision.warnings == [

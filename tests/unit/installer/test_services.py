@@ -43,6 +43,7 @@ AWAY = Unknown("refused")
         (build_container(is_running=False, status="exited"), Need.START),
         (build_container(is_running=False, status="created"), Need.START),
         (build_container(is_running=False, status="dead"), Need.REPLACE),
+        (build_container(status="paused"), Need.UNPAUSE),
     ],
 )
 def test_a_container_gets_what_it_needs_and_a_right_one_is_left_alone(

@@ -11,6 +11,8 @@ from calico_dcos.installer.facts.calico_node import Container, parse_container
 from calico_dcos.installer.facts.comparison import HASH_LABEL, list_endpoints, list_mounts, parse_identity
 from calico_dcos.installer.facts.node import prefer_adoptable
 from calico_dcos.installer.facts.theirs import parse_names, parse_theirs, parse_unit
+from calico_dcos.installer.plans.calico_node import find_container_fault
+from calico_dcos.installer.services.calico_node import Need, find_need
 from calico_dcos.installer.services.container import build_body
 from calico_dcos.installer.unknown import Unknown
 from calico_dcos.installer.wanted import compute_settings_hash
@@ -42,6 +44,25 @@ def test_one_that_differs_in_nothing_that_counts_is_as_good_as_ours() -> None:
     assert isinstance(container, Container)
     assert container.settings_hash == compute_settings_hash(WANTED)
     assert parse_theirs("calico-node", build_answer(), WANTED) is None
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"Binds": ["/lib/modules:/lib/modules"]}, "it lacks the mounts"),
+        ({"RestartPolicy": {"Name": "no"}}, "its restart policy is no, not always"),
+        ({"Privileged": False}, "it is not privileged"),
+        ({"NetworkMode": "bridge"}, "its network is bridge, not host"),
+    ],
+)
+def test_one_of_ours_that_was_changed_by_hand_is_told_and_replaced(options: dict[str, Any], told: str) -> None:
+    answer = build_answer(**options)
+    answer["Config"]["Labels"] = {HASH_LABEL: compute_settings_hash(WANTED)}
+    container = parse_container(answer, WANTED)
+
+    assert isinstance(container, Container)
+    assert told in (find_container_fault(container, WANTED) or "")
+    assert find_need(container, WANTED) is Need.REPLACE
 
 
 def test_one_by_hand_may_do_without_what_means_the_same() -> None:
@@ -118,6 +139,12 @@ def test_containers_of_such_an_image_are_found_by_any_registry_and_tag() -> None
 
     assert parse_names([*entries, {}, None, {"Names": None, "Image": "calico/node"}]) == ["c0", "c1", "c2"]
     assert parse_names(None) == []
+
+
+def test_a_calico_node_whose_tag_has_moved_is_known_by_what_it_runs() -> None:
+    entry = {"Names": ["/old"], "Image": "sha256:7eb1aa", "Command": "start_runit"}
+
+    assert parse_names([entry, {**entry, "Names": ["/shell"], "Command": "sh"}]) == ["old"]
 
 
 def test_the_name_is_read_as_calico_node_reads_it() -> None:

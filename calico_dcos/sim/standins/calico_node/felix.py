@@ -65,6 +65,8 @@ class Felix:
             if now_s >= next_refresh_s:
                 self.ground.write_chains()
                 next_refresh_s = now_s + _REFRESH_S
+            with contextlib.suppress(EtcdAwayError):  # all stays as it is
+                self.ground.follow_workloads(self.etcd, self.name)
             if interval_s and now_s >= next_report_s:
                 self._report(now_s - started_s, is_first=not has_reported)
                 has_reported = True

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
+from calico_dcos.sim.standins.calico_node.etcd import Etcd
+
 
 class Ground(Protocol):
     """A host, simulated or real."""
@@ -22,3 +24,6 @@ class Ground(Protocol):
 
     def write_chains(self) -> None:
         """Write Felix's chains into the legacy tables, unless they are there already."""
+
+    def follow_workloads(self, etcd: Etcd, name: str) -> None:
+        """Route and filter for a node's workloads as etcd has them now; EtcdAwayError if it does not answer."""

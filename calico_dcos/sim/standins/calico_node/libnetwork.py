@@ -3,7 +3,7 @@
 import json
 import socketserver
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
@@ -37,14 +37,22 @@ _IPAM = {
 }
 SOCKETS: Mapping[str, Mapping[str, Any]] = {"calico.sock": _NETWORK, "calico-ipam.sock": _IPAM}
 
+Act = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+"""Carries out a call of Docker, and answers it; DriverError tells Docker why not."""
+
+
+class DriverError(Exception):
+    """The driver refuses; the message is what Docker tells."""
+
 
 class _Server(socketserver.ThreadingUnixStreamServer):
     """One socket."""
 
     daemon_threads = True
 
-    def __init__(self, path: Path, answers: Mapping[str, Any]) -> None:
+    def __init__(self, path: Path, answers: Mapping[str, Any], acts: Mapping[str, Act]) -> None:
         self.answers = answers
+        self.acts = acts
         path.unlink(missing_ok=True)
         super().__init__(str(path), _Handler)
         path.chmod(0o660)
@@ -62,8 +70,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         """Answer."""
-        self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        answer = self.server.answers.get(self.path)
+        question = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        answer = self._answer(question)
         content = b"404 page not found\n" if answer is None else json.dumps(answer).encode() + b"\n"
         self.send_response(404 if answer is None else 200)
         self.send_header("Content-Type", "text/plain; charset=utf-8" if answer is None else _CONTENT_TYPE)
@@ -71,13 +79,22 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(content)
 
+    def _answer(self, question: bytes) -> Mapping[str, Any] | None:
+        act = self.server.acts.get(self.path)
+        if act is None:
+            return self.server.answers.get(self.path)
+        try:
+            return act(json.loads(question or b"{}"))
+        except DriverError as error:
+            return {"Err": str(error)}
+
     def log_message(self, *_: object) -> None:
         """Say nothing."""
 
 
-def serve(directory: Path) -> None:
-    """Serve both sockets in a directory until the process ends."""
-    servers = [_Server(directory / name, answers) for name, answers in SOCKETS.items()]
+def serve(directory: Path, acts: Mapping[str, Act] | None = None) -> None:
+    """Serve both sockets in a directory until the process ends; `acts` carry out what is no mere question."""
+    servers = [_Server(directory / name, answers, acts or {}) for name, answers in SOCKETS.items()]
     for server in servers:
         threading.Thread(target=server.serve_forever, daemon=True).start()
     threading.Event().wait()

@@ -11,6 +11,7 @@ from pathlib import Path
 from calico_dcos.sim.standins.calico_node.bird_config import build_config
 from calico_dcos.sim.standins.calico_node.etcd import Etcd, EtcdAwayError
 from calico_dcos.sim.standins.calico_node.felix import Felix
+from calico_dcos.sim.standins.calico_node.ipam import name_blocks
 from calico_dcos.sim.standins.calico_node.peers import BGP
 from calico_dcos.sim.standins.calico_node.real_ground import RealGround
 from calico_dcos.sim.standins.calico_node.settings import Settings, build_settings
@@ -54,10 +55,11 @@ def main(arguments: Sequence[str]) -> None:
         case ["confd"]:
             _follow_peers(etcd, Node(settings.name, settings.get("IP")))
         case ["libnetwork"]:
-            from calico_dcos.sim.standins.calico_node.libnetwork import DIRECTORY, serve  # noqa: PLC0415 - slow
+            from calico_dcos.sim.standins.calico_node.docker_driver import DockerDriver  # noqa: PLC0415 - slow
+            from calico_dcos.sim.standins.calico_node.libnetwork import DIRECTORY, serve  # noqa: PLC0415 - as well
 
             Path(DIRECTORY).mkdir(parents=True, exist_ok=True)
-            serve(Path(DIRECTORY))
+            serve(Path(DIRECTORY), DockerDriver(etcd, settings.name).build_acts())
         case other:
             sys.exit(f"the stand-in of calico/node has no part {other}")
 
@@ -90,7 +92,7 @@ def _enable_routers(settings: Settings, etcd: Etcd, node: Node) -> None:
     urls = " ".join(f"-node={url}" for url in settings.endpoints.split(","))
     authority, certificate, key = settings.tls
     _CONFIG.mkdir(parents=True, exist_ok=True)
-    (_CONFIG / "bird.cfg").write_text(build_config(_read_bgp(etcd), node), encoding="utf-8")
+    (_CONFIG / "bird.cfg").write_text(build_config(_read_bgp(etcd, node), node), encoding="utf-8")
     (_CONFIG / "bird6.cfg").write_text(f"router id {node.address};\nprotocol device {{ }}\n", encoding="utf-8")
     for name in ("bird", "bird6"):
         _enable(settings, name, _PROGRAM.format(_BIRD.format(name)), "-tt ")
@@ -114,8 +116,8 @@ def _write_script(path: Path, text: str) -> None:
     path.chmod(0o755)
 
 
-def _read_bgp(etcd: Etcd) -> dict[str, str]:
-    return {**etcd.read_tree(BGP), **etcd.read_tree(POOLS)}
+def _read_bgp(etcd: Etcd, node: Node) -> dict[str, str]:
+    return {**etcd.read_tree(BGP), **etcd.read_tree(POOLS), **etcd.read_tree(name_blocks(node.name))}
 
 
 def _follow_peers(etcd: Etcd, node: Node) -> None:
@@ -123,7 +125,7 @@ def _follow_peers(etcd: Etcd, node: Node) -> None:
     while True:
         time.sleep(_POLL_S)
         try:
-            config = build_config(_read_bgp(etcd), node)
+            config = build_config(_read_bgp(etcd, node), node)
         except EtcdAwayError as error:
             _say(str(error))
             continue

@@ -9,6 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from calico_dcos.sim.standins.calico_node.chains import build_restore, find_missing
+from calico_dcos.sim.standins.calico_node.etcd import Etcd
+from calico_dcos.sim.standins.calico_node.policies import POLICIES
+from calico_dcos.sim.standins.calico_node.workloads import Workload, build_rules, name_workloads, parse_workloads
 
 _SIOCGIFCONF = 0x8912  # linux/sockios.h
 _ENTRY_BYTES = 40
@@ -18,6 +21,9 @@ _TOOL_TIMEOUT_S = 30
 
 class RealGround:
     """See `Ground`."""
+
+    def __init__(self) -> None:
+        self._written: list[Workload] = []
 
     def list_addresses(self) -> Sequence[tuple[str, str]]:
         """Ask the kernel."""
@@ -48,11 +54,34 @@ class RealGround:
         saved = _run("iptables-legacy-save", "")
         if missing := find_missing(f"\n{saved}"):
             _run("iptables-legacy-restore", build_restore(missing), "--noflush")
+            self._written = []
+
+    def follow_workloads(self, etcd: Etcd, name: str) -> None:
+        """Read them from etcd; one whose interface is not there yet is for the next time."""
+        endpoints, policies = etcd.read_tree(name_workloads(name)), etcd.read_tree(POLICIES)
+        wanted = [one for one in parse_workloads(endpoints.values(), policies.values()) if _has_interface(one)]
+        if wanted == self._written:
+            return
+        _run("iptables-legacy-restore", build_rules(wanted), "--noflush")
+        for one in wanted:
+            _set_up(one)
+        self._written = wanted
+
+
+def _has_interface(workload: Workload) -> bool:
+    return Path("/proc/sys/net/ipv4/conf", workload.interface).is_dir()
+
+
+def _set_up(workload: Workload) -> None:
+    """Answer for the gateway that the workload sees, and send it what is for it."""
+    Path("/proc/sys/net/ipv4/conf", workload.interface, "proxy_arp").write_text("1", encoding="ascii")
+    Path("/proc/sys/net/ipv4/neigh", workload.interface, "proxy_delay").write_text("0", encoding="ascii")
+    _run("ip", "", "route", "replace", f"{workload.address}/32", "dev", workload.interface, "scope", "link")
 
 
 def _run(tool: str, text: str, *arguments: str) -> str:
     done = subprocess.run(
-        [f"/usr/sbin/{tool}", *arguments],
+        [f"/usr/{'bin' if tool == 'ip' else 'sbin'}/{tool}", *arguments],
         input=text,
         capture_output=True,
         text=True,

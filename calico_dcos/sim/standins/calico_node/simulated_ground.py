@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from calico_dcos.sim.standins.calico_node.chains import TABLES
+from calico_dcos.sim.standins.calico_node.etcd import Etcd
 from calico_dcos.sim.standins.iptables.state import LEGACY, change_table
 from calico_dcos.sim.standins.options import HostOptions
 
@@ -49,6 +50,9 @@ class SimulatedGround:
         """Write them into the host's legacy tables."""
         for name, table in TABLES.items():
             change_table(self._root, LEGACY, name, chains=table.chains, inserted=table.inserted, rules=table.rules)
+
+    def follow_workloads(self, etcd: Etcd, name: str) -> None:
+        """Leave it to their wires, which go by what is in etcd themselves."""
 
 
 def order_kill(root: Path, *, for_good: bool) -> None:

@@ -14,7 +14,7 @@ from calico_dcos.sim.standins.deeds import record_deed
 from calico_dcos.sim.standins.docker import answers
 from calico_dcos.sim.standins.docker.attachments import build_settings
 from calico_dcos.sim.standins.docker.calls import ApiError, Call, Reply
-from calico_dcos.sim.standins.docker.containers import Container, Containers
+from calico_dcos.sim.standins.docker.containers import Container, Containers, has_namesake
 from calico_dcos.sim.standins.docker.known_keys import Version
 from calico_dcos.sim.standins.docker.mounts import find_missing_source
 from calico_dcos.sim.standins.docker.networks import Networks
@@ -229,7 +229,9 @@ class Api:
         """Make sure that the network of a container is known; ApiError if it is not."""
         mode = (container.config.get("HostConfig") or {}).get("NetworkMode") or "default"
         if mode != "default" and not mode.startswith("container:"):
-            self.networks.find(mode)
+            network = self.networks.find(mode)
+            if network["Scope"] == "global" and has_namesake(self.root, container.name, mode):
+                raise ApiError(403, f"endpoint with name {container.name} already exists in network {mode}")
 
     def _strip_version(self, path: str) -> str:
         match = re.match(r"/v(\d+)\.(\d+)(?=/)", path)

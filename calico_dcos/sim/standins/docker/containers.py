@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from calico_dcos.sim.standins.deeds import record_deed
-from calico_dcos.sim.standins.docker.attachments import loosen, tie
+from calico_dcos.sim.standins.docker.attachments import find_network, loosen, tie
 from calico_dcos.sim.standins.docker.mounts import make_sources
 from calico_dcos.sim.standins.docker.programs import build_program, find_log, make_files, remove_files
 from calico_dcos.sim.standins.process_tree import has_in_environment, send_signal
@@ -223,6 +223,13 @@ def read_containers(root: Path) -> list[Container]:
     except FileNotFoundError:
         return []
     return [Container(**fields) for fields in json.loads(text)]
+
+
+def has_namesake(root: Path, name: str, network: str) -> bool:
+    """Whether a container of this name runs on a network on another host: a network that all know takes it once."""
+    roots = {store.parents[_STORE.count("/")] for store in root.parent.glob(f"*/{_STORE}")} - {root}
+    others = (container for other in roots for container in read_containers(other))
+    return any((one.name, one.status, find_network(one.config)) == (name, "running", network) for one in others)
 
 
 def write_containers(root: Path, containers: Iterable[Container]) -> None:

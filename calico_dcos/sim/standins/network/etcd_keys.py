@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import http.client
 import json
-from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from calico_dcos.sim.standins.calico_node.policies import POLICIES, is_denied
+
 TIMEOUT_S = 3
-POLICIES = "/calico/v1/policy/tier/default/policy"
 _FIRST_ERROR = 300
 
 
@@ -39,22 +39,10 @@ def call(address: str, method: str, key: str, form: dict[str, str] | None = None
     return document
 
 
-def list_policies(address: str) -> Iterator[dict[str, Any]]:
-    """List the policies in place; none while etcd is away."""
+def is_kept_out(address: str, labels: dict[str, str]) -> bool:
+    """Whether a policy keeps everything from an endpoint with these labels; none does while etcd is away."""
     try:
         nodes = call(address, "GET", POLICIES).get("node", {}).get("nodes", [])
     except EtcdAwayError:
-        return
-    for node in nodes:
-        if "value" in node:
-            yield json.loads(node["value"])
-
-
-def is_denied(address: str, labels: dict[str, str]) -> bool:
-    """Whether a policy keeps everything from an endpoint with these labels; of selectors, name == 'value' is known."""
-    for policy in list_policies(address):
-        name, _, value = str(policy.get("selector", "")).partition(" == ")
-        if labels.get(name.strip()) == value.strip().strip("'\"") and name.strip() in labels:
-            rules = policy.get("inbound_rules") or [{}]
-            return bool(rules[0].get("action") == "deny")
-    return False
+        return False
+    return is_denied((node["value"] for node in nodes if "value" in node), labels)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import calico_dcos
-from calico_dcos.sim.standins.network.etcd_keys import is_denied
+from calico_dcos.sim.standins.network.etcd_keys import is_kept_out
 from calico_dcos.sim.standins.network.faults import find_fault
 from calico_dcos.sim.standins.network.places import PING_PORT, PORT, Place, find_host
 
@@ -48,7 +48,7 @@ class End:
             if find_fault(self.directory, kind, host, self.root.name) is not None:
                 return kind
         has_policies = find_fault(self.directory, "no-policy", host, self.root.name) is None
-        return "policy" if self.labels and has_policies and is_denied(self.etcd, self.labels) else None
+        return "policy" if self.labels and has_policies and is_kept_out(self.etcd, self.labels) else None
 
 
 def build_command(root: Path, place: Place) -> list[str]:

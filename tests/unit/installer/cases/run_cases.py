@@ -65,7 +65,11 @@ def build_facts(case: Dict[str, Any], wanted: Any) -> Facts:
         texts = [_read(os.path.join("outputs", name)) for name in files]
         _set(document, place, to_json(READERS[place](texts, own)))
     facts = decode(_set_all(document, case.get("facts", {})), Facts)  # type: Facts
-    # These two follow from the files, and are not said twice in a case.
+    # These follow from other facts, and are not said twice in a case.
+    if "mesos_agent.version" not in case.get("facts", {}):
+        state = facts.mesos_agent.state
+        version = state if isinstance(state, Unknown) else state.version
+        facts = facts._replace(mesos_agent=facts.mesos_agent._replace(version=version))
     cni = facts.cni._replace(duplicates=find_duplicates(facts.cni.configs), broken=find_broken(facts.cni.configs))
     return facts._replace(cni=cni)
 
