@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 from rich.console import Console
 
-from .cli.commands import agent, agents, plan, preflight
+from .cli.commands import agent, agents, pins, plan, preflight, unpin
 from .cli.connectivity import connectivity_test
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def main() -> None:
     """Install Calico on every agent of a DC/OS or Mesos cluster."""
 
 
-for _command in (plan, agents, agent, preflight, connectivity_test):
+for _command in (plan, agents, agent, preflight, pins, unpin, connectivity_test):
     main.add_command(_command)
 
 

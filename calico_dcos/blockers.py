@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import logging
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
-
-import requests
+from urllib.parse import urlencode
 
 from calico_dcos.core.events import BlockerAnswered
+from calico_dcos.outbound import Caller, CallError, Poller
+from calico_dcos.troubles import Source, Troubles
 
 log = logging.getLogger(__name__)
 
@@ -21,6 +22,7 @@ TIMEOUT_S = 10.0
 MAX_ANSWER_BYTES = 1024 * 1024
 MAX_REASON_LENGTH = 200
 SHOWN_RESULTS = 3
+_REMEDY = "nothing is restarted meanwhile; see restart-blocker-url and restart-blocker-prometheus"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,46 +40,37 @@ class Objectors:
     query: str = ""
 
 
-def ask(objectors: Objectors, timeout_s: float = TIMEOUT_S) -> str:
-    """Ask everybody.
+def ask(objectors: Objectors, timeout_s: float = TIMEOUT_S, caller: Caller | None = None) -> str:
+    """Ask everybody, each within timeout_s.
 
     Returns:
         Why nothing may be restarted, in one line; empty if it may.
+
+    Raises:
+        CallError: somebody could not be asked, which is a no as well.
     """
-    try:
-        with requests.Session() as session:
-            # A proxy of the environment is for downloads, not for what stands beside us.
-            session.trust_env = False
-            reason = _ask_url(session, objectors.url, timeout_s) if objectors.url else ""
-            if reason or not objectors.prometheus:
-                return reason
-            return _ask_prometheus(session, objectors, timeout_s)
-    except requests.RequestException as error:
-        return f"it cannot be asked: {_cut(str(error))}"
+    # A proxy of the environment is for downloads, not for what stands beside us.
+    caller = caller or Caller()
+    reason = _ask_url(caller, objectors.url, timeout_s) if objectors.url else ""
+    if reason or not objectors.prometheus:
+        return reason
+    return _ask_prometheus(caller, objectors, timeout_s)
 
 
-def _ask_url(session: requests.Session, url: str, timeout_s: float) -> str:
-    status, body = _get(session, url, {}, timeout_s)
-    if requests.codes.ok <= status < requests.codes.multiple_choices:
+def _ask_url(caller: Caller, url: str, timeout_s: float) -> str:
+    answer = caller.call("GET", url, deadline_s=timeout_s, max_bytes=MAX_ANSWER_BYTES)
+    if HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
         return ""
-    line = body.decode("utf-8", "replace").strip().partition("\n")[0]
-    return _cut(line) or f"it answers {status}"
+    if answer.status < HTTPStatus.BAD_REQUEST:
+        return f"it answers {answer.status}, and no redirect is followed: set its own URL"
+    line = answer.body.decode("utf-8", "replace").strip().partition("\n")[0]
+    return _cut(line) or f"it answers {answer.status}"
 
 
-def _ask_prometheus(session: requests.Session, objectors: Objectors, timeout_s: float) -> str:
-    address = f"{objectors.prometheus.rstrip('/')}/api/v1/query"
-    status, body = _get(session, address, {"query": objectors.query}, timeout_s)
-    return read_prometheus(status, body)
-
-
-def _get(session: requests.Session, url: str, query: dict[str, str], timeout_s: float) -> tuple[int, bytes]:
-    with session.get(url, params=query, timeout=timeout_s, stream=True) as answer:
-        body = bytearray()
-        for chunk in answer.iter_content(64 * 1024):
-            body += chunk
-            if len(body) > MAX_ANSWER_BYTES:
-                break
-        return answer.status_code, bytes(body)
+def _ask_prometheus(caller: Caller, objectors: Objectors, timeout_s: float) -> str:
+    address = f"{objectors.prometheus.rstrip('/')}/api/v1/query?{urlencode({'query': objectors.query})}"
+    answer = caller.call("GET", address, deadline_s=timeout_s, max_bytes=MAX_ANSWER_BYTES)
+    return read_prometheus(answer.status, answer.body)
 
 
 def read_prometheus(status: int, body: bytes) -> str:
@@ -115,6 +108,7 @@ class Asker:
         is_wanted: whether an answer may be needed soon.
         post: takes each answer.
         interval_s: between two questions.
+        troubles: where it is told that they cannot be asked.
     """
 
     def __init__(
@@ -124,32 +118,34 @@ class Asker:
         is_wanted: Callable[[], bool],
         post: Callable[[BlockerAnswered], None],
         interval_s: float = INTERVAL_S,
+        troubles: Troubles | None = None,
     ) -> None:
         self._objectors = objectors
         self._is_wanted = is_wanted
         self._post = post
         self._interval_s = interval_s
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._ask_for_ever, name="blockers", daemon=True)
+        self._troubles = troubles or Troubles()
+        self._caller = Caller()
         self._told: str | None = None
+        poller = Poller(name="blockers", poll=self._poll, caller=self._caller)
+        self.start, self.stop = poller.start, poller.stop
 
-    def start(self) -> None:
-        """Go on asking until stopped."""
-        self._thread.start()
+    def _poll(self) -> float:
+        if self._is_wanted():
+            asked_at = time.monotonic()
+            reason = self._ask()
+            self._tell(reason)
+            self._post(BlockerAnswered(reason, time.monotonic() - asked_at))
+        return self._interval_s
 
-    def stop(self) -> None:
-        """End the thread; a question under way is waited for."""
-        self._stopping.set()
-        self._thread.join()
-
-    def _ask_for_ever(self) -> None:
-        while not self._stopping.is_set():
-            if self._is_wanted():
-                asked_at = time.monotonic()
-                reason = ask(self._objectors)
-                self._tell(reason)
-                self._post(BlockerAnswered(reason, time.monotonic() - asked_at))
-            self._stopping.wait(self._interval_s)
+    def _ask(self) -> str:
+        try:
+            reason = ask(self._objectors, caller=self._caller)
+        except CallError as error:
+            self._troubles.tell(Source.BLOCKER, f"who may object to restarts cannot be asked: {error}", _REMEDY)
+            return f"it cannot be asked: {error}"
+        self._troubles.end(Source.BLOCKER)
+        return reason
 
     def _tell(self, reason: str) -> None:
         if reason != self._told:

@@ -6,17 +6,19 @@ of the walk ever waits for it.
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from http import HTTPStatus
 from queue import Empty, Full, Queue
-
-import requests
 
 from calico_dcos.core.standing import find_failure
 from calico_dcos.core.state import State
+from calico_dcos.outbound import JOIN_S, Caller, CallError
 from calico_dcos.scheduler import Turn
+from calico_dcos.troubles import Source, Troubles
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +27,8 @@ BACKOFF_S = 1.0
 TIMEOUT_S = 10.0
 # More than that many undelivered notices say nothing that the newest do not.
 MAX_WAITING = 100
+MAX_ANSWER_BYTES = 64 * 1024
+_REMEDY = "see webhook-url; it is to answer 200 to 299"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +74,15 @@ def find_notices(before: State, state: State, at: float) -> Iterator[Notice]:
 class Notifier:
     """Posts notices to a webhook."""
 
-    def __init__(self, *, url: str, service: str, backoff_s: float = BACKOFF_S) -> None:
+    def __init__(
+        self, *, url: str, service: str, backoff_s: float = BACKOFF_S, troubles: Troubles | None = None
+    ) -> None:
         self._url = url
         self._service = service
         self._backoff_s = backoff_s
         self._queue: Queue[Notice] = Queue(MAX_WAITING)
+        self._troubles = troubles or Troubles()
+        self._caller = Caller(uses_proxy=True)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="notices", daemon=True)
 
@@ -85,8 +93,9 @@ class Notifier:
     def stop(self) -> None:
         """Post no more; what waits is dropped."""
         self._stopping.set()
+        self._caller.stop()
         if self._thread.is_alive():
-            self._thread.join(TIMEOUT_S)
+            self._thread.join(JOIN_S)
 
     def observe(self, turn: Turn) -> None:
         """Tell what one turn of the scheduler has to tell; never blocks."""
@@ -108,7 +117,9 @@ class Notifier:
         for attempt in range(ATTEMPTS):
             trouble = self._post(notice)
             if trouble is None:
+                self._troubles.end(Source.WEBHOOK)
                 return
+            self._troubles.tell(Source.WEBHOOK, f"the webhook takes no notice: {trouble}", _REMEDY)
             if self._stopping.wait(self._backoff_s * 2.0**attempt):
                 return
         log.warning("the webhook does not take the notice that %s: %s", notice.text, trouble)
@@ -121,9 +132,16 @@ class Notifier:
             "agent": notice.agent or None,
             "at": notice.at,
         }
+        headers = {"Content-Type": "application/json"}
         try:
-            answer = requests.post(self._url, json=body, timeout=TIMEOUT_S)
-        except requests.RequestException as error:
-            # Its text holds the URL, which may hold a secret.
-            return type(error).__name__
-        return None if answer.ok else f"status {answer.status_code}"
+            answer = self._caller.call(
+                "POST",
+                self._url,
+                deadline_s=TIMEOUT_S,
+                body=json.dumps(body).encode(),
+                headers=headers,
+                max_bytes=MAX_ANSWER_BYTES,
+            )
+        except CallError as error:
+            return str(error)
+        return None if answer.status < HTTPStatus.MULTIPLE_CHOICES else f"status {answer.status}"

@@ -9,7 +9,6 @@ import uuid
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
-from queue import Empty, SimpleQueue
 from typing import Protocol, assert_never
 
 from .core.actions import (
@@ -28,16 +27,18 @@ from .core.actions import (
     Revive,
     merge_declines,
 )
-from .core.command import Command, Verdict
-from .core.connectivity import RunCommand, TrialKind
+from .core.command import Verdict
+from .core.connectivity import TrialKind
 from .core.connectivity_words import describe_progress
 from .core.decide import decide
-from .core.events import Commanded, Event, OffersReceived, Ticked
+from .core.events import AnyCommand, Commanded, Event, OffersReceived, Ticked
 from .core.fold import fold
 from .core.memory import Batch, Memory
 from .core.model import Agent, Offer, StepName
 from .core.state import State, restore
 from .core.steps import Policy
+from .mailbox import Mailbox
+from .troubles import Source, Troubles
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +49,7 @@ ACQUIRE_S = 2.0
 RETRY_S = 1.0
 # Events folded before one decision and one write: bounds how long the first of them waits for its acknowledgement.
 MAX_EVENTS = 200
+_AWAY = "all decisions wait for the store"
 
 
 class StoreError(Exception):
@@ -56,6 +58,10 @@ class StoreError(Exception):
 
 class StoreHeldError(StoreError):
     """Another scheduler holds the store."""
+
+
+class StoreRefusedError(StoreError):
+    """The store is there, and does not take what it was given: it will not take it the next time either."""
 
 
 class Store(Protocol):
@@ -140,15 +146,16 @@ class SteadyClock:
 class Scheduler:
     """Owns the state: the only place where it is replaced is this thread's loop."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what is at its edges has many parts
         self,
         *,
         policy: Policy,
         store: Store,
-        queue: SimpleQueue[Event],
+        queue: Mailbox,
         read_clock: Callable[[], float] | None = None,
         read_wall_clock: Callable[[], float] = time.time,
         observers: Sequence[Callable[[Turn], None]] = (),
+        troubles: Troubles | None = None,
     ) -> None:
         """Load what the store remembers.
 
@@ -159,6 +166,7 @@ class Scheduler:
             read_clock: seconds since the epoch, which go by whatever is done to the clock of the machine.
             read_wall_clock: seconds since the epoch as that clock shows them.
             observers: are told of each turn, in the loop's thread; they must not block.
+            troubles: where a store that is away is told.
         """
         self._observers = tuple(observers)
         self._store = store
@@ -168,7 +176,7 @@ class Scheduler:
         self._ticked_at = 0.0
         self._exit_reason: str | None = None
         self._beat_at = time.monotonic()
-        self._trouble: str | None = None
+        self._troubles = troubles or Troubles(self.read_clock)
         self._asked: dict[str, Future[Verdict]] = {}
         self.state = State(policy=policy)
 
@@ -190,11 +198,11 @@ class Scheduler:
             try:
                 self._store.acquire(holder, ACQUIRE_S)
             except StoreHeldError as error:
-                self._tell_trouble(f"standby: another scheduler is at work, this one waits: {error}")
+                self._troubles.tell(Source.STORE, f"standby: another scheduler is at work, this one waits: {error}")
             except StoreError as error:
                 if is_first_attempt:
                     raise
-                self._tell_trouble(f"standby: waits for the store: {error}")
+                self._troubles.tell(Source.STORE, f"standby: waits for the store: {error}")
                 time.sleep(RETRY_S)
             else:
                 self._load()
@@ -208,9 +216,7 @@ class Scheduler:
             self._store.save(Batch(secret=secrets.token_hex(32)))
             memory = self._store.load()
         self.state = restore(self.state.policy, memory, self.read_clock())
-        if self._trouble is not None:
-            log.info("takes over: the store is free")
-        self._trouble = None
+        self._troubles.end(Source.STORE)
 
     @property
     def exit_reason(self) -> str | None:
@@ -244,7 +250,7 @@ class Scheduler:
         """Ask the loop to end; from any thread or a signal handler."""
         self._exit_reason = reason
 
-    def submit(self, command: Command | RunCommand) -> Future[Verdict]:
+    def submit(self, command: AnyCommand) -> Future[Verdict]:
         """Pass an operator's command on; from any thread.
 
         Returns:
@@ -257,24 +263,19 @@ class Scheduler:
         self._queue.put(Commanded(command, ticket))
         return answer
 
-    def describe_trouble(self, max_silence_s: float = 60.0) -> str | None:
-        """Say why the scheduler cannot work, None if it can: what a health check asks."""
+    def describe_silence(self, max_silence_s: float = 60.0) -> str | None:
+        """Say that the loop stands still, None if it turns: a part of what a health check asks."""
         silence_s = time.monotonic() - self._beat_at
         return f"the scheduler's loop has been silent for {silence_s:.0f} s" if silence_s > max_silence_s else None
 
     @property
     def trouble(self) -> str | None:
         """What keeps decisions waiting at present, in one line; None if nothing does."""
-        return self._trouble
+        trouble = self._troubles.find(Source.STORE)
+        return None if trouble is None else trouble.line
 
     def _take_events(self) -> list[Event]:
-        events: list[Event] = []
-        try:
-            events.append(self._queue.get(timeout=TICK_S))
-            while len(events) < MAX_EVENTS:
-                events.append(self._queue.get_nowait())
-        except Empty:
-            pass
+        events = self._queue.take(TICK_S, MAX_EVENTS)
         now = self.read_clock()
         if now - self._ticked_at >= TICK_S:
             self._ticked_at = now
@@ -328,7 +329,7 @@ class Scheduler:
             answer.set_result(reply.verdict)
 
     def _tell_observers(self, turn: Turn) -> None:
-        told = replace(turn, waiting=self._queue.qsize(), took_s=time.monotonic() - self._beat_at)
+        told = replace(turn, waiting=len(self._queue), took_s=time.monotonic() - self._beat_at)
         for observe in self._observers:
             observe(told)
 
@@ -342,19 +343,15 @@ class Scheduler:
             except StoreError as error:
                 if self._exit_reason is not None:
                     raise
-                self._tell_trouble(f"all decisions wait for the store: {error}")
+                is_refusal = isinstance(error, StoreRefusedError)
+                told = "the store refuses what is to be stored, and all decisions wait" if is_refusal else _AWAY
+                self._troubles.tell(Source.STORE, f"{told}: {error}")
                 self._beat_at = time.monotonic()
                 time.sleep(RETRY_S)
             else:
                 break
-        if self._trouble is not None:
-            log.info("the store is back: decisions go on")
-            self._trouble = None
-
-    def _tell_trouble(self, text: str) -> None:
-        if self._trouble is None:
-            log.warning("%s", text)
-        self._trouble = text
+        if not batch.is_empty:
+            self._troubles.end(Source.STORE)
 
 
 def _log_action(action: Action) -> None:  # noqa: C901 - one case for each action

@@ -14,7 +14,9 @@ from typing import Any
 log = logging.getLogger(__name__)
 
 # What libraries run in threads of their own is theirs to mend.
-OURS = frozenset({"roster", "cordons", "master detector", "blockers", "notices", "etcd lease", "web", "own name"})
+OURS = frozenset(
+    {"roster", "cordons", "master detector", "blockers", "notices", "calls", "etcd lease", "web", "own name"}
+)
 
 
 def watch_threads(stop: Callable[[str], None]) -> None:

@@ -13,15 +13,14 @@ import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from queue import SimpleQueue
 from urllib.parse import urlsplit
 
 from .artifacts import map_artifacts, publish_installer
 from .blockers import Asker, Objectors
 from .bundle import BundleError, load_bundle, replace_downloads
-from .config import Config, build_policy, build_wanted, hide_login, list_shown_settings, pin_downloads
-from .core.events import Event
+from .config import Config, build_policy, build_wanted, list_shown_settings, pin_downloads
 from .logs import set_up_logs
+from .mailbox import Mailbox
 from .mesos.driver import MesosDriver
 from .mesos.master import MasterError, build_login, check_master
 from .mesos.own_name import OwnName, derive_name, put_host
@@ -29,10 +28,13 @@ from .mesos.roster import RosterPoller
 from .mesos.tasks import TaskTemplate
 from .mesos.translate import FrameworkSettings
 from .notices import Notifier
+from .redaction import hide_secrets, join_host_port
 from .scheduler import Scheduler, StoreError
 from .store.urls import open_store
 from .threads import watch_threads
+from .troubles import Troubles
 from .web.application import build_application
+from .web.connections import raise_open_files
 from .web.inbox import Inbox
 from .web.metrics import Meter
 from .web.offers import OfferBook
@@ -67,19 +69,20 @@ def run_scheduler(config: Config) -> str:
 
 
 def _run(config: Config, stack: ExitStack) -> str:
-    store = open_store(config.state_store)
+    raise_open_files()
+    queue, troubles = Mailbox(), Troubles()
+    store = open_store(config.state_store, troubles)
     stack.callback(store.close)
-    queue: SimpleQueue[Event] = SimpleQueue()
     wanted = build_wanted(config)
     policy = build_policy(config, wanted)
     offers, meter = OfferBook(), Meter()
     observers = [offers.observe, meter.observe]
     if config.webhook_url:
-        notifier = Notifier(url=config.webhook_url, service=config.framework_name)
+        notifier = Notifier(url=config.webhook_url, service=config.framework_name, troubles=troubles)
         notifier.start()
         stack.callback(notifier.stop)
         observers.append(notifier.observe)
-    scheduler = Scheduler(policy=policy, store=store, queue=queue, observers=observers)
+    scheduler = Scheduler(policy=policy, store=store, queue=queue, observers=observers, troubles=troubles)
     watch_threads(scheduler.stop)
     issue_token = TokenIssuer(scheduler)
     try:
@@ -93,16 +96,16 @@ def _run(config: Config, stack: ExitStack) -> str:
             read_revision=lambda: scheduler.state.revision,
             read_snapshot=Photographer(
                 read_state=lambda: scheduler.state,
-                read_notice=lambda: scheduler.trouble,
+                read_troubles=troubles.list_all,
                 read_clock=scheduler.read_clock,
             ),
-            check_health=scheduler.describe_trouble,
-            read_notice=lambda: scheduler.trouble,
+            check_health=lambda: scheduler.describe_silence() or troubles.find_stopping(),
+            read_troubles=troubles.list_all,
         ),
         inbox=Inbox(
             issue_token=issue_token,
             knows_task=lambda task_id: scheduler.state.find_ref(task_id) is not None,
-            post=queue.put,
+            mailbox=queue,
         ),
         hands=Hands(
             submit=scheduler.submit,
@@ -115,7 +118,7 @@ def _run(config: Config, stack: ExitStack) -> str:
         meter=meter,
         settings=list_shown_settings(config),
     )
-    web = WebServer(application=application, address=config.bind_address, port=config.port)
+    web = WebServer(application=application, address=config.bind_address, port=config.port, troubles=troubles)
     _start_web(web, config)
     stack.callback(web.stop)
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -124,14 +127,15 @@ def _run(config: Config, stack: ExitStack) -> str:
     if not scheduler.take_store(f"{socket.gethostname()} pid {os.getpid()}"):
         return scheduler.exit_reason or ""
     _check_master(config)
-    base_url = f"http://{config.advertised_address or find_own_address(config.master)}:{web.port}"
+    base_url = find_base_url(config, web.port)
     page_url = f"http://{config.status_dns}:{web.port}" if config.status_dns else base_url
     log.info("status page: %s/", page_url)
     roster = RosterPoller(
         master=config.master,
         interval_s=config.roster_interval_s,
-        post=queue.put,
+        post=queue.put_newest,
         is_urgent=lambda: scheduler.state.is_subscribed and not scheduler.state.has_roster,
+        troubles=troubles,
         login=build_login(config.principal, config.secret),
     )
     roster.start()
@@ -144,7 +148,8 @@ def _run(config: Config, stack: ExitStack) -> str:
                 query=config.restart_blocker_query,
             ),
             is_wanted=lambda: bool(scheduler.state.unsettled),
-            post=queue.put,
+            post=queue.put_newest,
+            troubles=troubles,
         )
         asker.start()
         stack.callback(asker.stop)
@@ -158,6 +163,7 @@ def _run(config: Config, stack: ExitStack) -> str:
             webui_url=page_url,
         ),
         secret=config.secret,
+        troubles=troubles,
         template=TaskTemplate(
             installer_url=config.installer_url or f"{base_url}/{installer.url_path}",
             installer_sha256=installer.sha256,
@@ -191,7 +197,7 @@ def _check_master(config: Config) -> None:
     try:
         check_master(config.master, timeout_s=MASTER_TIMEOUT_S)
     except MasterError as error:
-        raise StartError(f"CALICO_DCOS_MASTER={hide_login(config.master)}: {error}") from error
+        raise StartError(f"CALICO_DCOS_MASTER={hide_secrets(config.master)}: {error}") from error
 
 
 def _start_web(web: WebServer, config: Config) -> None:
@@ -213,6 +219,11 @@ class TokenIssuer:
         # A standby has not read the secret yet: no token is right.
         secret = self._scheduler.state.secret or secrets.token_hex(32)
         return hmac.new(secret.encode(), task_id.encode(), hashlib.sha256).hexdigest()
+
+
+def find_base_url(config: Config, port: int) -> str:
+    """Where agents reach this scheduler."""
+    return f"http://{join_host_port(config.advertised_address or find_own_address(config.master), port)}"
 
 
 def find_own_address(master: str) -> str:

@@ -97,6 +97,23 @@ class Client:
         body = {"command": word, "step": step or None, "reason": reason}
         return str(self._ask("POST", path, json=body).get("message", ""))
 
+    def read_pins(self) -> Json:
+        """Read the sums that downloads have to have where no setting gives one.
+
+        Raises:
+            ClientError: they were not had.
+        """
+        return self._ask("GET", "v1/pins")
+
+    def unpin(self, pin: str, reason: str = "") -> str:
+        """Take the sum of a download back: by its URL or by itself.
+
+        Raises:
+            ClientError: it was not taken back.
+        """
+        body = {"command": "unpin", "pin": pin, "reason": reason}
+        return str(self._ask("POST", "v1/pins", json=body).get("message", ""))
+
     def read_connectivity(self) -> Json:
         """Read the newest run of the connectivity test: `run`, None before the first.
 

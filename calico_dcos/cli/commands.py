@@ -23,6 +23,7 @@ from .words import (
     choose_preflight_exit,
     write_agent,
     write_agents,
+    write_pins,
     write_preflight,
     write_status,
 )
@@ -190,6 +191,24 @@ def agent(client: Client, *, is_json: bool, host: str) -> None:
     found = client.read_agent(host)
     _show(found, is_json=is_json, lines=write_agent(found))
     sys.exit(choose_exit(found["status"]))
+
+
+@click.command()
+@_reaching
+def pins(client: Client, *, is_json: bool) -> None:
+    """List the sums that downloads have to have, where no setting gives one: the first agent's counts for all."""
+    document = client.read_pins()
+    _show(document, is_json=is_json, lines=write_pins(document))
+
+
+@click.command()
+@click.argument("pin")
+@_reaching
+@click.option("--reason", default="", help="Kept in the audit log.")
+def unpin(client: Client, *, is_json: bool, pin: str, reason: str) -> None:
+    """Take the sum of a download back, named by its URL or by the sum: the next one that is reported counts."""
+    message = client.unpin(pin, reason)
+    _show({"message": message}, is_json=is_json, lines=iter([message]))
 
 
 @click.command()

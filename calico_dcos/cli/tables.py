@@ -7,7 +7,15 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from .words import Json, describe_left, describe_node, describe_preflight, describe_steps, find_current
+from .words import (
+    Json,
+    describe_left,
+    describe_node,
+    describe_preflight,
+    describe_steps,
+    find_current,
+    list_troubles,
+)
 
 STYLES = {
     "COMPLETE": "green",
@@ -44,8 +52,8 @@ def draw_status(listing: Json) -> RenderableType:
     bar = Table.grid()
     bar.add_row(ProgressBar(total=max(1, summary["total"]), completed=summary["complete"], width=BAR_WIDTH))
     parts: list[RenderableType] = [head, bar]
-    told = [summary.get("notice") or "", summary.get("message") or ""]
-    parts += [Text(line, "yellow") for line in told if line]
+    told = [*list_troubles(summary), *filter(None, [summary.get("message")])]
+    parts += [Text(line, "yellow") for line in told]
     if summary["active"]:
         parts.append(draw_agents({"agents": summary["active"]}))
     parts += [Text(f"{waiting['agents']:>5} {waiting['reason']}", "dim") for waiting in summary["reasons"]]

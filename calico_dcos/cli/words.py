@@ -71,6 +71,16 @@ def find_current(agent: Json) -> Json | None:
     return next(iter(active or open_steps), None)
 
 
+def list_troubles(summary: Json) -> Iterator[str]:
+    """Say what is wrong with what the scheduler depends on, a line for each."""
+    troubles = summary.get("troubles", ())
+    for trouble in troubles:
+        told = f"{trouble['words']}; {trouble['remedy']}" if trouble["remedy"] else trouble["words"]
+        yield f"{trouble['source']}, since {describe_moment(trouble['since'])}: {told}"
+    if not summary["is_connected"] and not troubles:
+        yield "not connected to the Mesos master: nothing new is started"
+
+
 def write_status(listing: Json) -> Iterator[str]:
     """Write the state of the walk: how far, what now, why not."""
     summary = listing["summary"]
@@ -80,10 +90,8 @@ def write_status(listing: Json) -> Iterator[str]:
     counts = f"{summary['complete']} of {summary['total']} agents complete"
     others = ", ".join(f"{summary[group]} {group}" for group in ("working", "waiting", "failed"))
     yield "; ".join(filter(None, [f"{counts}, {others}", describe_left(summary)]))
-    if summary.get("notice"):
-        yield f"notice: {summary['notice']}"
-    elif not summary["is_connected"]:
-        yield "notice: not connected to the Mesos master: nothing new is started"
+    for line in list_troubles(summary):
+        yield f"trouble: {line}"
     for agent in summary["active"]:
         current = find_current(agent)
         yield f"now: {agent['key']}: {'' if current is None else current['name'] + ': '}{agent['message']}"
@@ -93,6 +101,12 @@ def write_status(listing: Json) -> Iterator[str]:
         yield f"waiting: {waiting['agents']} because: {waiting['reason']}"
     for error in summary["errors"]:
         yield f"failed: {error}"
+
+
+def write_pins(document: Json) -> Iterator[str]:
+    """Write a line for each sum, with the steps that fetch it."""
+    for pin in document["pins"]:
+        yield f"{pin['sha256']}  {pin['url']}  ({', '.join(pin['steps']) or 'no step fetches it any more'})"
 
 
 def write_agents(listing: Json) -> Iterator[str]:

@@ -5,7 +5,6 @@ A new setting is one entry: a field of the class of its section (`framework`, `r
 documentation follow from it (`make docs` writes them anew).
 """
 
-from .logins import hide_login
 from .reading import ConfigError, read_config
 from .shown import list_shown_settings
 from .table import SETTINGS, Config
@@ -17,7 +16,6 @@ __all__ = [
     "ConfigError",
     "build_policy",
     "build_wanted",
-    "hide_login",
     "list_shown_settings",
     "pin_downloads",
     "read_config",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from .logins import hide_login
+from calico_dcos.redaction import hide_secrets
+
 from .release import RELEASES
 from .table import Config
 
@@ -24,7 +25,7 @@ def _find_tls(config: Config) -> list[str]:
     """Docker's store, the CNI plugins and calico-node would each need certificates, which nothing brings to agents."""
     if "https://" not in config.etcd_endpoints.lower():
         return []
-    given = hide_login(config.etcd_endpoints)
+    given = hide_secrets(config.etcd_endpoints)
     reason = "no certificates come to the agents, for Docker, the CNI plugins and calico-node to reach an etcd with TLS"
     remedy = "give endpoints with http://, such as that of a proxy on each agent which has them"
     return [f"CALICO_DCOS_ETCD_ENDPOINTS={given!r} is wrong: {reason}; {remedy}"]

@@ -6,8 +6,9 @@ import difflib
 from collections.abc import Mapping
 from typing import Any
 
+from calico_dcos.redaction import hide_secrets
+
 from .contradictions import find_contradictions
-from .logins import hide_login
 from .settings import PREFIX, Derived, Known, Setting
 from .table import SETTINGS, Config
 
@@ -53,7 +54,7 @@ def _read(setting: Setting, known: Known, faults: list[str]) -> Any:
         try:
             return setting.kind.parse(text)
         except ValueError:
-            shown = "***" if setting.is_secret else hide_login(repr(text))
+            shown = "***" if setting.is_secret else hide_secrets(repr(text))
             faults.append(f"{setting.variable}={shown} is wrong: it takes {setting.kind.allowed}")
     default = setting.default.compute(known) if isinstance(setting.default, Derived) else setting.default
     if default is None and not text:

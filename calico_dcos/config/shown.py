@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
-from .kinds import format_value
-from .logins import hide_login
-from .table import SETTINGS, Config
+from calico_dcos.redaction import HIDDEN, hide_secrets
 
-HIDDEN = "***"
+from .kinds import format_value
+from .table import SETTINGS, Config
 
 
 def list_shown_settings(config: Config) -> dict[str, str]:
@@ -23,4 +21,4 @@ def _show(value: Any, is_secret: bool) -> str:  # noqa: FBT001 - what the table 
         return HIDDEN if value else ""
     if isinstance(value, Mapping):
         return format_value(dict.fromkeys(value, HIDDEN))
-    return re.sub(r"(://[^\s?]*)\?\S*", rf"\1?{HIDDEN}", hide_login(format_value(value)))
+    return hide_secrets(format_value(value))

@@ -170,11 +170,15 @@ def _build_steps(config: Config, wanted: Mapping[str, Any]) -> tuple[StepSpec, .
     def build(name: StepName, part: Any, cpus: float, mem_mb: float, *, is_enabled: bool) -> StepSpec:
         return StepSpec(name=name, settings=_fingerprint(part), cpus=cpus, mem_mb=mem_mb, is_enabled=is_enabled)
 
+    def list_unpinned(*downloads: Mapping[str, Any]) -> frozenset[str]:
+        return frozenset(download["url"] for download in downloads if not download["sha256"])
+
     etcd, docker, cni, node = config.etcd_run_proxy, config.docker_enable, config.cni_enable, config.node_enable
+    archive, plugins = wanted["etcd_proxy"]["archive"], wanted["cni"]["plugins"]
     proxy = build(StepName.ETCD_PROXY, wanted["etcd_proxy"], config.etcd_cpus, config.etcd_mem_mb, is_enabled=etcd)
     return (
         build(StepName.INSPECT, "", config.inspect_cpus, config.inspect_mem_mb, is_enabled=True),
-        replace(proxy, ports=(int(config.etcd_listen.rpartition(":")[2]),)),
+        replace(proxy, ports=(int(config.etcd_listen.rpartition(":")[2]),), downloads=list_unpinned(archive)),
         build(
             StepName.DOCKER_CLUSTER_STORE,
             wanted["docker_cluster_store"],
@@ -182,7 +186,10 @@ def _build_steps(config: Config, wanted: Mapping[str, Any]) -> tuple[StepSpec, .
             config.docker_mem_mb,
             is_enabled=docker,
         ),
-        build(StepName.CNI, wanted["cni"], config.cni_cpus, config.cni_mem_mb, is_enabled=cni),
+        replace(
+            build(StepName.CNI, wanted["cni"], config.cni_cpus, config.cni_mem_mb, is_enabled=cni),
+            downloads=list_unpinned(*plugins),
+        ),
         build(StepName.AGENT_RESTART, wanted["agent_restart"], config.cni_cpus, config.cni_mem_mb, is_enabled=cni),
         build(StepName.CALICO_NODE, wanted["calico_node"], config.node_cpus, config.node_mem_mb, is_enabled=node),
     )

@@ -42,6 +42,19 @@ class Command:
 
 
 @dataclass(frozen=True, slots=True)
+class Unpin:
+    """An operator takes back the sum of a download.
+
+    Attributes:
+        pin: its URL, or the sum itself.
+    """
+
+    pin: str
+    who: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Controls:
     """What operators decided for the whole plan, and what is remembered of it; what is about one agent is part of that.
 

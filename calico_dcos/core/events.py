@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from .command import Command
+from .command import Command, Unpin
 from .connectivity import Result, RunCommand
 from .model import Inspection, Offer, TaskState
 
@@ -172,6 +172,9 @@ class Probed:
     is_last: bool
 
 
+AnyCommand = Command | RunCommand | Unpin
+
+
 @dataclass(frozen=True, slots=True)
 class Commanded:
     """An operator gave a command.
@@ -180,7 +183,7 @@ class Commanded:
         ticket: by which whoever passed it on knows the answer.
     """
 
-    command: Command | RunCommand
+    command: AnyCommand
     ticket: str
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from immutables import Map
 
 from .actions import Acknowledge, Exit, Reply
-from .command import Command, Verdict
+from .command import Command, Unpin, Verdict
 from .connectivity_run import advance_run, cut_short, obey_run_command
 from .connectivity_updates import fold_probed, fold_served
 from .connectivity_walk import watch_tests
@@ -34,9 +34,10 @@ from .events import (
 )
 from .gates import watch_canary
 from .model import Backoff, TaskState
+from .pins import fold_downloaded, obey_unpin
 from .sightings import fold_offers, fold_roster, with_dead_task
 from .state import BlockerAnswer, Question, State
-from .updates import fold_downloaded, fold_failed, fold_inspected, fold_progressed, fold_update
+from .updates import fold_failed, fold_inspected, fold_progressed, fold_update
 
 Answer = Acknowledge | Exit | Reply
 
@@ -92,6 +93,8 @@ def fold(  # noqa: C901, PLR0912 - one case for each event
 def _obey(state: State, event: Commanded, now: float) -> tuple[State, Verdict]:
     if isinstance(event.command, Command):
         return obey(state, event.command, now)
+    if isinstance(event.command, Unpin):
+        return obey_unpin(state, event.command, now)
     return obey_run_command(state, event.command, event.ticket, now)
 
 

@@ -38,6 +38,7 @@ class Batch:
     """Changes that are stored together or not at all; what is None or empty stays as it is.
 
     Attributes:
+        unpinned: URLs whose sums are taken back; none of them is among `pins`.
         forgotten: keys of agents of which nothing is remembered any more; none of them is among `agents`.
     """
 
@@ -49,6 +50,7 @@ class Batch:
     audit: tuple[AuditEntry, ...] = ()
     connectivity: Run | None = None
     forgotten: tuple[str, ...] = ()
+    unpinned: tuple[str, ...] = ()
 
     @property
     def is_empty(self) -> bool:

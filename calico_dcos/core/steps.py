@@ -21,6 +21,7 @@ class StepSpec:
 
     Attributes:
         settings: fingerprint of everything configured that changes what the step leaves on a host.
+        downloads: URLs of what it fetches and for which no setting gives a sum.
         ports: claimed from an offer that has them; an offer without them will do as well.
     """
 
@@ -30,6 +31,7 @@ class StepSpec:
     mem_mb: float
     is_enabled: bool = True
     ports: tuple[int, ...] = ()
+    downloads: frozenset[str] = frozenset()
 
     @property
     def is_service(self) -> bool:

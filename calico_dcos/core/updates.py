@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from .connectivity_updates import fold_trial_failed, fold_trial_update
-from .events import Downloaded, Failed, Inspected, Progressed, TaskUpdated
+from .events import Failed, Inspected, Progressed, TaskUpdated
 from .model import UNTRIED, Agent, Backoff, Finding, Inspection, StepName, Task, TaskState
 from .phase import count_look
 from .standing import is_settled
@@ -176,12 +176,3 @@ def fold_failed(state: State, event: Failed, now: float) -> State:
     agent, name, task = found
     agent = _with_task(agent, name, replace(task, reason=event.reason))
     return state.with_advanced(agent.with_note(now, event.detail) if event.detail else agent, now)
-
-
-def fold_downloaded(state: State, event: Downloaded) -> State:
-    """Take in the sum of a download for which none was given."""
-    # The first sum counts: a later, different one must not be trusted.
-    if event.task_id not in state.tasks or event.url in state.pins:
-        return state
-    unsaved = replace(state.unsaved, pins={**state.unsaved.pins, event.url: event.sha256})
-    return replace(state, pins=state.pins.set(event.url, event.sha256), unsaved=unsaved)

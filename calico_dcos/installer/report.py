@@ -22,6 +22,8 @@ FIRST_ERROR = 300
 # What is wrong with a report stays wrong. A scheduler that has just started knows neither tokens nor tasks yet.
 MALFORMED = (400, 413)
 INSIST_S = 60
+# The scheduler says so where reports wait for its store.
+BUSY, BUSY_S, BUSY_TRIES = (429, 503), 5, 6
 # The scheduler takes 64 KiB; a container takes about 150 bytes.
 RUNNING_MAX = 100
 NODES_MAX, SESSIONS_MAX = 50, 50
@@ -68,7 +70,7 @@ class Reporter:
         """Tell the facts of this host and what is still to do on it."""
         report = hide_all(build_inspection(inspection, time.monotonic() - inspection.begun_at_s))
         self._print(json.dumps(report, indent=2, sort_keys=True))
-        self._send(report)
+        self._send(report, BUSY_TRIES)
 
     def served(self, address: str) -> None:
         """Tell where a container of the connectivity test is reached; a scheduler that is away is waited for."""
@@ -98,7 +100,7 @@ class Reporter:
         """Post a report, its secrets hidden; whether there is no use in posting it again."""
         return self._send(hide_all(report))
 
-    def _send(self, report: Dict[str, Any]) -> bool:
+    def _send(self, report: Dict[str, Any], tries: int = 1) -> bool:
         if not self._url:
             return True
         headers = {"Content-Type": "application/json"}
@@ -110,6 +112,9 @@ class Reporter:
         except UnreachableError as error:
             write_line(self._err, "report not delivered: {}".format(error))
             return False
+        if answer.status in BUSY and tries > 1:
+            time.sleep(BUSY_S)
+            return self._send(report, tries - 1)
         if answer.status >= FIRST_ERROR:
             write_line(self._err, "report not taken: status {}".format(answer.status))
         return answer.status < FIRST_ERROR or answer.status in MALFORMED

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import logging
+import select
 import socket
 from contextlib import suppress
+from http import HTTPStatus
 from http.client import HTTPException
 from typing import Protocol
 
-import pymesos.process
+from .quiet import pymesos
 
 log = logging.getLogger(__name__)
 
+LATE_S = 0.5
 MALFORMED = (KeyError, TypeError, ValueError, AttributeError)
 """What reading a dictionary that is not as it should be can raise."""
 
@@ -24,6 +27,9 @@ class Owner(Protocol):
 
     def is_master_silent(self) -> bool:
         """Whether the master has been silent for too long."""
+
+    def take_refusal(self, status: int, words: str) -> None:
+        """Hear that the master does not take the subscription."""
 
 
 class Connection(pymesos.process.Connection):  # type: ignore[misc]  # pymesos has no types
@@ -53,11 +59,32 @@ class Connection(pymesos.process.Connection):  # type: ignore[misc]  # pymesos h
 
     def read(self) -> bool:
         """Take what came; False if that ends the connection."""
+        parser, said = self._parser, self._peek()
         try:
             return bool(super().read())
         except (RuntimeError, *MALFORMED) as error:
+            if parser.is_headers_complete() and parser.get_status_code() >= HTTPStatus.BAD_REQUEST:
+                words = said.rpartition(b"\r\n\r\n")[2] or self._read_late()
+                self._callback.take_refusal(parser.get_status_code(), words.decode(errors="replace"))
             log.warning("Gives up the connection to master %s:%s: %s", *self.addr, error)
             return False
+
+    def _peek(self) -> bytes:
+        """What came, before the stream has begun: pymesos takes an answer that is none, and does not say its words."""
+        if self._stream_id is not None or self._sock is None:
+            return b""
+        with suppress(OSError):
+            return self._sock.recv(select.PIPE_BUF, socket.MSG_PEEK)
+        return b""
+
+    def _read_late(self) -> bytes:
+        """Words of a refusal that come after its head; nothing else waits for this connection."""
+        if self._sock is None:
+            return b""
+        with suppress(OSError):
+            self._sock.settimeout(LATE_S)
+            return self._sock.recv(select.PIPE_BUF)
+        return b""
 
     def end(self) -> None:
         """Make the connection look ended to the loop that reads it; from any thread."""

@@ -6,21 +6,25 @@ their own: a master that is slow must not hold the scheduler up. A call that fai
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 from collections.abc import Callable
-from queue import SimpleQueue
-
-import requests
+from contextlib import suppress
+from http import HTTPStatus
+from queue import Full, Queue
 
 from calico_dcos.core.actions import Deactivate, Reactivate
 from calico_dcos.core.events import Reactivated
+from calico_dcos.outbound import JOIN_S, Caller, CallError
 
-from .master import Login, open_session
+from .master import Login
 
 log = logging.getLogger(__name__)
 
 TIMEOUT_S = 10.0
+MAX_WAITING = 100
+MAX_ANSWER_BYTES = 64 * 1024
 # The master says so of an agent that it does not know, or that is active already: there is nothing left to take back.
 _POINTLESS = frozenset({400, 404, 409})
 
@@ -44,7 +48,9 @@ class Cordons:
         self._find_master = find_master
         self._post = post
         self._login = login
-        self._calls: SimpleQueue[Deactivate | Reactivate | None] = SimpleQueue()
+        self._caller = Caller()
+        self._stopping = threading.Event()
+        self._calls: Queue[Deactivate | Reactivate | None] = Queue(MAX_WAITING)
         self._thread = threading.Thread(target=self._perform_for_ever, name="cordons", daemon=True)
 
     def start(self) -> None:
@@ -52,19 +58,25 @@ class Cordons:
         self._thread.start()
 
     def put(self, call: Deactivate | Reactivate) -> None:
-        """Have a call made once those before it were; at once."""
-        self._calls.put(call)
+        """Have a call made once those before it were; at once. One too many is dropped: it is asked for again."""
+        try:
+            self._calls.put_nowait(call)
+        except Full:
+            log.warning("drops a call about %s: %d wait already", call.agent_key, MAX_WAITING)
 
     def stop(self) -> None:
         """End the thread after the calls that wait, or without them if the master is slow: they are asked for again."""
-        self._calls.put(None)
+        self._stopping.set()
+        with suppress(Full):
+            self._calls.put_nowait(None)
         if self._thread.is_alive():
-            self._thread.join(TIMEOUT_S)
+            self._thread.join(JOIN_S)
+        self._caller.stop()
 
     def _perform_for_ever(self) -> None:
         while (call := self._calls.get()) is not None:
             status = self._perform(call)
-            is_done = status is not None and (status < requests.codes.bad or status in _POINTLESS)
+            is_done = status is not None and (status < HTTPStatus.MULTIPLE_CHOICES or status in _POINTLESS)
             if isinstance(call, Reactivate) and is_done:
                 self._post(Reactivated(call.agent_key))
 
@@ -75,13 +87,22 @@ class Cordons:
         if master is None:
             log.info("drops %s of %s: no master leads", kind, call.agent_key)
             return None
+        headers = {"Content-Type": "application/json"}
+        if self._login is not None:
+            headers["Authorization"] = self._login.header
         try:
-            with open_session(self._login) as session:
-                url = f"http://{master}/api/v1"
-                answer = session.post(url, json=body, timeout=TIMEOUT_S)
-        except (requests.RequestException, ValueError) as error:  # ValueError: it sends us on to what is no address
+            answer = self._caller.call(
+                "POST",
+                f"http://{master}/api/v1",
+                deadline_s=TIMEOUT_S,
+                body=json.dumps(body).encode(),
+                headers=headers,
+                max_bytes=MAX_ANSWER_BYTES,
+            )
+        except CallError as error:
             log.warning("%s of %s failed: %s", kind, call.agent_key, error)
             return None
-        if answer.status_code >= requests.codes.bad:
-            log.warning("%s of %s: the master answers %d %.200r", kind, call.agent_key, answer.status_code, answer.text)
-        return answer.status_code
+        if answer.status >= HTTPStatus.MULTIPLE_CHOICES:
+            told = answer.body[:200].decode(errors="replace")
+            log.warning("%s of %s: the master answers %d %r", kind, call.agent_key, answer.status, told)
+        return answer.status

@@ -18,11 +18,13 @@ from calico_dcos.core.events import (
     TaskUpdated,
 )
 from calico_dcos.core.model import Offer, TaskState
+from calico_dcos.troubles import Source, Troubles
 
 from .calls import build_call
 from .cordons import Cordons
 from .master import build_login, parse_master
 from .reading import MalformedError, read_id, read_list, read_object, read_text
+from .sender import MAX_WAITING, Sender
 from .subscription import Subscription, Timing
 from .tasks import TaskTemplate
 from .translate import FrameworkSettings, build_framework_info, parse_offer, parse_update
@@ -42,12 +44,13 @@ class MesosDriver:
         template: what all tasks have in common.
         post: takes the events; called from a thread of ours, must not wait.
         secret: of the principal, empty where Mesos does not authenticate.
+        troubles: where it is told that the master refuses us, or does not answer.
 
     Raises:
         MasterError: the master's address is none.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what is at its edges has many parts
         self,
         *,
         master: str,
@@ -56,11 +59,13 @@ class MesosDriver:
         post: Callable[[Event], None],
         secret: str = "",
         timing: Timing | None = None,
+        troubles: Troubles | None = None,
     ) -> None:
         login = build_login(framework.principal, secret)
         self._framework = framework
         self._template = template
         self._post = post
+        self._troubles = troubles or Troubles()
         self._subscription = Subscription(
             master=parse_master(master),
             build_framework=self._build_framework,
@@ -69,6 +74,10 @@ class MesosDriver:
             on_refusal=self._take_refusal,
             login=login,
             timing=timing or Timing(),
+            troubles=self._troubles,
+        )
+        self._sender = Sender(
+            send=self._subscription.call, read_stream=lambda: self._subscription.stream_id, overflow=self._give_up
         )
         self._cordons = Cordons(
             find_master=lambda: self._subscription.master,
@@ -81,18 +90,21 @@ class MesosDriver:
         if framework_id:
             self._subscription.framework_id = framework_id
         self._subscription.start()
+        self._sender.start()
         self._cordons.start()
 
     def send(self, call: Call) -> None:
-        """Pass a call to the master; one that cannot be delivered is logged and forgotten."""
+        """Have a call passed to the master; at once, and one that cannot be delivered is logged and forgotten."""
         if isinstance(call, Deactivate | Reactivate):
             self._cordons.put(call)
             return
         version = self._subscription.version or ""
-        self._subscription.call(build_call(call, template=self._template, master_version=version))
+        self._sender.put(build_call(call, template=self._template, master_version=version))
 
     def stop(self) -> None:
         """Disconnect without a teardown, and wait for our thread to end."""
+        self._sender.stop()
+        self._subscription.cut_call()
         self._subscription.stop()
         self._subscription.join()
         self._cordons.stop()
@@ -105,6 +117,12 @@ class MesosDriver:
         """
         log.info("Tears the framework down: it is being uninstalled")
         return self._subscription.call({"type": "TEARDOWN"})
+
+    def _give_up(self) -> None:
+        """Begin anew where the master takes calls too slowly: what the dropped ones were about is asked for again."""
+        words = f"more than {MAX_WAITING} calls wait for the Mesos master: they are dropped, and we subscribe anew"
+        self._troubles.tell(Source.CALLS, words, "see how busy the master is")
+        self._subscription.renew()
 
     def _build_framework(self, version: str, framework_id: str | None) -> dict[str, Any]:
         return build_framework_info(self._framework, version=version, framework_id=framework_id)

@@ -8,18 +8,20 @@ from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
 
-import requests
 from kazoo.client import KazooClient
 from kazoo.exceptions import KazooException, NoNodeError
 from kazoo.handlers.threading import KazooTimeoutError
-from requests.auth import HTTPBasicAuth
+
+from calico_dcos.outbound import Answer, Caller, CallError
 
 log = logging.getLogger(__name__)
 
 USUAL_PORT = 5050
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
 FORMS = "host:port, http://host:port or zk://host:port,host:port/mesos"
 
 
@@ -35,11 +37,10 @@ def check_master(address: str, *, timeout_s: float) -> str:
     """
     master = find_master(address, timeout_s=timeout_s)
     try:
-        with open_session() as session:
-            version = session.get(f"http://{master}/version", timeout=timeout_s).json()["version"]
-    except (requests.ConnectionError, requests.Timeout) as error:
+        version = json.loads(Caller().call("GET", f"http://{master}/version", deadline_s=timeout_s).body)["version"]
+    except CallError as error:
         raise MasterError(f"nothing answers at {master}; is this where the Mesos master is?") from error
-    except (requests.RequestException, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise MasterError(f"what answers at {master} is no Mesos master; set {FORMS}") from error
     log.info("Found Mesos %s at %s", version, master)
     return str(version)
@@ -106,23 +107,50 @@ def build_login(principal: str, secret: str) -> Login | None:
     return Login(principal, secret) if principal and secret else None
 
 
-class _MasterSession(requests.Session):
-    """A session with the masters of one cluster, which share their credentials."""
+def ask_master(
+    caller: Caller, address: str, path: str, *, login: Login | None, deadline_s: float, max_bytes: int
+) -> Answer:
+    """Ask a master; one that does not lead names the one that does, which is asked then, with the same login.
 
-    def should_strip_auth(self, old_url: str, new_url: str) -> bool:
-        """Keep the login when a master sends us on to the one that leads, which will ask for it as well.
+    No other redirect is followed: whoever says who leads has the login already, but only masters are to have it.
 
-        requests would drop it, since the leader is another host; but whoever says who leads has the secret already.
-        """
-        return urlsplit(new_url).scheme != urlsplit(old_url).scheme
+    Raises:
+        CallError: there is no answer.
+    """
+    headers = {} if login is None else {"Authorization": login.header}
+    asked = address
+    for _ in range(2):
+        url = f"http://{asked}{path}"
+        answer = caller.call("GET", url, deadline_s=deadline_s, headers=headers, max_bytes=max_bytes)
+        if answer.status not in _REDIRECTS:
+            return answer
+        asked = _read_leader(answer.headers.get("location", ""))
+    raise CallError(f"{address}: it sends us on and on; no master leads at present")
 
 
-def open_session(login: Login | None = None) -> requests.Session:
-    """Open a session that ignores proxy settings: a master is inside the cluster."""
-    session = _MasterSession()
-    session.trust_env = False
-    session.auth = None if login is None else HTTPBasicAuth(*login.pair)
-    return session
+def _read_leader(location: str) -> str:
+    """Read "host:port" out of where a master sends us on to.
+
+    Raises:
+        CallError: it is no such place.
+    """
+    try:
+        return parse_master(urlsplit(location).netloc)
+    except (MasterError, ValueError) as error:
+        raise CallError(f"a master sends us on to what is no master: {location[:60]!r}") from error
+
+
+def advise(status: int) -> str:
+    """Say what helps against a refusal of the master."""
+    match status:
+        case HTTPStatus.UNAUTHORIZED:
+            return "set the options principal and secret to those that this cluster's Mesos knows"
+        case HTTPStatus.FORBIDDEN:
+            return "give the principal leave to register with the role and to read agents, in Mesos' ACLs or in DC/OS"
+        case HTTPStatus.BAD_REQUEST:
+            return "see the master's words: an option such as role or principal does not suit this cluster"
+        case _:
+            return "see whether the master leads and how busy it is"
 
 
 @contextmanager

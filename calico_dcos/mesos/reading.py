@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 
 _SHOWN = 60
+# Names of hosts have 253 characters at most, and Mesos' ids about 60.
+MAX_NAME_LENGTH = 255
 
 
 class MalformedError(Exception):
@@ -83,6 +85,18 @@ def read_text(parent: Any, name: str, default: str | None = None) -> str:
     return value
 
 
+def read_name(parent: Any, name: str, default: str | None = None) -> str:
+    """Read a text that names something, which is stored, shown and sent again: a short one.
+
+    Raises:
+        MalformedError: it is something else or too long, or it is not there and has no default.
+    """
+    value = read_text(parent, name, default)
+    if len(value) > MAX_NAME_LENGTH:
+        raise MalformedError(f"{name} has {len(value)} characters, more than {MAX_NAME_LENGTH}: {_show(value)}")
+    return value
+
+
 def read_number(parent: Any, name: str, default: float | None = None) -> float:
     """Read a finite number.
 
@@ -133,7 +147,7 @@ def read_id(parent: Any, name: str, default: str | None = None) -> str:
     Raises:
         MalformedError: it is something else, or it is not there and has no default.
     """
-    return read_text(read_object(parent, name), "value", default)
+    return read_name(read_object(parent, name), "value", default)
 
 
 def _read(parent: Any, name: str) -> Any:

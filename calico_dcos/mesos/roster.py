@@ -2,50 +2,65 @@
 
 from __future__ import annotations
 
-import logging
-import threading
+import json
 import time
 from collections.abc import Callable
 from dataclasses import replace
-
-import requests
+from http import HTTPStatus
 
 from calico_dcos.core.events import Event, RosterRead
+from calico_dcos.outbound import Caller, CallError, Poller
+from calico_dcos.troubles import Source, Troubles
 
-from .master import Login, MasterError, find_master, open_session
+from .master import Login, MasterError, advise, ask_master, find_master
 from .reading import MalformedError
 from .translate import parse_roster
 
-log = logging.getLogger(__name__)
-
-TIMEOUT_S = 10.0
-# How often it is looked whether a roster is needed before its time.
-URGENT_S = 1.0
+# For all of it: the list of 10,000 agents is tens of MB.
+DEADLINE_S = 60.0
+MAX_BYTES = 256 * 1024 * 1024
+ZOOKEEPER_S = 10.0
+REFUSALS = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 
 
 class RosterError(Exception):
-    """The roster could not be read; the text says why in one line."""
+    """The roster could not be read; the text says why in one line.
+
+    Attributes:
+        status: of the master's answer, 0 where there was none that says no.
+    """
+
+    def __init__(self, text: str, status: int = 0) -> None:
+        super().__init__(text)
+        self.status = status
 
 
-def read_roster(master: str, *, timeout_s: float = TIMEOUT_S, login: Login | None = None) -> RosterRead:
+def read_roster(
+    master: str, *, timeout_s: float = DEADLINE_S, login: Login | None = None, caller: Caller | None = None
+) -> RosterRead:
     """Ask the leading master for all agents; a master that does not lead sends us on to it.
 
     Args:
         master: as it is configured.
-        timeout_s: for each of the few requests.
+        timeout_s: for each of the few requests, from its beginning to its end.
         login: for a Mesos that authenticates.
+        caller: makes the calls.
 
     Raises:
         RosterError: no answer, or none that makes sense.
     """
     began_at = time.monotonic()
     try:
-        address = find_master(master, timeout_s=timeout_s)
-        with open_session(login) as session:
-            answer = session.get(f"http://{address}/slaves", timeout=timeout_s)
-            answer.raise_for_status()
-            roster = parse_roster(answer.json())
-    except (MasterError, requests.RequestException) as error:
+        address = find_master(master, timeout_s=min(timeout_s, ZOOKEEPER_S))
+        answer = ask_master(
+            caller or Caller(), address, "/slaves", login=login, deadline_s=timeout_s, max_bytes=MAX_BYTES
+        )
+        if answer.status != HTTPStatus.OK:
+            told = " ".join(answer.body[:200].decode(errors="replace").split())
+            words = f"the Mesos master does not tell its agents: it answers {answer.status} {told}".rstrip()
+            raise RosterError(words, answer.status)
+        roster = parse_roster(json.loads(answer.body))
+    except (MasterError, CallError) as error:
         raise RosterError(f"cannot read the agents from the master: {error}") from error
     except (MalformedError, ValueError, RecursionError) as error:
         raise RosterError(f"the master's list of agents makes no sense: {error}") from error
@@ -70,66 +85,47 @@ class RosterPoller:
         interval_s: between two readings; longer where the master takes long to answer.
         post: takes each roster that was read.
         is_urgent: whether decisions wait for one.
+        troubles: where it is told that it cannot be read.
         timeout_s: for each request.
         login: for a Mesos that authenticates.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what is at its edges has many parts
         self,
         *,
         master: str,
         interval_s: float,
         post: Callable[[Event], None],
         is_urgent: Callable[[], bool] = lambda: False,
-        timeout_s: float = TIMEOUT_S,
+        troubles: Troubles | None = None,
+        timeout_s: float = DEADLINE_S,
         login: Login | None = None,
     ) -> None:
         self._master = master
         self._interval_s = interval_s
         self._post = post
-        self._is_urgent = is_urgent
+        self._troubles = troubles or Troubles()
         self._timeout_s = timeout_s
         self._login = login
-        self._trouble = ""
-        self._stopping = threading.Event()
-        self._unread = 0
-        self._thread = threading.Thread(target=self._poll_for_ever, name="roster", daemon=True)
+        self._caller = Caller()
+        poller = Poller(name="roster", poll=self._poll, caller=self._caller, is_urgent=is_urgent)
+        self.start, self.stop = poller.start, poller.stop
 
-    def start(self) -> None:
-        """Read for the first time, and go on until stopped."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End the thread; a request under way is waited for."""
-        self._stopping.set()
-        self._thread.join()
-
-    def _poll_for_ever(self) -> None:
-        while not self._stopping.is_set():
-            began_at = time.monotonic()
-            self._poll()
-            took_s = time.monotonic() - began_at
-            self._rest(time.monotonic() + compute_pause_s(self._interval_s, took_s))
-
-    def _rest(self, until: float) -> None:
-        """Wait until a moment of the monotonic clock, or until a roster is needed at once."""
-        while (left_s := until - time.monotonic()) > 0:
-            if self._stopping.wait(min(URGENT_S, left_s)) or self._is_urgent():
-                return
-
-    def _poll(self) -> None:
+    def _poll(self) -> float:
+        began_at = time.monotonic()
         try:
-            roster = read_roster(self._master, timeout_s=self._timeout_s, login=self._login)
+            roster = read_roster(self._master, timeout_s=self._timeout_s, login=self._login, caller=self._caller)
         except RosterError as error:
-            # The same trouble is told once, not at each interval.
-            if str(error) != self._trouble:
-                log.warning("%s", error)
-            self._trouble = str(error)
-            return
-        if self._trouble:
-            log.info("Reads the agents from the master again: %d", len(roster.agents))
-        self._trouble = ""
-        if roster.unread != self._unread:
-            log.warning("Of the master's list of agents, %d make no sense", roster.unread)
-        self._unread = roster.unread
-        self._post(roster)
+            is_refused = error.status in REFUSALS
+            self._troubles.tell(Source.ROSTER, str(error), advise(error.status), stops_all=is_refused)
+        else:
+            self._tell_unread(roster.unread)
+            self._post(roster)
+        return compute_pause_s(self._interval_s, time.monotonic() - began_at)
+
+    def _tell_unread(self, count: int) -> None:
+        if count:
+            words = f"{count} in the Mesos master's list of agents make no sense: nobody is taken for absent"
+            self._troubles.tell(Source.ROSTER, words, "see their id, hostname and pid in its /slaves")
+        else:
+            self._troubles.end(Source.ROSTER)

@@ -10,20 +10,21 @@ from __future__ import annotations
 import http.client
 import json
 import logging
-import os
 import random
 import threading
 import time
 from collections.abc import Callable, Mapping
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-import pymesos.process
-from pymesos.detector import MasterDetector
+from calico_dcos.outbound import Caller, CallError
+from calico_dcos.troubles import Source, Troubles
 
 from .connection import MALFORMED, Connection
-from .master import Login
+from .loop import Detector, Loop
+from .master import Login, advise
+from .quiet import pymesos
 from .reading import MalformedError, read_id, read_number, read_object
 
 log = logging.getLogger(__name__)
@@ -32,6 +33,10 @@ _TEN_YEARS_S = 3650 * 86_400.0
 _REFUSED_S = 30.0
 # Bytes of an answer that are logged: behind a proxy it may be a page.
 _SHOWN = 300
+_MAX_ANSWER_BYTES = 1024 * 1024
+_REMEDY = "see whether the master leads and how busy it is"
+# What the same request is answered again: a new start may bring other credentials or settings.
+REFUSALS = frozenset({http.client.BAD_REQUEST, http.client.UNAUTHORIZED, http.client.FORBIDDEN})
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +59,7 @@ class Timing:
     jitter: Callable[[], float] = random.random
 
 
-class Subscription(pymesos.MesosSchedulerDriver):  # type: ignore[misc]  # pymesos has no types
+class Subscription(Loop):
     """A subscription that is renewed whenever it ends, until it is stopped or the master refuses it with an ERROR.
 
     Args:
@@ -64,9 +69,10 @@ class Subscription(pymesos.MesosSchedulerDriver):  # type: ignore[misc]  # pymes
         on_end: hears that a subscription ended.
         on_refusal: hears of each ACCEPT that the master refused, with its words.
         login: for a Mesos that authenticates.
+        troubles: where it is told that the master refuses us, or does not answer.
     """
 
-    def __init__(  # noqa: PLR0913 - what it tells of has many parts
+    def __init__(  # noqa: PLR0913 - what is at its edges has many parts
         self,
         *,
         master: str,
@@ -76,6 +82,7 @@ class Subscription(pymesos.MesosSchedulerDriver):  # type: ignore[misc]  # pymes
         on_refusal: Callable[[Mapping[str, Any], str], None],
         login: Login | None = None,
         timing: Timing,
+        troubles: Troubles | None = None,
     ) -> None:
         super().__init__(
             sched=None,
@@ -93,6 +100,9 @@ class Subscription(pymesos.MesosSchedulerDriver):  # type: ignore[misc]  # pymes
         self._on_end = on_end
         self._on_refusal = on_refusal
         self._timing = timing
+        self._troubles = troubles or Troubles()
+        # One for the loop, one for whoever sends calls: each makes one at a time.
+        self._asker, self._sender = Caller(), Caller()
         self._stopping = threading.Event()
         self._hurry = threading.Event()
         self._is_subscribed = False
@@ -104,8 +114,6 @@ class Subscription(pymesos.MesosSchedulerDriver):  # type: ignore[misc]  # pymes
         self._master: str | None = None
         self._new_master: str | None = None
         self._target: str | None = None
-        # pymesos looks this class up in its module; there is no other way to give it a better one.
-        pymesos.process.Connection = Connection
 
     # What the driver asks for
 
@@ -121,11 +129,22 @@ class Subscription(pymesos.MesosSchedulerDriver):  # type: ignore[misc]  # pymes
         """End the subscription; the framework and its tasks live on."""
         self._stopping.set()
         self._hurry.set()
+        self._asker.stop()
         with self._lock:
             detector, self.detector = self.detector, None
         if detector:
             _close_detector(detector)
         pymesos.process.Process.stop(self)
+
+    def cut_call(self) -> None:
+        """End the call that is being sent, and send no other."""
+        self._sender.stop()
+
+    def renew(self) -> None:
+        """End the connection, so that another one follows: whatever was said in it counts no more."""
+        connection = self.connection
+        if connection is not None:
+            connection.end()
 
     def call(self, body: dict[str, Any]) -> bool:
         """Send a call; tell whether the master took it. One that it did not take is logged and forgotten."""
@@ -142,6 +161,15 @@ class Subscription(pymesos.MesosSchedulerDriver):  # type: ignore[misc]  # pymes
         log.warning("Master %s has been silent for %.0f s: subscribes anew", self.master, silent_s)
         self._heard_at = time.monotonic()
         return True
+
+    def take_refusal(self, status: int, words: str) -> None:
+        """Hear that the master does not take the subscription: a new start reads the credentials anew."""
+        told = f"the Mesos master {self.master} refuses the subscription: {status} {' '.join(words.split())[:_SHOWN]}"
+        self._troubles.tell(Source.SUBSCRIPTION, told, advise(status), stops_all=status in REFUSALS)
+
+    def tell_away(self, reason: str) -> None:
+        """Hear that no connection comes about."""
+        self._troubles.tell(Source.SUBSCRIPTION, f"no connection to the Mesos master {self.master}: {reason}", _REMEDY)
 
     # What pymesos asks for
 
@@ -192,7 +220,7 @@ class Subscription(pymesos.MesosSchedulerDriver):  # type: ignore[misc]  # pymes
             log.warning("Skips an event of type %.60s that makes no sense: %s", kind, error)
             if not self._is_subscribed:
                 # Without it nothing works, and the master will not say it again.
-                self._end_connection()
+                self.renew()
         except MALFORMED:
             log.exception("Skips an event of type %.60s: a bug", kind)
         if kind == "ERROR":
@@ -208,18 +236,6 @@ class Subscription(pymesos.MesosSchedulerDriver):  # type: ignore[misc]  # pymes
         self._pause()
         self._choose_master()
 
-    def _run(self) -> None:
-        """Run pymesos' loop, and again if it ends unasked: a bug there must not leave us deaf."""
-        while True:
-            super()._run()
-            self._pause()
-            with self._lock:
-                if self._stopping.is_set():
-                    return
-                log.error("pymesos' thread ended unasked: starts it again")
-                self._wakeup_fds = os.pipe()
-                self._started = True
-
     def _shutdown(self) -> None:
         """Leave the framework alone, where pymesos would tear it down."""
 
@@ -234,19 +250,21 @@ class Subscription(pymesos.MesosSchedulerDriver):  # type: ignore[misc]  # pymes
         """Send a call over a connection of its own: one that is kept may have died, and nobody may retry an ACCEPT."""
         headers = {**(headers or {}), "Content-Type": "application/json", "Mesos-Stream-Id": self.stream_id or ""}
         try:
-            status, text = self._request(method, path, json.dumps(body).encode(), headers)
-        except (OSError, ValueError, http.client.HTTPException) as error:
+            status, text = self._request(self._sender, method, path, json.dumps(body).encode(), headers)
+        except CallError as error:
             log.warning("Could not send %s to master %s: %s", body["type"], self.master, error)
+            self._troubles.tell(Source.CALLS, f"the Mesos master does not answer calls: {error}", _REMEDY)
             if body["type"] in {"ACCEPT", "DECLINE"}:
                 # Whether it arrived is not known. If not, its offers stay ours until we subscribe anew.
-                self._end_connection()
+                self.renew()
             return False
+        self._troubles.end(Source.CALLS)
         if status in {http.client.OK, http.client.ACCEPTED}:
             return True
         reason = " ".join(text[:_SHOWN].decode(errors="replace").split())
         log.warning("Master %s refused %s: %d %s", self.master, body["type"], status, reason)
         if is_subscription_lost(status, text):
-            self._end_connection()
+            self.renew()
         elif body["type"] == "ACCEPT":
             self._give_back(body)
             self._on_refusal(body, f"{status} {reason}")
@@ -262,27 +280,31 @@ class Subscription(pymesos.MesosSchedulerDriver):  # type: ignore[misc]  # pymes
         decline = {"offer_ids": accept["accept"]["offer_ids"], "filters": {"refuse_seconds": _REFUSED_S}}
         self._send({"type": "DECLINE", "framework_id": accept["framework_id"], "decline": decline})
 
-    def _end_connection(self) -> None:
-        connection = self.connection
-        if connection is not None:
-            connection.end()
-
-    def _request(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> tuple[int, bytes]:
-        host, _, port = (self.master or "").rpartition(":")
+    def _request(
+        self, caller: Caller, method: str, path: str, body: bytes, headers: dict[str, str]
+    ) -> tuple[int, bytes]:
         if self._basic_credential:
             headers = {**headers, "Authorization": self._basic_credential}
-        with closing(http.client.HTTPConnection(host, int(port), timeout=self._timing.call_timeout_s)) as connection:
-            connection.request(method, path, body=body, headers=headers)
-            answer = connection.getresponse()
-            return answer.status, answer.read()
+        answer = caller.call(
+            method,
+            f"http://{self.master}{path}",
+            deadline_s=self._timing.call_timeout_s,
+            body=body,
+            headers=headers,
+            max_bytes=_MAX_ANSWER_BYTES,
+        )
+        return answer.status, answer.body
 
     def _read_version(self) -> str:
         """Ask the master for its version.
 
         Raises:
-            OSError, ValueError, HTTPException: it does not answer; there is no use in subscribing.
+            OSError, ValueError: it does not answer; there is no use in subscribing.
         """
-        status, text = self._request("GET", "/version", b"", {})
+        try:
+            status, text = self._request(self._asker, "GET", "/version", b"", {})
+        except CallError as error:
+            raise OSError(str(error)) from error
         if status != http.client.OK:
             return ""
         return str(json.loads(text).get("version", ""))
@@ -294,6 +316,7 @@ class Subscription(pymesos.MesosSchedulerDriver):  # type: ignore[misc]  # pymes
         self._heartbeat_s = heartbeat_s if heartbeat_s > 0 else self._timing.heartbeat_s
         self._failures = 0
         self._is_subscribed = True
+        self._troubles.end(Source.SUBSCRIPTION)
 
     def _choose_master(self) -> None:
         """Name the master for the next connection: the one that was turned to meanwhile.
@@ -317,7 +340,7 @@ class Subscription(pymesos.MesosSchedulerDriver):  # type: ignore[misc]  # pymes
     def _detect(self) -> None:
         """Follow the leader in ZooKeeper; where that does not answer or knows no masters yet, try again."""
         while not self._stopping.is_set():
-            detector = MasterDetector(self.master_uri.removeprefix("zk://"), self)
+            detector = Detector(self.master_uri.removeprefix("zk://"), self)
             if self._start_detector(detector):
                 return
             _close_detector(detector)

@@ -20,6 +20,7 @@ from .reading import (
     read_flag,
     read_id,
     read_list,
+    read_name,
     read_number,
     read_object,
     read_objects,
@@ -104,8 +105,8 @@ def parse_offer(offer: Mapping[str, Any], role: str = PUBLIC_ROLE) -> Offer:
     return Offer(
         id=read_id(offer, "id"),
         agent_id=read_id(offer, "agent_id"),
-        hostname=read_text(offer, "hostname"),
-        ip=read_text(address, "ip", ""),
+        hostname=read_name(offer, "hostname"),
+        ip=read_name(address, "ip", ""),
         port=read_whole(address, "port", _USUAL_PORT),
         is_public=_has_public_attribute(offer) or any(_get_role(resource) == PUBLIC_ROLE for resource in resources),
         resources=tuple(_parse_resource(resource) for resource in resources if _is_usable(resource, role)),
@@ -190,18 +191,18 @@ def parse_roster(slaves: Mapping[str, Any]) -> RosterRead:
 
 
 def _parse_slave(slave: Mapping[str, Any]) -> RosterAgent:
-    pid = read_text(slave, "pid")
+    pid = read_name(slave, "pid")
     ip, _, port = pid.rpartition("@")[2].rpartition(":")
     if not (port.isascii() and port.isdecimal()):
         raise MalformedError(f"the pid of an agent has no port: {pid!r:.60}")
     is_public = read_object(slave, "attributes").get("public_ip") == "true"
     return RosterAgent(
-        agent_id=read_text(slave, "id"),
-        hostname=read_text(slave, "hostname"),
+        agent_id=read_name(slave, "id"),
+        hostname=read_name(slave, "hostname"),
         ip=ip,
         port=int(port),
         is_public=is_public or PUBLIC_ROLE in read_object(slave, "reserved_resources"),
-        mesos_version=read_text(slave, "version", ""),
+        mesos_version=read_name(slave, "version", ""),
         is_active=read_flag(slave, "active") is not False,
     )
 
@@ -239,7 +240,7 @@ def _get_role(resource: Mapping[str, Any]) -> str:
 def _parse_resource(resource: Mapping[str, Any]) -> Resource:
     ranges = read_objects(read_object(resource, "ranges"), "range")
     return Resource(
-        name=read_text(resource, "name"),
+        name=read_name(resource, "name"),
         kind=_KINDS[read_text(resource, "type")],
         role=_get_role(resource),
         amount=read_number(read_object(resource, "scalar"), "value", 0.0),

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from calico_dcos.config import Config, build_wanted, hide_login
+from calico_dcos.config import Config, build_wanted
 from calico_dcos.config.release import RELEASES
+from calico_dcos.redaction import hide_secrets
 
 
 def explain(config: Config) -> list[str]:
@@ -21,8 +22,8 @@ def explain(config: Config) -> list[str]:
         "",
         *_explain_walk(config),
         "",
-        f"State goes to {hide_login(config.state_store)}",
-        f"Calico and its checks use the etcd at {hide_login(config.etcd_endpoints)}",
+        f"State goes to {hide_secrets(config.state_store)}",
+        f"Calico and its checks use the etcd at {hide_secrets(config.etcd_endpoints)}",
         f"Page and API {_explain_hands(config)}",
     ]
 
@@ -96,9 +97,9 @@ def _explain_restart_times(config: Config) -> Iterator[str]:
     if config.drain:
         yield "  drained               the agent is deactivated around its restart (Mesos 1.9 and later)"
     if config.restart_blocker_url:
-        yield f"  only if               {hide_login(config.restart_blocker_url)} allows it"
+        yield f"  only if               {hide_secrets(config.restart_blocker_url)} allows it"
     if config.restart_blocker_prometheus:
-        asked = hide_login(config.restart_blocker_prometheus)
+        asked = hide_secrets(config.restart_blocker_prometheus)
         yield f"  only if               {asked} returns nothing for {config.restart_blocker_query}"
 
 

@@ -11,8 +11,8 @@ from typing import Any, cast
 import yaml
 from jsonschema import Draft4Validator, ValidationError
 
-from calico_dcos.config.logins import hide_login
 from calico_dcos.config.table import SETTINGS
+from calico_dcos.redaction import hide_secrets
 
 from .files import PackageError
 from .schema import Option, list_options
@@ -98,7 +98,7 @@ def _describe(error: ValidationError, known: Mapping[tuple[str, str], Option]) -
     section, key = path[:OPTION_DEPTH]
     option = known.get((section, key))
     allowed_text = _describe_allowed(schema, option)
-    shown = "***" if option and is_secret(option) else hide_login(_show(error.instance))
+    shown = "***" if option and is_secret(option) else hide_secrets(_show(error.instance))
     is_word = isinstance(error.instance, bool) and schema.get("type") == "string"
     hint = "; YAML reads off, on, yes and no as true or false, unless they are quoted" if is_word else ""
     return [f"{section}.{key}={shown} is wrong: it takes {allowed_text}{hint}"]

@@ -15,9 +15,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 
-from calico_dcos.scheduler import StoreError, StoreHeldError
+from calico_dcos.scheduler import StoreError, StoreHeldError, StoreRefusedError
 
-from .etcd_client import CALL_TIMEOUT_S, EtcdAddress, EtcdClient, EtcdError, LockKey
+from .etcd_client import CALL_TIMEOUT_S, EtcdAddress, EtcdClient, EtcdError, LockKey, TooLargeError
 from .staging import Limit
 
 log = logging.getLogger(__name__)
@@ -109,6 +109,9 @@ class EtcdRecords:
     def _telling_errors(self) -> Iterator[None]:
         try:
             yield
+        except TooLargeError as error:
+            remedy = "see etcd's --max-request-bytes"
+            raise StoreRefusedError(f"store {self._label} does not take it: {error}; {remedy}") from error
         except EtcdError as error:
             remedy = "see that etcd runs there, or set another store URL"
             if "database space exceeded" in str(error):

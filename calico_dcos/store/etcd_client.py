@@ -10,6 +10,7 @@ import json
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 
 import grpc
@@ -22,17 +23,32 @@ with warnings.catch_warnings():
     import etcd3
 
 CALL_TIMEOUT_S = 2.0
+# Records of a page, and how many times as long as a call a page may take.
+PAGE_RECORDS = 100
+PAGE_PATIENCE = 5
+READ_TRIES = 3
+# What etcd says, and what gRPC does before it is asked.
+_TOO_LARGE = ("request is too large", "larger than max")
 
 _GRPC_OPTIONS = (
     ("grpc.max_receive_message_length", -1),  # a store of a large cluster is larger than the usual 4 MB
     ("grpc.enable_http_proxy", 0),  # etcd is inside the cluster
     ("grpc.use_local_subchannel_pool", 1),  # a new client must not inherit the back-off of the one that failed
 )
+_UNAVAILABLE = grpc.StatusCode.UNAVAILABLE
 _Result = TypeVar("_Result")
 
 
 class EtcdError(Exception):
     """No endpoint did what was asked; the text says in one line what each of them said."""
+
+
+class SlowEtcdError(EtcdError):
+    """An endpoint did not answer in time."""
+
+
+class TooLargeError(EtcdError):
+    """What was to be written is larger than etcd takes: asking another endpoint would not help."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +84,40 @@ class EtcdClient:
         self._client: Any = None
 
     def read_prefix(self, prefix: str) -> dict[str, bytes]:
-        """Read all keys that begin with the prefix, as of one moment, named without it."""
-        found = self._call(lambda client: list(client.get_prefix(prefix)))
-        return {metadata.key.decode().removeprefix(prefix): value for value, metadata in found}
+        """Read all keys that begin with the prefix, as of one moment, named without it.
+
+        They come in pages, and each page has a time of its own: how long all of it takes is the network's business.
+        """
+        for _ in range(READ_TRIES):
+            try:
+                return self._read_pages(prefix)
+            except EtcdError as error:
+                # The moment that was being read is gone from etcd's history.
+                if "compacted" not in str(error):
+                    raise
+        raise EtcdError("its history is compacted faster than it can be read")
+
+    def _read_pages(self, prefix: str) -> dict[str, bytes]:
+        found: dict[str, bytes] = {}
+        key, revision, limit = prefix.encode(), 0, PAGE_RECORDS
+        while True:
+            page = etcd3.etcdrpc.RangeRequest(key=key, range_end=_find_end(prefix), limit=limit, revision=revision)
+            try:
+                answer = self._call(partial(self._read_page, page))
+            except SlowEtcdError:
+                if limit == 1:
+                    raise
+                limit = max(1, limit // 4)
+                continue
+            revision = revision or answer.header.revision
+            found |= {one.key.decode().removeprefix(prefix): bytes(one.value) for one in answer.kvs}
+            if not answer.more:
+                return found
+            key = answer.kvs[-1].key + b"\0"
+
+    def _read_page(self, page: Any, client: Any) -> Any:
+        timeout_s = PAGE_PATIENCE * self._timeout_s
+        return client.kvstub.Range(page, timeout_s, credentials=client.call_credentials, metadata=client.metadata)
 
     def create_lock(self, name: str, holder: str, lease: int) -> LockKey:
         """Create the lock if it is not there, and read it: it is ours if it is bound to our lease."""
@@ -135,13 +182,18 @@ class EtcdClient:
         A call may reach etcd even though its answer does not reach us, so it can be asked twice: each is harmless then.
         """
         failures = []
+        is_slow = False
         for endpoint in self._order_endpoints():
             try:
                 return ask(self._connect(endpoint))
             except (etcd3.Etcd3Exception, grpc.RpcError) as error:
                 self.close()
-                failures.append(f"{endpoint}: {describe_failure(endpoint, error)}")
-        raise EtcdError("; ".join(failures))
+                told = f"{endpoint}: {describe_failure(endpoint, error)}"
+                if any(words in told for words in _TOO_LARGE):
+                    raise TooLargeError(told) from error
+                is_slow = is_slow or _get_code(error) is grpc.StatusCode.DEADLINE_EXCEEDED
+                failures.append(told)
+        raise (SlowEtcdError if is_slow else EtcdError)("; ".join(failures))
 
     def _order_endpoints(self) -> Iterator[str]:
         """The endpoint that is connected, without asking where the others are; then the others."""
@@ -171,13 +223,24 @@ class EtcdClient:
         return self._client
 
 
+def _find_end(prefix: str) -> bytes:
+    """The first key after all that begin with the prefix, which ends with a slash."""
+    return prefix[:-1].encode() + bytes([ord(prefix[-1]) + 1])
+
+
+def _get_code(error: Exception) -> Any:
+    cause = error if isinstance(error, grpc.RpcError) else error.__context__
+    return cause.code() if isinstance(cause, grpc.Call) else None
+
+
 def _parse_lock(holder: bytes, metadata: Any) -> LockKey:
     return LockKey(holder.decode(), metadata.lease_id, metadata.create_revision, metadata.version)
 
 
 def describe_failure(endpoint: str, error: Exception) -> str:
     """Say in one line what an endpoint did wrong; an etcd that is too old is told apart from one that is away."""
-    version = read_version(endpoint) if isinstance(error, etcd3.exceptions.ConnectionFailedError) else ""
+    is_no_v3 = isinstance(error, etcd3.exceptions.ConnectionFailedError) or _get_code(error) is _UNAVAILABLE
+    version = read_version(endpoint) if is_no_v3 else ""
     if version.startswith("2."):
         return f"etcd {version} has no v3 API, use a zk://host:2181/path store instead"
     cause = error if isinstance(error, grpc.RpcError) else error.__context__

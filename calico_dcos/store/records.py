@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import starmap
 from typing import Protocol, TypeVar
 from urllib.parse import quote
@@ -12,10 +13,12 @@ from calico_dcos.core.command import AuditEntry, Controls
 from calico_dcos.core.connectivity import Run
 from calico_dcos.core.memory import Batch, Memory
 from calico_dcos.core.model import Agent
-from calico_dcos.scheduler import StoreError
+from calico_dcos.scheduler import StoreError, StoreRefusedError
+from calico_dcos.troubles import Source, Troubles
 
 from . import staging
 from .codec import DecodeError, Pin, decode, encode
+from .fitting import fit_agent, fit_run
 
 log = logging.getLogger(__name__)
 _Value = TypeVar("_Value")
@@ -27,6 +30,9 @@ PINS = "pins/"
 CONTROLS = "controls"
 AUDIT = "audit/"
 CONNECTIVITY = "connectivity"
+# No store takes less; what decisions follow from fits into a quarter of it.
+MIN_BYTES = 64 * 1024
+_REMEDY = "decisions go on; see what makes this agent's facts so large, and calico-dcos agent"
 
 
 class Records(Protocol):
@@ -61,11 +67,14 @@ class RecordStore:
     Args:
         label: the store's URL without secrets, for messages.
         records: the backend.
+        troubles: where it is told that a record was cut down.
     """
 
-    def __init__(self, *, label: str, records: Records) -> None:
+    def __init__(self, *, label: str, records: Records, troubles: Troubles | None = None) -> None:
         self._label = label
         self._records = records
+        self._troubles = troubles or Troubles()
+        self._cut: dict[str, str] = {}
         self._has_unfinished_batch = False
 
     def acquire(self, holder: str, timeout_s: float) -> None:
@@ -91,13 +100,49 @@ class RecordStore:
         )
 
     def save(self, batch: Batch) -> None:
-        """Write a batch: all of it or nothing."""
+        """Write a batch, all of it or nothing; a record that is larger than the store takes is cut down."""
         if batch.is_empty:
             return
+        while True:
+            try:
+                self._write(self._fit(batch))
+            except StoreRefusedError:
+                limit = self._records.limit
+                if limit.bytes <= MIN_BYTES:
+                    raise
+                # It takes less than is known of its kind.
+                self._records.limit = replace(limit, bytes=max(MIN_BYTES, limit.bytes // 2))
+                log.info("Store %s refuses a write: makes writes of %d bytes", self._label, self._records.limit.bytes)
+            else:
+                self._tell_cuts()
+                return
+
+    def _fit(self, batch: Batch) -> dict[str, bytes | None]:
+        records = build_records(replace(batch, agents=(), connectivity=None))
+        # Beside a record, a write has the lock, and its key twice.
+        max_bytes = self._records.limit.bytes // 2
+        fitted = {_name_agent(agent.key): fit_agent(agent, max_bytes) for agent in batch.agents}
+        if batch.connectivity is not None:
+            fitted[CONNECTIVITY] = fit_run(batch.connectivity, max_bytes)
+        records |= {key: one.content for key, one in fitted.items()}
+        for key in records:
+            self._cut.pop(key, None)
+        self._cut |= {key: one.cut for key, one in fitted.items() if one.cut}
+        return records
+
+    def _tell_cuts(self) -> None:
+        if not self._cut:
+            self._troubles.end(Source.RECORDS)
+            return
+        key, cut = next(iter(self._cut.items()))
+        more = f", and {len(self._cut) - 1} more" if len(self._cut) > 1 else ""
+        self._troubles.tell(Source.RECORDS, f"record {key} is cut down: {cut}{more}", _REMEDY)
+
+    def _write(self, records: Mapping[str, bytes | None]) -> None:
         if self._has_unfinished_batch:
             staging.finish(self._records)
         self._has_unfinished_batch = True
-        staging.write(self._records, build_records(batch))
+        staging.write(self._records, records)
         self._has_unfinished_batch = False
 
     def close(self) -> None:
@@ -124,13 +169,16 @@ class RecordStore:
             ) from error
 
 
+def _name_agent(key: str) -> str:
+    return f"{AGENTS}{quote(key, safe=':')}"
+
+
 def build_records(batch: Batch) -> dict[str, bytes | None]:
     """Turn a batch into records, None for those to remove; names and URLs are quoted: a key has no further slash."""
-    records: dict[str, bytes | None] = {
-        f"{AGENTS}{quote(agent.key, safe=':')}": encode(agent) for agent in batch.agents
-    }
-    records |= {f"{AGENTS}{quote(key, safe=':')}": None for key in batch.forgotten}
+    records: dict[str, bytes | None] = {_name_agent(agent.key): encode(agent) for agent in batch.agents}
+    records |= {_name_agent(key): None for key in batch.forgotten}
     records |= {f"{PINS}{quote(pin.url, safe='')}": encode(pin) for pin in starmap(Pin, batch.pins.items())}
+    records |= {f"{PINS}{quote(url, safe='')}": None for url in batch.unpinned}
     # An entry that is too old gives its place up, so that the log never grows without bound.
     records |= {f"{AUDIT}{entry.place}": encode(entry) for entry in batch.audit}
     if batch.connectivity is not None:

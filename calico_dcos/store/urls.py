@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from calico_dcos.scheduler import Store, StoreError
+from calico_dcos.troubles import Troubles
 
 from .etcd import EtcdRecords
 from .etcd_client import EtcdAddress
@@ -40,8 +41,12 @@ class StoreUrl:
     label: str
 
 
-def open_store(url: str) -> Store:
+def open_store(url: str, troubles: Troubles | None = None) -> Store:
     """Choose the backend by the URL; the store is reached for when it is acquired or loaded.
+
+    Args:
+        url: of the store.
+        troubles: where it is told that a record was too large.
 
     Raises:
         StoreError: the URL names no store.
@@ -49,11 +54,11 @@ def open_store(url: str) -> Store:
     parsed = parse_store_url(url)
     match parsed.scheme:
         case "sqlite":
-            return RecordStore(label=parsed.label, records=_build_sqlite(parsed))
+            return RecordStore(label=parsed.label, records=_build_sqlite(parsed), troubles=troubles)
         case "etcd" | "etcd+srv":
-            return RecordStore(label=parsed.label, records=_build_etcd(parsed))
+            return RecordStore(label=parsed.label, records=_build_etcd(parsed), troubles=troubles)
         case "zk":
-            return RecordStore(label=parsed.label, records=_build_zookeeper(parsed))
+            return RecordStore(label=parsed.label, records=_build_zookeeper(parsed), troubles=troubles)
         case _:
             raise StoreError(f"store {parsed.label}: unknown kind of store {parsed.scheme!r}; use {FORMS}")
 

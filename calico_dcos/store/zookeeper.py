@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from urllib.parse import quote, unquote
 
-from calico_dcos.scheduler import StoreError, StoreHeldError
+from calico_dcos.scheduler import StoreError, StoreHeldError, StoreRefusedError
 
 from .staging import Limit
 from .zookeeper_client import CALL_TIMEOUT_S, Outcome, Seal, ZooKeeperAddress, ZooKeeperClient, ZooKeeperError
@@ -146,7 +146,7 @@ class ZooKeeperRecords:
     def _require_size(self, nodes: Mapping[str, bytes | None]) -> None:
         for name, content in nodes.items():
             if content is not None and len(content) > MAX_RECORD_BYTES:
-                raise StoreError(
+                raise StoreRefusedError(
                     f"store {self._label}: record {unquote(name)} has {len(content)} bytes, ZooKeeper takes 1 MiB"
                 )
 

@@ -21,6 +21,8 @@ from kazoo.security import make_digest_acl
 CALL_TIMEOUT_S = 2.0
 CONNECT_TIMEOUT_S = 5.0
 POLL_S = 0.02
+# Nodes that are asked for at a time: ZooKeeper keeps each answer in memory until it is sent.
+PAGE_NODES = 100
 
 
 class ZooKeeperError(Exception):
@@ -118,14 +120,16 @@ class ZooKeeperClient:
         return frozenset(self._call(lambda client: client.get_children_async(path)))
 
     def read_children(self, path: str) -> dict[str, bytes]:
-        """Read the nodes below a node; one that is removed meanwhile is left out."""
+        """Read the nodes below a node, in pages; one that is removed meanwhile is left out. Each has its time."""
         client = self._connect()
         names = sorted(self.list_children(path))
-        asked = {name: client.get_async(f"{path}/{name}") for name in names}
         found = {}
-        for name, answer in asked.items():
-            with suppress(NoNodeError):
-                found[name] = bytes(self._wait(answer, tolerated=NoNodeError)[0])
+        for start in range(0, len(names), PAGE_NODES):
+            page = names[start : start + PAGE_NODES]
+            asked = {name: client.get_async(f"{path}/{name}") for name in page}
+            for name, answer in asked.items():
+                with suppress(NoNodeError):
+                    found[name] = bytes(self._wait(answer, tolerated=NoNodeError)[0])
         return found
 
     def write(

@@ -9,7 +9,7 @@ from .endpoint import Endpoint, ListingEndpoint
 from .listing import select_view
 from .metrics import PROMETHEUS, Meter, build_metrics_document, write_metrics
 from .openapi import build_openapi
-from .views import build_detail, find_keys
+from .views import build_detail, build_trouble, find_keys
 from .walk import Walk
 
 
@@ -23,12 +23,15 @@ class Health(Endpoint):
     def get(self) -> None:
         """Answer whether the scheduler is healthy."""
         reason = self._walk.check_health()
+        # A standby, or a scheduler whose store is away, is healthy: killing it would not help.
+        document = {
+            "is_healthy": reason is None,
+            "troubles": [build_trouble(one) for one in self._walk.read_troubles()],
+        }
         if reason is None:
-            # A standby, or a scheduler whose store is away, is healthy: killing it would not help.
-            notice = self._walk.read_notice()
-            self.answer_json({"is_healthy": True, **({"notice": notice} if notice else {})})
+            self.answer_json(document)
         else:
-            self.answer_json({"is_healthy": False, "reason": reason}, HTTPStatus.SERVICE_UNAVAILABLE)
+            self.answer_json({**document, "reason": reason}, HTTPStatus.SERVICE_UNAVAILABLE)
 
 
 class Agents(ListingEndpoint):

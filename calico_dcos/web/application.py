@@ -15,12 +15,13 @@ from .api import AgentDetail, Agents, Health, Metrics, OpenApi, PrometheusMetric
 from .board import Feed
 from .commands import AgentCommands, Audit, PlanCommands
 from .connectivity import Connectivity
-from .events import HEARTBEAT_S, Audience, Events
+from .events import HEARTBEAT_S, SLOW_S, Audience, Events
 from .files import Files, list_artifacts, list_assets
 from .inbox import Inbox, Reports
 from .metrics import Meter
 from .offers import OfferBook
 from .operator import Hands
+from .pins import Pins
 from .preflight import Preflight
 from .sdk_commands import COMMANDS, SdkCommands
 from .walk import Walk
@@ -39,6 +40,7 @@ def build_application(  # noqa: PLR0913 - what is served has many parts
     meter: Meter | None = None,
     settings: Mapping[str, str] | None = None,
     heartbeat_s: float = HEARTBEAT_S,
+    slow_s: float = SLOW_S,
 ) -> Application:
     """Put the endpoints at their paths.
 
@@ -52,8 +54,10 @@ def build_application(  # noqa: PLR0913 - what is served has many parts
         meter: what was counted.
         settings: the effective settings, by variable, without secrets.
         heartbeat_s: a live connection on which nothing happens shows so often that it lives.
+        slow_s: how long a client may take to read what it was sent of the events.
     """
     feed = Feed(service=service, walk=walk, read_clock=time.monotonic)
+    timing = {"heartbeat_s": heartbeat_s, "slow_s": slow_s}
     files = list_assets() | list_artifacts(artifacts)
     measured = {"feed": feed, "meter": meter or Meter()}
     return Application(
@@ -63,7 +67,7 @@ def build_application(  # noqa: PLR0913 - what is served has many parts
             URLSpec(r"/health", Health, {"walk": walk}),
             URLSpec(r"/v1/agents", Agents, {"feed": feed}),
             URLSpec(r"/v1/agents/([^/]+)", AgentDetail, {"feed": feed}),
-            URLSpec(r"/v1/events", Events, {"feed": feed, "audience": Audience(), "heartbeat_s": heartbeat_s}),
+            URLSpec(r"/v1/events", Events, {"feed": feed, "audience": Audience(), **timing}),
             URLSpec(r"/v1/openapi\.json", OpenApi),
             URLSpec(r"/v1/metrics", Metrics, measured),
             URLSpec(r"/v1/metrics/prometheus", PrometheusMetrics, measured),
@@ -83,6 +87,7 @@ def _list_commands(feed: Feed, hands: Hands) -> list[URLSpec]:
         URLSpec(r"/v1/agents/([^/]+)/commands", AgentCommands, commanding),
         URLSpec(r"/v1/plans/([^/]+)/commands", PlanCommands, commanding),
         URLSpec(r"/v1/connectivity", Connectivity, commanding),
+        URLSpec(r"/v1/pins", Pins, commanding),
         URLSpec(r"/v1/audit", Audit, {"hands": hands}),
         URLSpec(r"/v1/preflight", Preflight, {"feed": feed}),
     ]

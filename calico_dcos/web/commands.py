@@ -14,7 +14,7 @@ from http import HTTPStatus
 from typing import Any, TypeVar
 
 from calico_dcos.core.command import AUDIT_LENGTH, AuditEntry, Command, CommandName, Outcome, Verdict, list_audit
-from calico_dcos.core.connectivity import RunCommand
+from calico_dcos.core.events import AnyCommand
 from calico_dcos.core.model import StepName
 
 from .board import Feed
@@ -110,7 +110,7 @@ class CommandEndpoint(Endpoint):
         self.answer_error(HTTPStatus.NOT_FOUND, several if keys else f"no agent {name}")
         return None
 
-    async def ask(self, command: Command | RunCommand) -> Verdict:
+    async def ask(self, command: AnyCommand) -> Verdict:
         """Pass a command on and wait for its answer.
 
         Raises:
@@ -132,7 +132,7 @@ class CommandEndpoint(Endpoint):
         """Take the command in the body, and answer."""
         await self.carry_out(lambda: parse_command(self.request.body, agent_key, self.who))
 
-    async def carry_out(self, read_command: Callable[[], Command | RunCommand]) -> None:
+    async def carry_out(self, read_command: Callable[[], AnyCommand]) -> None:
         """Carry a command out, and answer; read_command raises MalformedCommandError where there is none."""
         if self.request.headers.get("Content-Type", "").partition(";")[0].strip().lower() != "application/json":
             self.answer_error(HTTPStatus.BAD_REQUEST, "a command is JSON: Content-Type: application/json")

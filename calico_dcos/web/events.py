@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from http import HTTPStatus
 
 from tornado.iostream import StreamClosedError
@@ -11,12 +12,16 @@ from .board import Feed, View, build_delta, format_messages
 from .endpoint import ListingEndpoint
 from .listing import Query, select_view
 
+log = logging.getLogger(__name__)
+
 # Clients at a time; the page of one more asks for the rows every few seconds instead.
 MAX_CLIENTS = 100
 POLL_S = 0.25
 HEARTBEAT_S = 15.0
 # How long a browser waits before it connects again.
 RETRY_MS = 3000
+# A client that has not read what was sent after this long is dropped: it keeps a place that others want.
+SLOW_S = 30.0
 
 
 class Audience:
@@ -40,11 +45,12 @@ class Events(ListingEndpoint):
     read the last.
     """
 
-    def initialize(self, *, feed: Feed, audience: Audience, heartbeat_s: float) -> None:
+    def initialize(self, *, feed: Feed, audience: Audience, heartbeat_s: float, slow_s: float = SLOW_S) -> None:
         """Take what the endpoint needs."""
         self._feed = feed
         self._audience = audience
         self._heartbeat_s = heartbeat_s
+        self._slow_s = slow_s
         self._gone = asyncio.Event()
 
     def on_connection_close(self) -> None:
@@ -68,6 +74,9 @@ class Events(ListingEndpoint):
             await self._follow(query)
         except StreamClosedError:
             return
+        except TimeoutError:
+            log.info("drops a reader of the events: it has not read for %.0f s", self._slow_s)
+            self.detach().close()
         finally:
             self._audience.size -= 1
 
@@ -93,7 +102,7 @@ class Events(ListingEndpoint):
 
     async def _send(self, text: str) -> None:
         self.write(text)
-        await self.flush()
+        await asyncio.wait_for(self.flush(), self._slow_s)
 
     async def _pause(self) -> None:
         try:

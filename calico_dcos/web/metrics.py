@@ -19,6 +19,7 @@ from calico_dcos.core.model import Agent, StepName
 from calico_dcos.core.standing import is_settled
 from calico_dcos.core.steps import SERVICES
 from calico_dcos.scheduler import Turn
+from calico_dcos.troubles import Source
 
 from .board import Board
 from .connectivity_metrics import build_run_gauges
@@ -182,6 +183,13 @@ def build_gauges(board: Board) -> Iterator[Metric]:
     yield GaugeMetricFamily(
         "calico_connected", "Whether the Mesos master has taken us in", int(summary["is_connected"])
     )
+    troubles = GaugeMetricFamily(
+        "calico_trouble", "Whether something that the scheduler depends on is in trouble", labels=["source"]
+    )
+    in_trouble = {trouble.source for trouble in board.snapshot.troubles}
+    for source in Source:
+        troubles.add_metric([source.value], int(source in in_trouble))
+    yield troubles
     yield GaugeMetricFamily("calico_paused", "Whether an operator paused the walk", int(bool(summary.get("pause"))))
     yield from build_run_gauges(board.snapshot.connectivity)
     yield UnknownMetricFamily("is_suppressed", "The SDK's is_suppressed: offers are never suppressed", 0)

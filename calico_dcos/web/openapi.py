@@ -8,6 +8,7 @@ from typing import Any
 
 from calico_dcos.core.model import Status
 from calico_dcos.core.plan import Badge
+from calico_dcos.troubles import Source
 
 from .listing import KINDS, MAX_LIMIT, MAX_OFFSET, MAX_SEARCH_LENGTH, ORDERS, SORTS
 from .metrics import PROMETHEUS
@@ -122,12 +123,23 @@ _ROW = _object(
     ),
     steps={"type": "array", "items": _refer("Step")},
 )
+_TROUBLES: Json = {
+    "type": "array",
+    "description": "what is wrong with what the scheduler depends on, the worst first",
+    "items": _object(
+        source={"type": "string", "enum": [source.value for source in Source]},
+        words={"type": "string"},
+        remedy={"type": "string", "description": "what can be done, empty where waiting is all"},
+        since=_MOMENT,
+        stops_all={"type": "boolean", "description": "whether nothing works while it lasts"},
+    ),
+}
 _SUMMARY = _object(
     service={"type": "string"},
     framework_id={"type": "string"},
     master={"type": "string"},
     is_connected={"type": "boolean"},
-    notice={"type": "string", "description": "what keeps the scheduler from deciding anything"},
+    troubles=_TROUBLES,
     status=_STATUS,
     errors=_STRINGS,
     message={"type": "string", "description": "what keeps the whole walk waiting, empty if nothing does"},
@@ -190,7 +202,9 @@ def _describe_ours() -> Json:
     return {
         "/health": _get(
             "whether the scheduler works",
-            _object(optional=("notice",), is_healthy={"type": "boolean"}, notice={"type": "string"}),
+            _object(
+                optional=("reason",), is_healthy={"type": "boolean"}, reason={"type": "string"}, troubles=_TROUBLES
+            ),
             also=also_503,
         ),
         "/v1/agents": _get("agents", _refer("Listing"), *_LISTING_PARAMETERS, also=_REFUSED),

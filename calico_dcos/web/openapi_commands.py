@@ -8,6 +8,7 @@ from calico_dcos.core.model import StepName
 from .commands import MAX_REASON_LENGTH
 from .openapi_connectivity import RUN_SCHEMAS, describe_reading
 from .outlook import OUTLOOKS
+from .pins import MAX_PIN_LENGTH, UNPIN
 from .preflight import FORMATS
 from .sdk_commands import COMMANDS, UNCONDITIONAL
 from .sdk_pods import POD_COMMANDS
@@ -52,7 +53,18 @@ _ENTRY: Json = {
     "required": ["number", "at", "who", "command", "agent", "step", "reason", "effect"],
 }
 
+_UNPIN: Json = {
+    "type": "object",
+    "properties": {
+        "command": {"type": "string", "enum": [UNPIN]},
+        "pin": {"type": "string", "minLength": 1, "maxLength": MAX_PIN_LENGTH, "description": "its URL or its sum"},
+        "reason": {"type": ["string", "null"], "maxLength": MAX_REASON_LENGTH},
+    },
+    "required": ["command", "pin"],
+}
+
 SCHEMAS: Json = {
+    "Unpin": _UNPIN,
     "Message": {"type": "object", "properties": {"message": {"type": "string"}}, "required": ["message"]},
     "Command": _COMMAND,
     "AuditEntry": _ENTRY,
@@ -68,6 +80,10 @@ def describe_commands() -> Json:
         "/v1/connectivity": {
             "get": describe_reading(),
             **_describe_own("starts or stops a connectivity test", "ConnectivityCommand", parameters=()),
+        },
+        "/v1/pins": {
+            "get": _describe_pins(),
+            **_describe_own("takes the sum of a download back", "Unpin", parameters=()),
         },
         "/v1/audit": {"get": _describe_audit()},
         "/v1/preflight": {"get": _describe_preflight()},
@@ -163,6 +179,17 @@ def _describe_audit() -> Json:
             "200": {"description": "as asked", "content": {_JSON: {"schema": listing}}},
             "400": {"description": "limit or before is no such number", "content": {_JSON: refused}},
         },
+    }
+
+
+def _describe_pins() -> Json:
+    texts = {"url": {"type": "string"}, "sha256": {"type": "string"}}
+    steps = {"type": "array", "items": {"type": "string"}, "description": "that fetch it today"}
+    pin = {"type": "object", "properties": {**texts, "steps": steps}, "required": ["url", "sha256", "steps"]}
+    listing = {"type": "object", "properties": {"pins": {"type": "array", "items": pin}}, "required": ["pins"]}
+    return {
+        "summary": "the sums that downloads have to have, where no setting gives one: the first that was reported",
+        "responses": {"200": {"description": "as asked", "content": {_JSON: {"schema": listing}}}},
     }
 
 

@@ -17,8 +17,8 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
 
-from calico_dcos.core.command import AuditEntry, Command, Verdict
-from calico_dcos.core.connectivity import RunCommand
+from calico_dcos.core.command import AuditEntry, Verdict
+from calico_dcos.core.events import AnyCommand
 
 TOKEN_HEADER = "X-Calico-Token"  # noqa: S105 - the name of a header, not a token
 OPERATOR_HEADER = "X-Calico-Operator"
@@ -41,7 +41,7 @@ class Hands:
         timeout_s: how long an answer is waited for.
     """
 
-    submit: Callable[[Command | RunCommand], Future[Verdict]]
+    submit: Callable[[AnyCommand], Future[Verdict]]
     find_trouble: Callable[[], str | None]
     read_audit: Callable[[], tuple[Mapping[int, AuditEntry], int]]
     token: str = field(default="", repr=False)

@@ -6,8 +6,11 @@ import asyncio
 import socket
 import threading
 
-from tornado.httpserver import HTTPServer
 from tornado.web import Application
+
+from calico_dcos.troubles import Troubles
+
+from .connections import BoundedServer, accept_for_ever, count_connections
 
 # Bodies of requests, but for reports, which have their own bound; nothing else has a body at all.
 MAX_BODY_BYTES = 64 * 1024
@@ -26,10 +29,22 @@ class WebServer:
     Args:
         address: to listen on; empty for all IPv4 addresses of this machine.
         port: 0 for any that is free.
+        max_connections: how many at a time; as many as this process may have files open for if not given.
+        troubles: where it is told that there are too many.
     """
 
-    def __init__(self, *, application: Application, address: str = "", port: int = 0) -> None:
+    def __init__(
+        self,
+        *,
+        application: Application,
+        address: str = "",
+        port: int = 0,
+        max_connections: int | None = None,
+        troubles: Troubles | None = None,
+    ) -> None:
         self.port = port
+        self._max_connections = count_connections() if max_connections is None else max_connections
+        self._troubles = troubles or Troubles()
         self._application = application
         self._address = address
         self._stopping = asyncio.Event()
@@ -60,17 +75,24 @@ class WebServer:
             runner.run(self._serve(listener))
 
     async def _serve(self, listener: socket.socket) -> None:
-        server = HTTPServer(
+        server = BoundedServer(
             self._application,
+            max_connections=self._max_connections,
+            troubles=self._troubles,
             max_body_size=MAX_BODY_BYTES,
             max_header_size=MAX_HEADER_BYTES,
             body_timeout=BODY_TIMEOUT_S,
             idle_connection_timeout=IDLE_TIMEOUT_S,
         )
-        server.add_socket(listener)
-        await self._stopping.wait()
-        server.stop()
+        accepting = asyncio.create_task(accept_for_ever(listener, server))
+        stopping = asyncio.create_task(self._stopping.wait())
+        # A bug in accepting is to end the process, not to leave it without a page.
+        await asyncio.wait({accepting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        accepting.cancel()
+        listener.close()
         await server.close_all_connections()
+        if not self._stopping.is_set():
+            await accepting
 
 
 def _listen(address: str, port: int) -> socket.socket:

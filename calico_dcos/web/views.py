@@ -14,6 +14,7 @@ from typing import Any
 
 from calico_dcos.core.model import Agent, Change, Mark, Status, Step, Task
 from calico_dcos.core.plan import Badge, PhaseView, PlanView, StepView
+from calico_dcos.troubles import Trouble
 
 from .forecast import estimate_left_s, measure_walk_s
 from .outlook import build_node, build_outlook, sum_up_outlooks
@@ -52,7 +53,7 @@ def build_summary(service: str, snapshot: Snapshot, rows: Collection[Json]) -> J
         "framework_id": snapshot.framework_id,
         "master": snapshot.master,
         "is_connected": snapshot.is_connected,
-        "notice": snapshot.notice,
+        "troubles": [build_trouble(trouble) for trouble in snapshot.troubles],
         "status": plan.status.value,
         "errors": list(plan.errors),
         "message": plan.message,
@@ -68,6 +69,17 @@ def build_summary(service: str, snapshot: Snapshot, rows: Collection[Json]) -> J
         "active": active[:MAX_ACTIVE],
         "next": list(plan.line),
         "reasons": _count_reasons(rows),
+    }
+
+
+def build_trouble(trouble: Trouble) -> Json:
+    """Build one thing that is wrong with what the scheduler depends on."""
+    return {
+        "source": trouble.source.value,
+        "words": trouble.words,
+        "remedy": trouble.remedy,
+        "since": trouble.since,
+        "stops_all": trouble.stops_all,
     }
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from calico_dcos.core.connectivity import Run
 from calico_dcos.core.model import Agent
 from calico_dcos.core.overview import Overview, refresh_overview
 from calico_dcos.core.plan import PlanView
 from calico_dcos.core.state import State
+from calico_dcos.troubles import Trouble
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +23,11 @@ class Snapshot:
         agents: by key; each has a phase of that name in the plan, and each phase its agent here.
         master: address of the leading master, for people.
         settings: fingerprint of the wanted configuration.
-        notice: what keeps this scheduler from deciding anything, in one line; empty if nothing does.
+        troubles: what is wrong with what the scheduler depends on, the worst first.
         is_preflight: whether agents are only looked at.
         connectivity: the newest run of the connectivity test.
+        pins: the sums that downloads have to have, by URL, where no setting gives one.
+        downloads: URLs that need such a sum, by the step that fetches them.
     """
 
     revision: int
@@ -36,9 +39,11 @@ class Snapshot:
     is_connected: bool = False
     max_concurrent_agents: int = 1
     settings: str = ""
-    notice: str = ""
+    troubles: tuple[Trouble, ...] = ()
     is_preflight: bool = False
     connectivity: Run | None = None
+    pins: Mapping[str, str] = field(default_factory=dict)
+    downloads: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +54,18 @@ class Walk:
         read_revision: the revision of the newest state; called a few times a second while somebody looks.
         read_snapshot: takes a snapshot of the newest state; costs in proportion to the number of agents.
         check_health: why the scheduler is not healthy, None if it is.
-        read_notice: what keeps it from deciding anything although it is healthy, None if nothing does.
+        read_troubles: what is wrong with what it depends on, whether or not it is healthy nevertheless.
     """
 
     read_revision: Callable[[], int]
     read_snapshot: Callable[[], Snapshot]
     check_health: Callable[[], str | None]
-    read_notice: Callable[[], str | None] = lambda: None
+    read_troubles: Callable[[], tuple[Trouble, ...]] = tuple
 
 
-def take_snapshot(state: State, now: float, notice: str | None = None, overview: Overview | None = None) -> Snapshot:
+def take_snapshot(
+    state: State, now: float, troubles: tuple[Trouble, ...] = (), overview: Overview | None = None
+) -> Snapshot:
     """Show the state as it is now to the web; the overview is the state's, where somebody worked it out already."""
     shown = refresh_overview(Overview(), state, now) if overview is None else overview
     return Snapshot(
@@ -71,9 +78,11 @@ def take_snapshot(state: State, now: float, notice: str | None = None, overview:
         is_connected=state.is_subscribed,
         max_concurrent_agents=state.policy.max_concurrent_agents,
         settings=state.policy.settings,
-        notice=notice or "",
+        troubles=troubles,
         is_preflight=state.policy.pace.is_preflight,
         connectivity=state.connectivity,
+        pins=state.pins,
+        downloads={spec.name.value: spec.downloads for spec in state.policy.steps},
     )
 
 
@@ -84,11 +93,11 @@ class Photographer:
         self,
         *,
         read_state: Callable[[], State],
-        read_notice: Callable[[], str | None],
+        read_troubles: Callable[[], tuple[Trouble, ...]],
         read_clock: Callable[[], float],
     ) -> None:
         self._read_state = read_state
-        self._read_notice = read_notice
+        self._read_troubles = read_troubles
         self._read_clock = read_clock
         self._overview = Overview()
 
@@ -96,4 +105,4 @@ class Photographer:
         """Take a snapshot of the newest state."""
         state, now = self._read_state(), self._read_clock()
         self._overview = refresh_overview(self._overview, state, now)
-        return take_snapshot(state, now, self._read_notice(), self._overview)
+        return take_snapshot(state, now, self._read_troubles(), self._overview)

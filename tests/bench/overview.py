@@ -24,7 +24,7 @@ PAUSE_S = 0.002
 def measure_first_look(state: State) -> float:
     """Seconds until everything that the page shows is worked out from nothing."""
     started_at = time.perf_counter()
-    build_board("calico", take_snapshot(state, NOW, None, refresh_overview(Overview(), state, NOW)))
+    build_board("calico", take_snapshot(state, NOW, (), refresh_overview(Overview(), state, NOW)))
     return time.perf_counter() - started_at
 
 

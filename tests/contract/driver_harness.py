@@ -13,6 +13,7 @@ from calico_dcos.mesos.driver import MesosDriver
 from calico_dcos.mesos.subscription import Subscription, Timing
 from calico_dcos.mesos.tasks import TaskTemplate
 from calico_dcos.mesos.translate import FrameworkSettings
+from calico_dcos.troubles import Troubles
 
 PATIENCE_S = 60.0
 QUICK = Timing(call_timeout_s=0.3, first_pause_s=0.02, max_pause_s=0.1, jitter=lambda: 0.0)
@@ -44,6 +45,7 @@ class Harness:
         template: TaskTemplate | None = None,
     ) -> None:
         self.events: list[Event] = []
+        self.troubles = Troubles()
         self._failing = failing or []
         self._changed = threading.Condition()
         framework = FrameworkSettings(name="calico", webui_url="http://10.0.0.9:8080", principal=principal)
@@ -54,6 +56,7 @@ class Harness:
             post=self._post,
             secret=secret,
             timing=timing,
+            troubles=self.troubles,
         )
         self.subscription: Subscription = self.driver._subscription
 

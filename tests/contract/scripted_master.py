@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import queue
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -192,6 +193,30 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         """Stay silent."""
+
+
+@contextmanager
+def serve_dripping(head: bytes = b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n") -> Iterator[str]:
+    """Answer whoever connects a byte at a time, without end; gives "host:port"."""
+    is_over = threading.Event()
+
+    def drip(sock: socket.socket) -> None:
+        with sock, suppress(OSError):
+            sock.recv(65536)
+            sock.sendall(head)
+            while not is_over.wait(0.02):
+                sock.sendall(b"x")
+
+    def accept(listener: socket.socket) -> None:
+        with suppress(OSError):
+            while True:
+                threading.Thread(target=drip, args=(listener.accept()[0],), daemon=True).start()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=accept, args=(listener,), daemon=True).start()
+        yield f"127.0.0.1:{listener.getsockname()[1]}"
+        is_over.set()
+        listener.shutdown(socket.SHUT_RDWR)
 
 
 @contextmanager

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import logging
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from queue import SimpleQueue
@@ -15,6 +17,9 @@ import pytest
 
 from calico_dcos.blockers import Asker, Objectors, ask, read_prometheus
 from calico_dcos.core.events import BlockerAnswered
+from calico_dcos.outbound import CallError
+from calico_dcos.troubles import Source, Troubles
+from tests.contract.scripted_master import serve_dripping
 
 ALERT = {"metric": {"alertname": "DiskFull", "instance": "m1:9100"}, "value": [1.0, "1"]}
 
@@ -28,6 +33,7 @@ class Objector(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Answer)
         self.status = 200
         self.body = b""
+        self.location = ""
         self.asked: list[str] = []
 
     @property
@@ -43,6 +49,8 @@ class Answer(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.server.asked.append(self.path)
         self.send_response(self.server.status)
+        if self.server.location:
+            self.send_header("Location", self.server.location)
         self.send_header("Content-Length", str(len(self.server.body)))
         self.end_headers()
         self.wfile.write(self.server.body)
@@ -96,7 +104,49 @@ def test_nobody_to_reach_is_a_no() -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{closed.getsockname()[1]}"
-        assert ask(Objectors(url=url)).startswith("it cannot be asked: ")
+        with pytest.raises(CallError, match=r"^127\.0\.0\.1:\d+: nothing answers: "):
+            ask(Objectors(url=f"{url}/path?token=s3cr3t"))
+
+
+def test_a_redirect_is_a_no_whatever_it_leads_to(objector: Objector) -> None:
+    objector.status, objector.location = 302, "http://[nonsense"
+    assert ask(Objectors(url=objector.url)) == "it answers 302, and no redirect is followed: set its own URL"
+
+
+def test_an_asker_outlives_redirects_secrets_stay_out_of_its_words_and_the_trouble_is_told(
+    objector: Objector, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    objector.status, objector.location = 302, "http://[nonsense"
+    answers: SimpleQueue[BlockerAnswered] = SimpleQueue()
+    troubles = Troubles()
+    url = f"{objector.url.replace('//', '//me:pa55@')}/p4th?token=t0ken"
+    asker = Asker(
+        objectors=Objectors(url=url), is_wanted=lambda: True, post=answers.put, interval_s=0.01, troubles=troubles
+    )
+    asker.start()
+    try:
+        told = [answers.get(timeout=60).reason, answers.get(timeout=60).reason]
+        objector.shutdown()
+        objector.server_close()
+        while not (reason := answers.get(timeout=60).reason).startswith("it cannot be asked"):
+            pass
+        words = [*told, reason, *(trouble.line for trouble in troubles.list_all()), caplog.text]
+    finally:
+        asker.stop()
+    assert [trouble.source for trouble in troubles.list_all()] == [Source.BLOCKER]
+    assert not [secret for secret in ("pa55", "p4th", "t0ken") if any(secret in word for word in words)]
+
+
+def test_who_drips_bytes_neither_holds_up_the_end_nor_answers_for_ever() -> None:
+    with serve_dripping() as address:
+        asker = Asker(objectors=Objectors(url=f"http://{address}"), is_wanted=lambda: True, post=lambda _: None)
+        asker.start()
+        time.sleep(0.2)
+        asker.stop()
+        assert not [thread for thread in threading.enumerate() if thread.name == "blockers" and thread.is_alive()]
+        with pytest.raises(CallError, match="no whole answer within"):
+            ask(Objectors(url=f"http://{address}"), timeout_s=0.3)
 
 
 def vector(*results: dict[str, Any], kind: str = "vector") -> bytes:

@@ -14,9 +14,10 @@ from rich.console import Console
 
 from calico_dcos.__main__ import main
 from calico_dcos.cli.tables import draw_preflight, draw_status
-from calico_dcos.core.command import Command, Outcome, Verdict
-from calico_dcos.core.connectivity import RunCommand
+from calico_dcos.core.command import Command, Outcome, Unpin, Verdict
+from calico_dcos.core.events import AnyCommand
 from calico_dcos.core.model import Change, Inspection, Status
+from calico_dcos.troubles import Source
 from calico_dcos.web.operator import Hands
 from tests.contract.web_scene import Scene, Site, build_server
 
@@ -28,12 +29,17 @@ class Obedient:
 
     def __init__(self) -> None:
         self.commands: list[Command] = []
+        self.unpinned: list[Unpin] = []
         self.outcome = Outcome.ACCEPTED
 
-    def submit(self, command: Command | RunCommand) -> Future[Verdict]:
+    def submit(self, command: AnyCommand) -> Future[Verdict]:
+        answer: Future[Verdict] = Future()
+        if isinstance(command, Unpin):
+            self.unpinned.append(command)
+            answer.set_result(Verdict(self.outcome, "it is taken back"))
+            return answer
         assert isinstance(command, Command)
         self.commands.append(command)
-        answer: Future[Verdict] = Future()
         answer.set_result(Verdict(self.outcome, f"{command.name.value} is {self.outcome.name}"))
         return answer
 
@@ -93,6 +99,28 @@ Mesos agent a2:5052-S1 1.9.0, private, :5051
 def test_in_a_pipe_it_prints_lines(site: Site, arguments: tuple[str, ...], printed: str, code: int) -> None:
     done = run(site, *arguments)
     assert (done.output, done.exit_code) == (printed, code)
+
+
+def test_troubles_are_told_with_their_remedy(site: Site) -> None:
+    site.scene.troubles.tell(Source.ROSTER, "the master refuses the list of agents: 403", "give it leave to read them")
+    site.scene.revision += 1
+    line = run(site, "plan", "status").output.splitlines()[2]
+    assert line.startswith("trouble: roster, since 20")
+    assert line.endswith("the master refuses the list of agents: 403; give it leave to read them")
+
+
+def test_sums_of_downloads_are_listed_without_secrets_and_taken_back(site: Site, hands: Obedient) -> None:
+    site.scene.pins = {"https://me:pw@a/calico?sig=1": "ab" * 32, "https://b/old": "cd" * 32}
+    site.scene.downloads = {"cni": frozenset({"https://me:pw@a/calico?sig=1"})}
+    site.scene.revision += 1
+
+    assert run(site, "pins").output.splitlines() == [
+        f"{'cd' * 32}  https://b/old  (no step fetches it any more)",
+        f"{'ab' * 32}  https://***@a/calico?***  (cni)",
+    ]
+    assert run(site, "unpin", "ab" * 32, "--reason", "it moved").exit_code == 0
+    assert hands.unpinned == [Unpin("ab" * 32, "127.0.0.1", "it moved")]
+    assert run(site, "unpin", "").exit_code == 1
 
 
 PREFLIGHT = """\

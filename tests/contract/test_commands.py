@@ -12,18 +12,17 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
-from queue import SimpleQueue
 from typing import Any
 
 import pytest
 import requests
 
 from calico_dcos.core.actions import Call
-from calico_dcos.core.command import Command, Verdict
-from calico_dcos.core.connectivity import RunCommand
-from calico_dcos.core.events import Event, RosterAgent, RosterRead, Ticked
+from calico_dcos.core.command import Verdict
+from calico_dcos.core.events import AnyCommand, RosterAgent, RosterRead, Ticked
 from calico_dcos.core.model import StepName
 from calico_dcos.core.steps import Policy
+from calico_dcos.mailbox import Mailbox
 from calico_dcos.scheduler import Scheduler, Store
 from calico_dcos.store.urls import open_store
 from calico_dcos.web.application import build_application
@@ -67,7 +66,7 @@ class Site:
 
     def start(self) -> None:
         self.store: Store = open_store(f"sqlite://{self.path}/state.db")
-        self.queue: SimpleQueue[Event] = SimpleQueue()
+        self.queue = Mailbox()
         self.scheduler = Scheduler(policy=self.policy, store=self.store, queue=self.queue)
         assert self.scheduler.take_store("test")
         self.queue.put(RosterRead(AGENTS))
@@ -78,7 +77,7 @@ class Site:
                 read_snapshot=lambda: take_snapshot(self.scheduler.state, time.time()),
                 check_health=lambda: None,
             ),
-            inbox=Inbox(issue_token=lambda _: "", knows_task=lambda _: False, post=self.queue.put),
+            inbox=Inbox(issue_token=lambda _: "", knows_task=lambda _: False, mailbox=self.queue),
             hands=Hands(
                 submit=self.submit,
                 find_trouble=lambda: self.trouble,
@@ -97,7 +96,7 @@ class Site:
             assert time.monotonic() < deadline
             time.sleep(0.01)
 
-    def submit(self, command: Command | RunCommand) -> Future[Verdict]:
+    def submit(self, command: AnyCommand) -> Future[Verdict]:
         return self.scheduler.submit(command)
 
     def stop(self) -> None:

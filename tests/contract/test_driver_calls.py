@@ -101,6 +101,7 @@ def test_an_offer_whose_launch_is_refused_is_given_back(
     master.call_answers = [Answer(status, "Failed to parse\nthe launch" + 100 * " for reasons")]
     with run_subscribed_driver(master.address) as harness:
         harness.driver.send(LAUNCH)
+        master.wait_for_call("DECLINE")
 
         assert [call["type"] for call in master.calls] == ["ACCEPT", "DECLINE"]
         assert master.calls[1]["decline"] == {"offer_ids": [{"value": "o-1"}], "filters": {"refuse_seconds": 30.0}}

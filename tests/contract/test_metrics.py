@@ -21,9 +21,11 @@ from calico_dcos.core.state import State
 from calico_dcos.logs import JSON, JsonFormatter
 from calico_dcos.notices import Notice, Notifier, find_notices
 from calico_dcos.scheduler import Turn
+from calico_dcos.troubles import Source, Troubles
 from calico_dcos.web.board import build_board
 from calico_dcos.web.metrics import Meter, build_metrics_document, write_metrics
 from calico_dcos.web.walk import take_snapshot
+from tests.contract.scripted_master import serve_dripping
 from tests.contract.web_scene import Scene, Site, build_server
 from tests.unit.walking import FakeCluster, build_host, build_policy
 
@@ -229,6 +231,23 @@ def test_a_webhook_that_is_not_there_keeps_nobody_waiting_and_its_url_out_of_the
     (record,) = [record for record in caplog.records if record.name == "calico_dcos.notices"]
     assert "the walk starts" in record.getMessage()
     assert "secret" not in record.getMessage()
+
+
+@pytest.mark.parametrize("location", ["http://[nonsense", "http://127.0.0.1:1/"])
+def test_a_webhook_that_redirects_ends_no_thread_is_told_and_keeps_its_path_to_itself_at_debug(
+    caplog: pytest.LogCaptureFixture, location: str
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    with serve_dripping(f"HTTP/1.1 302 Found\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n".encode()) as address:
+        troubles = Troubles()
+        notifier = Notifier(
+            url=f"http://{address}/s3cr3t?k=t0ken", service="calico", backoff_s=0.001, troubles=troubles
+        )
+        notifier._deliver(Notice(1.0, "walk-started", "the walk starts"))
+    (trouble,) = troubles.list_all()
+    assert (trouble.source, trouble.words) == (Source.WEBHOOK, "the webhook takes no notice: status 302")
+    assert "s3cr3t" not in caplog.text
+    assert "t0ken" not in caplog.text
 
 
 # Logs

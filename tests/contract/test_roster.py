@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import queue
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,11 @@ from typing import Any
 import pytest
 
 from calico_dcos.core.events import Event, RosterAgent, RosterRead
-from calico_dcos.mesos.master import Login, MasterError, check_master, find_master, parse_master
+from calico_dcos.mesos.master import Login, MasterError, advise, check_master, find_master, parse_master
 from calico_dcos.mesos.roster import RosterError, RosterPoller, compute_pause_s, read_roster
-from tests.contract.scripted_master import Answer, ScriptedMaster, serve_master
+from calico_dcos.troubles import Source, Troubles
+from tests.contract.driver_harness import wait_until
+from tests.contract.scripted_master import Answer, ScriptedMaster, serve_dripping, serve_master
 
 RECORDINGS = Path(__file__).parent / "recordings"
 NOBODY = "127.0.0.1:1"
@@ -139,6 +142,75 @@ def test_the_roster_is_read_again_and_again_even_if_the_master_is_away_meanwhile
     poller.stop()
 
     assert [len(roster.agents) for roster in rosters if isinstance(roster, RosterRead)] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_refused"),
+    [(Answer(401), True), (Answer(403, "no leave"), True), (Answer(400), True), (Answer(503), False)],
+)
+def test_a_master_that_refuses_its_agents_is_told_apart_from_one_that_is_away(
+    master: ScriptedMaster,
+    answer: Answer,
+    is_refused: bool,  # noqa: FBT001 - a row of the table
+) -> None:
+    master.version_answers = [answer] * 3
+    posted: queue.SimpleQueue[Event] = queue.SimpleQueue()
+    troubles = Troubles()
+    poller = RosterPoller(master=master.address, interval_s=3600, post=posted.put, troubles=troubles)
+    poller.start()
+    wait_until(troubles.list_all)
+    poller.stop()
+
+    (trouble,) = troubles.list_all()
+    assert (trouble.source, trouble.stops_all) == (Source.ROSTER, is_refused)
+    assert f"it answers {answer.status} {answer.body}".rstrip() in trouble.words
+    assert trouble.remedy == advise(answer.status)
+
+
+def test_entries_that_make_no_sense_are_a_trouble_until_all_can_be_read(master: ScriptedMaster) -> None:
+    good = '{"id": "S2", "hostname": "h2", "pid": "slave(1)@10.0.0.2:5051"}'
+    master.version_answers = [Answer(200, f'{{"slaves": [{{}}, {good}]}}'), list_agents("h1")]
+    posted: queue.SimpleQueue[Event] = queue.SimpleQueue()
+    troubles = Troubles()
+    may_go_on = threading.Event()
+    poller = RosterPoller(
+        master=master.address, interval_s=3600, post=posted.put, is_urgent=may_go_on.is_set, troubles=troubles
+    )
+    poller.start()
+    assert isinstance(posted.get(timeout=60), RosterRead)
+
+    (trouble,) = troubles.list_all()
+    assert (trouble.source, trouble.stops_all) == (Source.ROSTER, False)
+    assert trouble.words.startswith("1 in the Mesos master's list")
+
+    may_go_on.set()
+    assert isinstance(posted.get(timeout=60), RosterRead)
+    poller.stop()
+    assert troubles.list_all() == ()
+
+
+@pytest.mark.parametrize("location", ["http://[nonsense", "//a,b/slaves", "", "//127.0.0.1:1,/"])
+def test_a_redirect_to_no_master_ends_no_thread(master: ScriptedMaster, location: str) -> None:
+    master.version_answers = [Answer(307, headers={"Location": location}), list_agents("h1")]
+    posted: queue.SimpleQueue[Event] = queue.SimpleQueue()
+    poller = RosterPoller(master=master.address, interval_s=0.02, post=posted.put)
+    poller.start()
+    try:
+        assert isinstance(posted.get(timeout=60), RosterRead)
+    finally:
+        poller.stop()
+
+
+def test_a_master_that_drips_its_list_neither_holds_up_the_end_nor_counts() -> None:
+    posted: queue.SimpleQueue[Event] = queue.SimpleQueue()
+    with serve_dripping() as address:
+        with pytest.raises(RosterError, match="no whole answer within"):
+            read_roster(address, timeout_s=0.3)
+        poller = RosterPoller(master=address, interval_s=0.02, post=posted.put)
+        poller.start()
+        poller.stop()
+        assert not [thread for thread in threading.enumerate() if thread.name == "roster" and thread.is_alive()]
+    assert posted.empty()
 
 
 @pytest.mark.parametrize(("took_s", "pause_s"), [(0.01, 30.0), (1.0, 30.0), (3.0, 57.0)])

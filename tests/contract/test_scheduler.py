@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import threading
-from queue import Empty, SimpleQueue
-from typing import NoReturn
 
 import pytest
 
@@ -12,6 +10,7 @@ from calico_dcos.core.actions import Acknowledge, Call, Launch
 from calico_dcos.core.events import Event, OffersReceived, Rejected, Subscribed, TaskUpdated
 from calico_dcos.core.memory import Batch, Memory
 from calico_dcos.core.model import Agent, Offer, Resource, ResourceKind, TaskState
+from calico_dcos.mailbox import Mailbox
 from calico_dcos.scheduler import Scheduler, StoreError, StoreHeldError
 from tests.unit.walking import build_policy
 
@@ -65,12 +64,12 @@ class FakeDriver:
         self._story.append(("stop", None))
 
 
-class OneByOne(SimpleQueue[Event]):
+class OneByOne(Mailbox):
     """A queue that gives its events in batches of one."""
 
-    def get_nowait(self) -> NoReturn:
+    def take(self, timeout_s: float, limit: int) -> list[Event]:
         """Pretend that the next event is not there yet."""
-        raise Empty
+        return super().take(timeout_s, min(limit, 1))
 
 
 def build_offer() -> Offer:

@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 import requests
 
-from calico_dcos.core.command import Command, Verdict
-from calico_dcos.core.connectivity import RunCommand
+from calico_dcos.core.command import Verdict
+from calico_dcos.core.events import AnyCommand
+from calico_dcos.mailbox import Mailbox
 from calico_dcos.sim.mesos import build_master
 from calico_dcos.web import inbox as inbox_module
 from calico_dcos.web.application import build_application
@@ -46,7 +47,7 @@ class Guarded:
 
     def __init__(self) -> None:
         self.scene = Scene()
-        self.commands: list[Command | RunCommand] = []
+        self.commands: list[AnyCommand] = []
         application = build_application(
             service="calico",
             walk=Walk(
@@ -57,7 +58,7 @@ class Guarded:
             inbox=Inbox(
                 issue_token=lambda task_id: f"token-of-{task_id}",
                 knows_task=lambda task_id: task_id == TASK,
-                post=self.scene.posted.append,
+                mailbox=self.scene.mailbox,
             ),
             hands=Hands(
                 submit=self._submit, find_trouble=lambda: None, read_audit=lambda: ({}, 0), token=OPERATOR_TOKEN
@@ -70,7 +71,7 @@ class Guarded:
         self.paths = sorted({fill(pattern) for pattern in patterns})
         self.server = WebServer(application=application, address="127.0.0.1")
 
-    def _submit(self, command: Command | RunCommand) -> Future[Verdict]:
+    def _submit(self, command: AnyCommand) -> Future[Verdict]:
         self.commands.append(command)
         return Future()
 
@@ -103,7 +104,7 @@ def test_the_token_of_a_report_is_compared_in_constant_time(monkeypatch: pytest.
             return hmac.compare_digest(one, other)
 
     monkeypatch.setattr(inbox_module, "hmac", WatchedHmac)
-    box = Inbox(issue_token=lambda _: "expected", knows_task=lambda _: True, post=lambda _: None)
+    box = Inbox(issue_token=lambda _: "expected", knows_task=lambda _: True, mailbox=Mailbox())
 
     assert find_refusal(box, TASK, "Bearer guessed") is not None
     assert find_refusal(box, TASK, "Bearer expected") is None

@@ -65,10 +65,10 @@ def test_a_second_scheduler_waits_says_so_and_takes_over_from_one_that_is_gone_o
     framework_id = first.wait_until(lambda summary: summary["is_connected"])["framework_id"]
     second = site.start_scheduler("second")
 
-    notice = second.wait_until(lambda summary: summary["notice"])["notice"]
-    assert "standby: another scheduler is at work" in notice
-    assert f"pid {first.pid}" in notice
-    assert second.get("/health") == {"is_healthy": True, "notice": notice}, "Marathon would kill a standby"
+    (trouble,) = second.wait_until(lambda summary: summary["troubles"])["troubles"]
+    assert "standby: another scheduler is at work" in trouble["words"]
+    assert f"pid {first.pid}" in trouble["words"]
+    assert second.get("/health") == {"is_healthy": True, "troubles": [trouble]}, "Marathon would kill a standby"
     assert not second.read_summary()["is_connected"]
 
     # A lock on a file ends with its process alone; a lease and a session run out.
@@ -76,7 +76,7 @@ def test_a_second_scheduler_waits_says_so_and_takes_over_from_one_that_is_gone_o
     first.signal(signal.SIGKILL if is_file else signal.SIGSTOP)
     taken_over = second.wait_until(lambda summary: summary["is_connected"])
     assert taken_over["framework_id"] == framework_id
-    assert not taken_over["notice"]
+    assert not [one for one in taken_over["troubles"] if one["source"] == "store"]
     if not is_file:
         first.signal(signal.SIGCONT)
     assert first.wait() != 0
@@ -90,7 +90,7 @@ def test_a_standby_ends_when_it_is_told_to(site: Site) -> None:
     first = site.start_scheduler("first")
     first.wait_until(lambda summary: summary["is_connected"])
     second = site.start_scheduler("second")
-    second.wait_until(lambda summary: summary["notice"])
+    second.wait_until(lambda summary: summary["troubles"])
 
     second.signal(signal.SIGTERM)
 

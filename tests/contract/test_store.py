@@ -97,6 +97,12 @@ def test_every_kind_of_value_comes_back_as_it_was_saved(store: Store, open_one: 
     assert replace(loaded, audit=()) == Memory("f-1", "s", (agent,), pins, controls)
 
 
+def test_a_sum_that_is_taken_back_is_there_no_more(store: Store, open_one: Callable[[], Store]) -> None:
+    store.save(Batch(pins={"https://a/b?c": "ab" * 32, "https://a/d": "cd" * 32}))
+    store.save(Batch(unpinned=("https://a/b?c",)))
+    assert open_one().load().pins == {"https://a/d": "cd" * 32}
+
+
 def test_audit_log_does_not_grow_past_its_length(store: Store) -> None:
     entries = [AuditEntry(number, 7.0, "ann", "pause") for number in (0, 1, AUDIT_LENGTH)]
     for entry in entries:

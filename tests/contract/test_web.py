@@ -18,6 +18,7 @@ import requests
 
 from calico_dcos.core.events import Failed, Inspected, Progressed, Report
 from calico_dcos.core.model import Inspection, Status
+from calico_dcos.troubles import Source
 from calico_dcos.web.events import MAX_CLIENTS
 from calico_dcos.web.files import list_assets
 from calico_dcos.web.inbox import MAX_DISCARDED_BYTES, MAX_REPORT_BYTES
@@ -110,14 +111,44 @@ def test_answers_are_not_kept_by_caches_and_guessed_at_by_browsers(site: Site, p
 
 def test_health_is_200_while_the_scheduler_works(site: Site) -> None:
     answer = site.get("/health")
-    assert (answer.status_code, answer.json()) == (200, {"is_healthy": True})
+    assert (answer.status_code, answer.json()) == (200, {"is_healthy": True, "troubles": []})
 
 
 def test_health_is_503_with_the_reason_where_it_does_not(site: Site) -> None:
     site.scene.ill = "the loop has not turned for 60 s"
     answer = site.get("/health")
     assert answer.status_code == 503
-    assert answer.json() == {"is_healthy": False, "reason": "the loop has not turned for 60 s"}
+    assert answer.json() == {"is_healthy": False, "troubles": [], "reason": "the loop has not turned for 60 s"}
+
+
+def test_health_is_503_with_the_remedy_while_nothing_works(site: Site) -> None:
+    site.scene.troubles.tell(Source.WEBHOOK, "the webhook answers 500")
+    assert site.get("/health").status_code == 200
+    site.scene.troubles.tell(Source.SUBSCRIPTION, "the master answers 401", "set a principal", stops_all=True)
+
+    answer = site.get("/health")
+
+    assert (answer.status_code, answer.json()["reason"]) == (503, "the master answers 401; set a principal")
+    assert [trouble["source"] for trouble in answer.json()["troubles"]] == ["subscription", "webhook"]
+    assert site.get("/v1/health").status_code == 503
+
+
+def test_troubles_are_in_the_summary_and_in_the_metrics(site: Site) -> None:
+    site.scene.troubles.tell(Source.ROSTER, "the list of agents was refused", "give the principal leave to read it")
+    site.scene.revision += 1
+
+    (trouble,) = site.get("/v1/agents").json()["summary"]["troubles"]
+
+    assert trouble == {
+        "source": "roster",
+        "words": "the list of agents was refused",
+        "remedy": "give the principal leave to read it",
+        "since": trouble["since"],
+        "stops_all": False,
+    }
+    metrics = site.get("/v1/metrics/prometheus").text
+    assert 'calico_trouble{source="roster"} 1.0' in metrics
+    assert 'calico_trouble{source="store"} 0.0' in metrics
 
 
 def test_agents_are_listed_with_the_summary(site: Site) -> None:

@@ -12,9 +12,11 @@ from typing import Any
 import requests
 from immutables import Map
 
-from calico_dcos.core.events import Report
+from calico_dcos.core.events import Event
 from calico_dcos.core.model import Agent, Inspection, Note, Status, Step, StepName, Task, TaskState
 from calico_dcos.core.plan import PhaseView, PlanView, StepView
+from calico_dcos.mailbox import Mailbox
+from calico_dcos.troubles import Troubles
 from calico_dcos.web.application import build_application
 from calico_dcos.web.inbox import Inbox
 from calico_dcos.web.offers import OfferBook
@@ -39,9 +41,17 @@ class Scene:
     framework_id: str = "f1"
     settled: set[str] = field(default_factory=set)
     tasks: set[str] = field(default_factory=lambda: {TASK})
-    posted: list[Report] = field(default_factory=list)
+    mailbox: Mailbox = field(default_factory=Mailbox)
+    troubles: Troubles = field(default_factory=Troubles)
+    pins: dict[str, str] = field(default_factory=dict)
+    downloads: dict[str, frozenset[str]] = field(default_factory=dict)
     found: dict[str, Inspection] = field(default_factory=dict)
     offers: OfferBook = field(default_factory=OfferBook)
+
+    @property
+    def posted(self) -> list[Event]:
+        """The reports that were taken since somebody last looked."""
+        return self.mailbox.take(0, 1000)
 
     def set_status(self, key: str, status: Status) -> None:
         """Change one agent, as the scheduler's thread does."""
@@ -57,7 +67,16 @@ class Scene:
         )
         plan = PlanView(phases, self.plan_status, self.errors, self.message)
         return Snapshot(
-            self.revision, 1000.0, Map(agents), plan, framework_id=self.framework_id, master="m:5050", is_connected=True
+            self.revision,
+            1000.0,
+            Map(agents),
+            plan,
+            framework_id=self.framework_id,
+            master="m:5050",
+            is_connected=True,
+            troubles=self.troubles.list_all(),
+            pins=self.pins,
+            downloads=self.downloads,
         )
 
     def _build_agent(self, key: str) -> Agent:
@@ -106,7 +125,7 @@ class Site:
 
 def build_server(scene: Scene, artifacts: dict[str, Path] | None = None, **options: Any) -> WebServer:
     """Put a server in front of a scene; it is not started yet."""
-    port = options.pop("port", 0)
+    serving = {name: options.pop(name) for name in ("port", "max_connections") if name in options}
     nobody = Hands(submit=lambda _: Future(), find_trouble=lambda: None, read_audit=lambda: ({}, 0))
     options = {"hands": nobody, **options}
     application = build_application(
@@ -114,15 +133,16 @@ def build_server(scene: Scene, artifacts: dict[str, Path] | None = None, **optio
         walk=Walk(
             read_revision=lambda: scene.revision,
             read_snapshot=scene.read_snapshot,
-            check_health=lambda: scene.ill,
+            check_health=lambda: scene.ill or scene.troubles.find_stopping(),
+            read_troubles=scene.troubles.list_all,
         ),
         inbox=Inbox(
             issue_token=lambda task_id: f"token-of-{task_id}",
             knows_task=lambda task_id: task_id in scene.tasks,
-            post=scene.posted.append,
+            mailbox=scene.mailbox,
         ),
         artifacts=artifacts or {},
         offers=scene.offers,
         **options,
     )
-    return WebServer(application=application, address="127.0.0.1", port=port)
+    return WebServer(application=application, address="127.0.0.1", troubles=scene.troubles, **serving)

@@ -10,14 +10,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from calico_dcos.core.command import Command, Verdict
-from calico_dcos.core.connectivity import RunCommand
-from calico_dcos.core.connectivity_run import obey_run_command
-from calico_dcos.core.controls import obey
+from calico_dcos.core.actions import Reply
+from calico_dcos.core.command import Verdict
+from calico_dcos.core.events import AnyCommand, Commanded
+from calico_dcos.core.fold import fold
 from calico_dcos.core.memory import Memory
 from calico_dcos.core.model import Agent, Change, Inspection, Note, Step, StepName, Task, TaskState
 from calico_dcos.core.state import State, restore
 from calico_dcos.core.steps import Policy
+from calico_dcos.mailbox import Mailbox
+from calico_dcos.troubles import Trouble
 from calico_dcos.web.application import build_application
 from calico_dcos.web.inbox import Inbox
 from calico_dcos.web.operator import Hands
@@ -42,6 +44,7 @@ class Living:
     cluster: FakeCluster | None
     state: State
     now: float = NOW
+    troubles: tuple[Trouble, ...] = ()
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def step(self, steps: int = 1) -> None:
@@ -58,18 +61,15 @@ class Living:
         with self.lock:
             self.state = self.state.with_agent(agent).saved()
 
-    def obey(self, command: Command | RunCommand) -> Future[Verdict]:
+    def obey(self, command: AnyCommand) -> Future[Verdict]:
         """Carry an operator's command out, as the scheduler's loop does."""
         with self.lock:
-            if isinstance(command, Command):
-                state, verdict = obey(self.state, command, self.now)
-            else:
-                state, verdict = obey_run_command(self.state, command, uuid.uuid4().hex, self.now)
+            state, replies = fold(self.state, Commanded(command, uuid.uuid4().hex), self.now)
             self.state = state.saved()
             if self.cluster is not None:
                 self.cluster.state = self.state
         answer: Future[Verdict] = Future()
-        answer.set_result(verdict)
+        answer.set_result(next(reply.verdict for reply in replies if isinstance(reply, Reply)))
         return answer
 
     def _add_facts(self) -> None:
@@ -87,11 +87,11 @@ class Living:
             walk=Walk(
                 read_revision=lambda: self.state.revision,
                 read_snapshot=Photographer(
-                    read_state=lambda: self.state, read_notice=lambda: None, read_clock=lambda: self.now
+                    read_state=lambda: self.state, read_troubles=lambda: self.troubles, read_clock=lambda: self.now
                 ),
                 check_health=lambda: None,
             ),
-            inbox=Inbox(issue_token=str, knows_task=lambda _: False, post=lambda _: None),
+            inbox=Inbox(issue_token=str, knows_task=lambda _: False, mailbox=Mailbox()),
             hands=Hands(
                 submit=self.obey,
                 find_trouble=lambda: None,

@@ -8,6 +8,7 @@ from selenium.webdriver.common.keys import Keys
 
 from calico_dcos.core.model import Status
 from calico_dcos.core.plan import build_plan
+from calico_dcos.troubles import Source, Troubles
 from tests.page.browser import Page
 from tests.page.living import Living, build_living_walk, serve
 
@@ -45,6 +46,23 @@ def test_a_walk_of_20_agents_is_followed_live_to_its_end(driver: Chrome) -> None
         page.wait(lambda: page.count('tr.agent .state[data-status="COMPLETE"]') == 20)
         assert driver.execute_script("return window.isSamePage")
         assert page.list_complaints() == []
+
+
+def test_troubles_are_told_with_their_remedy_and_since_when(driver: Chrome) -> None:
+    living = build_living_walk(2)
+    troubles = Troubles(lambda: living.now)
+    troubles.tell(Source.WEBHOOK, "the webhook answers 500", "see webhook-url")
+    troubles.tell(Source.SUBSCRIPTION, "the master refuses the subscription: 401", "set a secret", stops_all=True)
+    living.troubles = troubles.list_all()
+    with serve(living) as url:
+        page = Page(driver, url)
+        page.open()
+        page.wait(lambda: "set a secret" in page.text("#trouble"))
+        first, second, *_ = page.text("#trouble").splitlines()
+        assert first.startswith("subscription, since ")
+        assert "the webhook answers 500; see webhook-url" in second
+        living.troubles = ()
+        page.wait(lambda: "webhook" not in page.text("#trouble"))
 
 
 def test_an_agent_opens_to_steps_changes_with_impact_facts_and_history(driver: Chrome) -> None:

@@ -1,7 +1,7 @@
 // What one look tells: how far, what now, why not, how long, and where the brake is.
 
 import { build, buildAge, byId, setText, show } from "./dom.js";
-import { GROUPS, describeAge, describeCount, describeDownload, describeMark, describeReason, findCurrentStep } from "./format.js";
+import { GROUPS, describeAge, describeCount, describeDownload, describeMark, describeMoment, describeReason, findCurrentStep } from "./format.js";
 import { buildSteps } from "./steps.js";
 
 let shownActive = "";
@@ -23,8 +23,8 @@ function showTroubles(summary) {
   const limit = 5;
   const more = summary.errors.length > limit ? [`and ${summary.errors.length - limit} more`] : [];
   const troubles = [
-    ...(summary.notice ? [summary.notice] : []),
-    ...(summary.is_connected || summary.notice ? [] : [notConnected]),
+    ...summary.troubles.map(describeTrouble),
+    ...(summary.is_connected || summary.troubles.length ? [] : [notConnected]),
     ...summary.errors.slice(0, limit),
     ...more,
   ];
@@ -38,6 +38,11 @@ function showTroubles(summary) {
   setText("brake-mark", isPaused ? "▶" : "❚❚");
   byId("brake").dataset.command = isPaused ? "resume" : "pause";
   byId("brake").disabled = false;
+}
+
+function describeTrouble({ source, words, remedy, since }) {
+  const told = remedy ? `${words}; ${remedy}` : words;
+  return `${source}, since ${describeMoment(since)}: ${told}`;
 }
 
 function showProgress(summary) {
