@@ -1,7 +1,8 @@
 """The queue of the scheduler's loop, bounded where what is put into it comes from outside.
 
 Mesos bounds its own events: it sends the next update of a task, and the next offer of an agent, when the last is
-answered. Reports come as their senders please; they are counted in bytes until they were folded and stored.
+answered. Reports come as their senders please; they are counted in bytes until they were folded and stored. What tells
+how long ago it was asked or seen is older by the time that it waited here, as it does while the store is away.
 """
 
 from __future__ import annotations
@@ -9,9 +10,10 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter, deque
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
-from .core.events import Event, Report
+from .core.events import BlockerAnswered, Event, Inspected, Report, RosterRead
 
 # A report takes about eight times its size in memory once it is read.
 MAX_REPORT_BYTES_WAITING = 8 * 1024 * 1024
@@ -25,6 +27,13 @@ class _Letter:
     event: Event
     size: int = 0
     task_id: str = ""
+    put_at: float = 0.0
+
+    def read(self, now: float) -> Event:
+        """The event as it is now."""
+        if isinstance(self.event, Inspected | RosterRead | BlockerAnswered):
+            return replace(self.event, took_s=self.event.took_s + now - self.put_at)
+        return self.event
 
 
 class Mailbox:
@@ -32,10 +41,14 @@ class Mailbox:
 
     Args:
         max_bytes: of reports that wait or are being folded.
+        read_clock: seconds, which go by whatever is done to the clock of the machine.
     """
 
-    def __init__(self, max_bytes: int = MAX_REPORT_BYTES_WAITING) -> None:
+    def __init__(
+        self, max_bytes: int = MAX_REPORT_BYTES_WAITING, read_clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._max_bytes = max_bytes
+        self._read_clock = read_clock
         self._letters: deque[_Letter] = deque()
         self._newest: dict[type[Event], _Letter] = {}
         self._taken: list[_Letter] = []
@@ -53,7 +66,7 @@ class Mailbox:
         with self._changed:
             letter = self._newest.get(type(event))
             if letter is not None:
-                letter.event = event
+                letter.event, letter.put_at = event, self._read_clock()
                 return
             letter = self._newest[type(event)] = _Letter(event)
             self._add(letter)
@@ -89,13 +102,15 @@ class Mailbox:
                 letter = self._letters.popleft()
                 self._newest.pop(type(letter.event), None)
                 self._taken.append(letter)
-            return [letter.event for letter in self._taken]
+            now = self._read_clock()
+            return [letter.read(now) for letter in self._taken]
 
     def __len__(self) -> int:
         """How many events wait."""
         return len(self._letters)
 
     def _add(self, letter: _Letter) -> None:
+        letter.put_at = self._read_clock()
         self._letters.append(letter)
         self._changed.notify()
 

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 import requests
 
-from calico_dcos.core.events import BlockerAnswered, Progressed, RosterRead
-from calico_dcos.core.model import Status
+from calico_dcos.core.events import BlockerAnswered, Event, Inspected, Progressed, RosterRead
+from calico_dcos.core.model import Inspection, Status
 from calico_dcos.mailbox import Mailbox
 from calico_dcos.web.inbox import BUSY_RETRY_S, MAX_REPORT_BYTES, RATE_RETRY_S
 from tests.contract.web_scene import TASK, TIMEOUT_S, Scene, Site, build_server
@@ -210,6 +210,25 @@ def test_of_what_makes_older_ones_worthless_only_the_newest_waits() -> None:
         mailbox.put_newest(RosterRead(()))
         mailbox.put_newest(BlockerAnswered(str(number)))
 
-    assert mailbox.take(0, 100) == [RosterRead(()), BlockerAnswered("99")]
+    assert [_name(event) for event in mailbox.take(0, 100)] == ["a roster", "99"]
     mailbox.put_newest(BlockerAnswered("100"))
-    assert mailbox.take(0, 100) == [BlockerAnswered("100")]
+    assert [_name(event) for event in mailbox.take(0, 100)] == ["100"]
+
+
+def _name(event: Event) -> str:
+    return event.reason if isinstance(event, BlockerAnswered) else "a roster"
+
+
+@pytest.mark.parametrize(
+    "event",
+    [BlockerAnswered(took_s=5.0), RosterRead((), took_s=5.0), Inspected("t", Inspection(0.0, ""), took_s=5.0)],
+)
+def test_what_waits_gets_older(event: BlockerAnswered | RosterRead | Inspected) -> None:
+    moments = iter([100.0, 160.0])
+    mailbox = Mailbox(read_clock=lambda: next(moments))
+    mailbox.put(event)
+
+    (taken,) = mailbox.take(0, 100)
+
+    assert isinstance(taken, type(event))
+    assert taken.took_s == 65.0

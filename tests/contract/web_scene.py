@@ -41,7 +41,8 @@ class Scene:
     framework_id: str = "f1"
     settled: set[str] = field(default_factory=set)
     tasks: set[str] = field(default_factory=lambda: {TASK})
-    mailbox: Mailbox = field(default_factory=Mailbox)
+    # A clock that stands still: reports do not get older.
+    mailbox: Mailbox = field(default_factory=lambda: Mailbox(read_clock=lambda: 0.0))
     troubles: Troubles = field(default_factory=Troubles)
     pins: dict[str, str] = field(default_factory=dict)
     downloads: dict[str, frozenset[str]] = field(default_factory=dict)
