@@ -9,8 +9,8 @@ from dataclasses import replace
 from hashlib import sha256
 
 from .actions import Kill
-from .model import Agent, Backoff, Task, TaskRef, TaskState
-from .state import Question, State
+from .model import Agent, Task, TaskRef, TaskState
+from .state import State
 from .steps import SERVICES, Policy, StepSpec
 
 
@@ -41,8 +41,7 @@ def settle_strangers(state: State, now: float) -> tuple[State, tuple[Kill, ...]]
             kills.append(Kill(TaskRef(task_id, agent_id), "runs for this framework, but no step remembers it"))
             continue
         # Asked after: how it is, its first update may not have said.
-        questions = state.questions.set(task_id, Question(agent.key, Backoff(until=now)))
-        state = replace(state.with_advanced(adopted, now), questions=questions)
+        state = state.with_advanced(adopted, now).with_questions([task_id], now)
     return state, tuple(kills)
 
 

@@ -102,11 +102,8 @@ class Server:
     @property
     def is_ready(self) -> bool:
         """Whether it runs, and where is known."""
-        return not self.fault and self.trial is not None and self._is_up(self.trial)
-
-    @staticmethod
-    def _is_up(trial: Trial) -> bool:
-        return trial.state is TaskState.RUNNING and trial.address != ""
+        is_up = self.trial is not None and self.trial.state is TaskState.RUNNING and self.trial.address != ""
+        return is_up and not self.fault
 
     @property
     def is_settled(self) -> bool:
@@ -217,19 +214,15 @@ class Run:
         """The run with one pair replaced."""
         return replace(self, pairs=tuple(pair if one.client == pair.client else one for one in self.pairs))
 
-    def list_trials(self) -> Iterator[tuple[str, Trial]]:
-        """All its tasks, each with the key of its agent."""
-        for stand in self.stands:
-            for server in (stand.workload, stand.container):
-                if server.trial is not None:
-                    yield stand.agent_key, server.trial
-        for pair in self.pairs:
-            if pair.probe is not None:
-                yield pair.client, pair.probe
+    def list_trials(self) -> Iterator[Trial]:
+        """All its tasks."""
+        servers = (server for stand in self.stands for server in (stand.workload, stand.container))
+        tasks = (*(server.trial for server in servers), *(pair.probe for pair in self.pairs))
+        return (task for task in tasks if task is not None)
 
     def find_trial(self, task_id: str) -> Trial | None:
         """A task of the run; None if it is none of it."""
-        return next((trial for _, trial in self.list_trials() if trial.id == task_id), None)
+        return next((trial for trial in self.list_trials() if trial.id == task_id), None)
 
     def find_ref(self, task_id: str) -> TaskRef | None:
         """What Mesos needs to find a task of the run; None if it is none of it."""

@@ -20,9 +20,9 @@ from .connectivity import (
     TrialKind,
 )
 from .connectivity_run import is_due, list_ready_tests
-from .model import Backoff, Offer, StepName, TaskRef, TaskState
+from .model import Offer, StepName, TaskRef, TaskState
 from .resources import Shortfall, take
-from .state import Question, State
+from .state import State
 
 # Where a workload or a container waits for its peer: each has an address of its own, so nobody else has the port.
 PORT = 9199
@@ -128,11 +128,8 @@ def launch_trial(
     if isinstance(resources, Shortfall):
         return state.with_run(run.with_stand(replace(stand, shortfall=resources.text))), None
     trial = Trial(new_task_id(wish.kind), offer.agent_id, launched_at=now, since=now)
-    question = Question(agent_key, Backoff(until=now + state.policy.answer_timeout_s))
-    state = replace(
-        state.with_run(_remember(run, stand, wish.kind, trial, now)).without_offers([offer.id]),
-        questions=state.questions.set(trial.id, question),
-    )
+    state = state.with_run(_remember(run, stand, wish.kind, trial, now)).without_offers([offer.id])
+    state = state.with_questions([trial.id], now + state.policy.answer_timeout_s)
     return state, LaunchTrial(
         offer_id=offer.id,
         task_id=trial.id,
@@ -162,14 +159,12 @@ def end_trials(state: State, now: float) -> tuple[State, tuple[Kill, ...]]:
     run = state.connectivity
     if run is None:
         return state, ()
-    kills: list[Kill] = []
-    questions = state.questions
-    for trial, reason in _list_needless(run, now):
-        if trial.state.is_ended or trial.state is TaskState.KILLING or trial.id in questions:
-            continue
-        questions = questions.set(trial.id, Question("", Backoff(until=now + state.policy.answer_timeout_s)))
-        kills.append(Kill(TaskRef(trial.id, trial.agent_id), reason))
-    return (replace(state, questions=questions), tuple(kills)) if kills else (state, ())
+    kills = tuple(
+        Kill(TaskRef(trial.id, trial.agent_id), reason)
+        for trial, reason in _list_needless(run, now)
+        if not trial.state.is_ended and trial.state is not TaskState.KILLING and trial.id not in state.questions
+    )
+    return state.with_questions((kill.task.task_id for kill in kills), now + state.policy.answer_timeout_s), kills
 
 
 def _list_needless(run: Run, now: float) -> Iterator[tuple[Trial, str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from .command import AuditEntry, Outcome, Verdict
+from .command import Outcome, Verdict
 from .connectivity import (
     DOCKER,
     MAX_AGENTS,
@@ -22,13 +22,12 @@ from .connectivity import (
     Result,
     Run,
     RunCommand,
-    Server,
     Stand,
     StartRun,
     StopRun,
 )
 from .connectivity import Outcome as ActionOutcome
-from .model import Agent, StepName, TaskState
+from .model import Agent, StepName, TaskState, name_some
 from .standing import is_settled
 from .state import State
 from .steps import Policy
@@ -69,14 +68,9 @@ def obey_run_command(state: State, command: RunCommand, ticket: str, now: float)
     )
     # What is still there of the run before is nobody's from here on.
     old = [] if state.connectivity is None else list(state.connectivity.list_trials())
-    strangers = state.strangers.update({trial.id: trial.agent_id for _, trial in old if not trial.state.is_ended})
+    strangers = state.strangers.update({trial.id: trial.agent_id for trial in old if not trial.state.is_ended})
     state = replace(state.with_run(run), strangers=strangers, wants_offers="the connectivity test begins")
-    return _note(state, command, verdict.message, now), verdict
-
-
-def _note(state: State, command: RunCommand, effect: str, now: float) -> State:
-    entry = AuditEntry(state.audit_count, now, command.who, COMMAND, reason=command.reason, effect=effect)
-    return state.with_audit(entry)
+    return state.with_audit(now, command.who, COMMAND, reason=command.reason, effect=verdict.message), verdict
 
 
 def _stop(state: State, command: StopRun, now: float) -> tuple[State, Verdict]:
@@ -85,7 +79,8 @@ def _stop(state: State, command: StopRun, now: float) -> tuple[State, Verdict]:
         return state, Verdict(Outcome.ALREADY, "no connectivity test is running")
     told = f"stopped by {command.who or 'an operator'}"
     verdict = Verdict(Outcome.ACCEPTED, f"the connectivity test is {told}: its tasks are ended")
-    return _note(state.with_run(cut_short(run, told, now)), command, verdict.message, now), verdict
+    state = state.with_run(cut_short(run, told, now))
+    return state.with_audit(now, command.who, COMMAND, reason=command.reason, effect=verdict.message), verdict
 
 
 def cut_short(run: Run, reason: str, now: float) -> Run:
@@ -122,12 +117,7 @@ def _judge_start(state: State, command: StartRun) -> tuple[Verdict, tuple[str, .
         )
     if len(keys) > MAX_AGENTS:
         return refuse(f"a connectivity test takes {MAX_AGENTS} agents at most, and {len(keys)} were named")
-    return Verdict(Outcome.ACCEPTED, f"the connectivity test begins on {len(keys)} agents: {_name_some(keys)}"), keys
-
-
-def _name_some(keys: tuple[str, ...]) -> str:
-    shown = 5
-    return ", ".join(keys[:shown]) + (f" and {len(keys) - shown} more" if len(keys) > shown else "")
+    return Verdict(Outcome.ACCEPTED, f"the connectivity test begins on {len(keys)} agents: {name_some(keys)}"), keys
 
 
 def spread(keys: list[str], count: int = USUAL_AGENTS) -> tuple[str, ...]:
@@ -168,14 +158,11 @@ def advance_run(run: Run, now: float) -> Run:
             server = stand.get_server(test)
             fault = "" if server.fault else find_fault(run, stand, test, now)
             if fault:
-                run = run.with_stand((run.get_stand(stand.agent_key) or stand).with_server(test, _fail(server, fault)))
+                failed = replace(server, fault=fault)
+                run = run.with_stand((run.get_stand(stand.agent_key) or stand).with_server(test, failed))
     for pair in run.pairs:
         run = run.with_pair(_advance_pair(run, pair, now))
     return replace(run, ended_at=now) if all(pair.ended_at is not None for pair in run.pairs) else run
-
-
-def _fail(server: Server, fault: str) -> Server:
-    return replace(server, fault=fault)
 
 
 def find_fault(run: Run, stand: Stand, test: str, now: float) -> str:

@@ -14,9 +14,9 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import assert_never
 
-from .command import AuditEntry, Command, CommandName, Outcome, Verdict
+from .command import Command, CommandName, Outcome, Verdict
 from .gates import is_canary_complete, pass_canary
-from .model import UNTRIED, Agent, Mark, Step, StepName
+from .model import UNTRIED, Agent, Mark, Step, StepName, name_some
 from .phase import End, Start, advance
 from .standing import find_failure, find_next_step, is_repair, is_settled, is_step_done, is_waived
 from .state import State
@@ -61,17 +61,9 @@ def obey(state: State, command: Command, now: float) -> tuple[State, Verdict]:
         state = state.without_agent(key)
     if verdict.controls is not None:
         state = state.with_controls(verdict.controls)
-    entry = AuditEntry(
-        number=state.audit_count,
-        at=now,
-        who=command.who,
-        command=command.name.value,
-        agent=command.agent_key,
-        step="" if command.step is None else command.step.value,
-        reason=command.reason,
-        effect=verdict.message,
-    )
-    state = state.with_audit(entry)
+    step = "" if command.step is None else command.step.value
+    about = {"agent": command.agent_key, "step": step, "reason": command.reason}
+    state = state.with_audit(now, command.who, command.name.value, effect=verdict.message, **about)
     # Agents that had nothing to do may have declined their offers for an hour.
     is_brake = command.name is CommandName.PAUSE
     return (state if is_brake else replace(state, wants_offers=f"an operator's {command.name.value}")), verdict
@@ -139,12 +131,12 @@ def _judge_retry(state: State, agent: Agent | None, step: StepName | None, now: 
     is_whole = agent is None
     fresh = tuple(tried for one in known if (tried := _retry(state, one, step, now, keeps_skips=is_whole)) is not one)
     kept = tuple(one for one in state.agents.values() if is_whole and any(had.skip for had in one.steps.values()))
-    left = f"; still skipped, until it is retried itself: {_name_some(kept)}" if kept else ""
+    left = f"; still skipped, until it is retried itself: {name_some(kept)}" if kept else ""
     what = "" if step is None else f" of {step.value}"
     if not fresh:
         return _judge_look(state, agent, what, now)
     return Verdict(
-        Outcome.ACCEPTED, f"failures{what} are forgotten, tried again: {_name_some(fresh)}{left}", agents=fresh
+        Outcome.ACCEPTED, f"failures{what} are forgotten, tried again: {name_some(fresh)}{left}", agents=fresh
     )
 
 
@@ -156,12 +148,7 @@ def _judge_look(state: State, agent: Agent | None, what: str, now: float) -> Ver
     if not seen:
         return Verdict(Outcome.ALREADY, f"{told}, and it is looked at next anyway")
     again = tuple(_wants_retry(one, now) for one in seen)
-    return Verdict(Outcome.ACCEPTED, f"{told}: looked at again: {_name_some(again)}", agents=again)
-
-
-def _name_some(agents: tuple[Agent, ...]) -> str:
-    keys = sorted(one.key for one in agents)
-    return ", ".join(keys[:3]) + (f" and {len(keys) - 3} more" if keys[3:] else "")
+    return Verdict(Outcome.ACCEPTED, f"{told}: looked at again: {name_some(again)}", agents=again)
 
 
 def _retry(state: State, agent: Agent, only: StepName | None, now: float, *, keeps_skips: bool) -> Agent:
@@ -229,11 +216,11 @@ def _judge_waiver_of_all(state: State, command: Command, waive: Waive) -> Verdic
     ]
     forced = tuple(agent for _, verdict in verdicts for agent in verdict.agents)
     busy = tuple(agent for agent, verdict in verdicts if verdict.outcome is Outcome.REFUSED)
-    told = f"; not those with a step at work: {_name_some(busy)}" if busy else ""
+    told = f"; not those with a step at work: {name_some(busy)}" if busy else ""
     if forced:
-        return Verdict(Outcome.ACCEPTED, f"forced to complete: {_name_some(forced)}{told}", agents=forced)
+        return Verdict(Outcome.ACCEPTED, f"forced to complete: {name_some(forced)}{told}", agents=forced)
     if busy:
-        return Verdict(Outcome.REFUSED, f"a step is at work on {_name_some(busy)}: wait for its end")
+        return Verdict(Outcome.REFUSED, f"a step is at work on {name_some(busy)}: wait for its end")
     return Verdict(Outcome.ALREADY, "every step of the plan is complete or forced to complete already")
 
 

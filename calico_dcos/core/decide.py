@@ -15,11 +15,11 @@ from .connectivity_moves import end_trials, is_awaited, launch_trial
 from .connectivity_walk import find_test_gate
 from .controls import find_hold
 from .gates import can_drain, find_gate, find_maintenance
-from .model import UNTRIED, Agent, Backoff, Node, Offer, StepName, Task, TaskRef, TaskState
+from .model import UNTRIED, Agent, Node, Offer, StepName, Task, TaskRef, TaskState, name_some
 from .phase import Ask, End, Move, Rest, Start, Wait, advance, choose_move
 from .resources import Shortfall, take
-from .state import HeldOffer, Question, State
-from .turns import describe_stop, find_turn, name_some, with_line
+from .state import HeldOffer, State
+from .turns import describe_stop, find_turn, with_line
 from .twins import find_twins
 
 _REFUSE_INSPECTION_S = 15.0
@@ -141,8 +141,7 @@ def _follow(
             # It says nothing of whether the agent is back: LOST would be taken for dead, and a second one be started.
             return _decline(decision, offer, state.policy.refuse_waiting_s, f"came before {move.task_id} was lost")
         case Ask():
-            question = Question(agent.key, Backoff(until=now), is_after_offer=True)
-            asked = replace(state, questions=state.questions.set(move.task_id, question))
+            asked = state.with_questions([move.task_id], now, is_after_offer=True)
             return _decline(Decision(asked, decision.actions), offer, state.policy.refuse_waiting_s, move.reason)
         case End():
             return _prepare_end(decision, agent, offer, move, now)
@@ -238,8 +237,7 @@ def _remember_launch(state: State, agent: Agent, start: Start, task: Task, now: 
         failed_since=None if start.needs_slot else agent.failed_since,
         release=None if start.needs_slot else agent.release,
     ).with_note(now, f"{start.step.value} starts as {task.id}: {start.reason}")
-    question = Question(agent.key, Backoff(until=now + state.policy.answer_timeout_s))
-    state = replace(state.with_agent(agent), questions=state.questions.set(task.id, question))
+    state = state.with_agent(agent).with_questions([task.id], now + state.policy.answer_timeout_s)
     if agent.key in state.shortfalls:
         state = replace(state, shortfalls=state.shortfalls.delete(agent.key))
     return state
@@ -269,8 +267,7 @@ def _end_unwanted(decision: Decision, agent: Agent, now: float) -> Decision:
     if found is None or found[2].state is TaskState.KILLING:
         return decision
     # Asked after if no update tells of its end: a call may get lost.
-    question = Question(agent.key, Backoff(until=now + state.policy.answer_timeout_s))
-    state = replace(state, questions=state.questions.set(move.task_id, question))
+    state = state.with_questions([move.task_id], now + state.policy.answer_timeout_s)
     return decision.then(state, Kill(TaskRef(move.task_id, found[2].agent_id), move.reason))
 
 
@@ -304,16 +301,8 @@ def _ask_after_the_silent(state: State, now: float) -> State:
 
     Mesos leaves out what it does not know: a task whose end got lost would be waited for for ever.
     """
-    questions = state.questions
-    for task_id, (key, name) in state.tasks.items():
-        task = state.agents[key].get_step(name).task
-        is_silent = task_id not in state.heard and task_id not in questions
-        if task is not None and task.state.is_active and is_silent:
-            questions = questions.set(task_id, Question(key, Backoff(until=now)))
-    for key, trial in () if state.connectivity is None else state.connectivity.list_trials():
-        if trial.state.is_active and trial.id not in state.heard and trial.id not in questions:
-            questions = questions.set(trial.id, Question(key, Backoff(until=now)))
-    return replace(state, questions=questions)
+    active = [task_id for task_id, task_state in state.list_tasks() if task_state.is_active]
+    return state.with_questions((one for one in active if one not in state.heard and one not in state.questions), now)
 
 
 def _reactivate(decision: Decision, now: float) -> Decision:

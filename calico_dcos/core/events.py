@@ -227,12 +227,7 @@ Event = (
     | OfferRescinded
     | TaskUpdated
     | RosterRead
-    | Inspected
-    | Progressed
-    | Failed
-    | Downloaded
-    | Served
-    | Probed
+    | Report
     | Commanded
     | BlockerAnswered
     | Reactivated

@@ -33,10 +33,10 @@ from .events import (
     Ticked,
 )
 from .gates import watch_canary
-from .model import Backoff, TaskState
+from .model import TaskState
 from .pins import fold_downloaded, obey_unpin
 from .sightings import fold_offers, fold_roster, with_dead_task
-from .state import BlockerAnswer, Question, State
+from .state import BlockerAnswer, State
 from .updates import fold_failed, fold_inspected, fold_progressed, fold_update
 
 Answer = Acknowledge | Exit | Reply
@@ -107,26 +107,19 @@ def _fold_subscribed(state: State, event: Subscribed, now: float) -> State:
             state = state.with_advanced(replace(agent, steps=steps), now)
         unsaved = replace(state.unsaved, framework_id=event.framework_id)
         state = _give_up_run(replace(state, framework_id=event.framework_id, unsaved=unsaved), now)
-    questions: Map[str, Question] = Map()
-    for task_id, (key, name) in state.tasks.items():
-        known = state.agents[key].get_step(name).task
-        if known is not None and not known.state.is_ended:
-            questions = questions.set(task_id, Question(key, Backoff(until=now)))
-    for key, trial in () if state.connectivity is None else state.connectivity.list_trials():
-        if not trial.state.is_ended:
-            questions = questions.set(trial.id, Question(key, Backoff(until=now)))
-    return replace(
+    state = replace(
         state,
         master=event.master,
         is_subscribed=True,
         has_roster=False,
         subscribed_at=now,
         reconciled_at=None,
-        questions=questions,
+        questions=Map(),
         strangers=Map(),
         offers=Map(),
         revision=state.revision + 1,
     )
+    return state.with_questions((one for one, task_state in state.list_tasks() if not task_state.is_ended), now)
 
 
 def _give_up_run(state: State, now: float) -> State:
@@ -134,7 +127,7 @@ def _give_up_run(state: State, now: float) -> State:
     run = state.connectivity
     if run is None:
         return state
-    for _, trial in run.list_trials():
+    for trial in run.list_trials():
         if not trial.state.is_ended:
             run = run.with_trial(replace(trial, state=TaskState.GONE, since=now))
     return state.with_run(run if run.is_over else cut_short(run, "the framework was registered anew", now))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from .command import AuditEntry
 from .model import Agent, Mark
 from .pace import find_next_opening, is_open
 from .phase import End, Start
@@ -118,8 +117,8 @@ def watch_canary(state: State, now: float) -> State:
     reason = f"the first agents were healthy for {pace.canary_wait_s:.0f} s"
     mark = pass_canary(state, CANARY_WAIT, reason, now)
     state = state.with_controls(replace(controls, canary=mark, canary_since=None))
-    entry = AuditEntry(state.audit_count, now, CANARY_WAIT, "resume", reason=reason, effect="the walk goes on")
-    return replace(state.with_audit(entry), wants_offers=f"canary: {reason}")
+    state = state.with_audit(now, CANARY_WAIT, "resume", reason=reason, effect="the walk goes on")
+    return replace(state, wants_offers=f"canary: {reason}")
 
 
 def can_drain(state: State, agent: Agent) -> bool:

@@ -5,7 +5,7 @@ Times are seconds since the epoch as floats, memory is in MB, CPUs are fractions
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
@@ -361,6 +361,16 @@ def build_agent_key(hostname: str, port: int) -> str:
     """Name a host for good: its Mesos agent id changes, its name and port do not."""
     usual_port = 5051
     return hostname if port in (usual_port, 0) else f"{hostname}:{port}"
+
+
+# How many agents are named where there may be thousands.
+NAMED = 3
+
+
+def name_some(agents: Iterable[Agent | str]) -> str:
+    """Name the first few of some agents, which may be given by their keys, and say how many more there are."""
+    names = sorted(one if isinstance(one, str) else one.key for one in agents)
+    return ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
 
 
 class ResourceKind(Enum):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from .command import AuditEntry, Outcome, Unpin, Verdict
+from .command import Outcome, Unpin, Verdict
 from .events import Downloaded
 from .state import State
 
@@ -39,5 +39,5 @@ def obey_unpin(state: State, command: Unpin, now: float) -> tuple[State, Verdict
         unpinned=(*state.unsaved.unpinned, *urls),
     )
     effect = f"{verdict.message} ({', '.join(sorted(state.pins[url] for url in urls))})"
-    entry = AuditEntry(state.audit_count, now, command.who, COMMAND, reason=command.reason, effect=effect)
-    return replace(state, pins=pins, unsaved=unsaved).with_audit(entry), verdict
+    state = replace(state, pins=pins, unsaved=unsaved)
+    return state.with_audit(now, command.who, COMMAND, reason=command.reason, effect=effect), verdict

@@ -8,7 +8,7 @@ from enum import Enum
 from .controls import describe_mark, describe_waiver
 from .decide import find_obstacle
 from .gates import PREFLIGHT, find_canary_gate, is_canary_complete
-from .model import Agent, Finding, Mark, Status, Step, StepName, TaskState
+from .model import NAMED, Agent, Finding, Mark, Status, Step, StepName, TaskState
 from .phase import Ask, End, Move, Start, Wait, choose_move, find_reason_to_inspect
 from .sightings import list_ties
 from .standing import (
@@ -22,7 +22,6 @@ from .standing import (
     is_step_done,
 )
 from .state import State
-from .turns import SHOWN
 from .twins import find_twins
 
 
@@ -115,7 +114,7 @@ def sum_up_plan(
     """Show the whole of phases that are shown already, and what keeps all of them waiting."""
     errors = tuple(f"{phase.name}: {phase.message}" for phase in phases if phase.status is Status.ERROR)
     status = _sum_up([phase.status for phase in phases], is_interrupted=bool(message))
-    return PlanView(phases, status, errors, message, pause, line[:SHOWN])
+    return PlanView(phases, status, errors, message, pause, line[:NAMED])
 
 
 @dataclass(frozen=True, slots=True)

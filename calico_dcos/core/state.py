@@ -6,9 +6,10 @@ proportion to what changed. Indexes are kept in `with_agent` alone, so that noth
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
-from typing import TypeVar
+import functools
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, TypeVar
 
 from immutables import Map
 
@@ -16,7 +17,7 @@ from .command import AuditEntry, Controls
 from .connectivity import Run
 from .events import Progressed
 from .memory import Batch, Memory, clamp
-from .model import UNTRIED, Agent, Backoff, Maintenance, Node, Offer, StepName, Task, TaskRef
+from .model import UNTRIED, Agent, Backoff, Maintenance, Mark, Node, Offer, StepName, Task, TaskRef, TaskState
 from .phase import advance
 from .standing import find_failure, find_next_step, is_repair, is_settled
 from .steps import Policy, Rank
@@ -46,7 +47,6 @@ class Question:
         is_after_offer: whether the task's agent was offered since the task was lost sight of, so that LOST means dead.
     """
 
-    agent_key: str
     backoff: Backoff
     is_after_offer: bool = False
 
@@ -131,8 +131,8 @@ class State:
     absent: Map[str, float] = field(default_factory=Map)
     failed: Map[str, StepName] = field(default_factory=Map)
     halting: Map[str, StepName] = field(default_factory=Map)
-    released: Map[str, None] = field(default_factory=Map)
-    unsettled: Map[str, None] = field(default_factory=Map)
+    released: Map[str, Mark] = field(default_factory=Map)
+    unsettled: Map[str, bool] = field(default_factory=Map)
     queue: Map[str, Rank] = field(default_factory=Map)
     line: tuple[str, ...] = ()
     line_since: float = 0.0
@@ -140,7 +140,7 @@ class State:
     passed: Map[str, None] = field(default_factory=Map)
     complete_nodes: Map[str, Node] = field(default_factory=Map)
     inspecting: Map[str, str] = field(default_factory=Map)
-    repairs: Map[str, None] = field(default_factory=Map)
+    repairs: Map[str, bool] = field(default_factory=Map)
     questions: Map[str, Question] = field(default_factory=Map)
     heard: Map[str, None] = field(default_factory=Map)
     strangers: Map[str, str] = field(default_factory=Map)
@@ -156,8 +156,8 @@ class State:
     wants_offers: str = ""
     last_restart_at: float = 0.0
     answer: BlockerAnswer | None = None
-    untested: Map[str, None] = field(default_factory=Map)
-    tested: Map[str, None] = field(default_factory=Map)
+    untested: Map[str, bool] = field(default_factory=Map)
+    tested: Map[str, bool] = field(default_factory=Map)
     connectivity: Run | None = None
     deactivated: Map[str, Backoff] = field(default_factory=Map)
     revives: Map[str, Backoff] = field(default_factory=Map)
@@ -191,80 +191,52 @@ class State:
     def without_agent(self, key: str) -> State:
         """The state in which nothing is known of an agent: what still runs there is a stranger's, should it return."""
         agent = self.agents[key]
-        tasks, questions, progress = self.tasks, self.questions, self.progress
-        for step in agent.steps.values():
-            if step.task is not None:
-                tasks = _discard(tasks, step.task.id)
-                questions = _discard(questions, step.task.id)
-                progress = _discard(progress, step.task.id)
-        return replace(
-            self,
-            agents=_discard(self.agents, key),
-            slots=_discard(self.slots, key),
-            restarts=_discard(self.restarts, key),
-            absent=_discard(self.absent, key),
-            failed=_discard(self.failed, key),
-            halting=_discard(self.halting, key),
-            released=_discard(self.released, key),
-            unsettled=_discard(self.unsettled, key),
-            queue=_discard(self.queue, key),
-            untested=_discard(self.untested, key),
-            tested=_discard(self.tested, key),
-            complete_nodes=_discard(self.complete_nodes, key),
-            repairs=_discard(self.repairs, key),
-            offered_at=_discard(self.offered_at, key),
-            maintenance=_discard(self.maintenance, key),
-            twins=_discard(self.twins, key),
-            shortfalls=_discard(self.shortfalls, key),
-            deactivated=_discard(self.deactivated, key),
-            revives=_discard(self.revives, key),
-            keys_by_id=_discard(self.keys_by_id, agent.agent_id),
-            tasks=tasks,
-            questions=questions,
-            progress=progress,
-            has_free_slot=self.has_free_slot or key in self.slots,
-            inspecting=_discard(self.inspecting, key),
-            changed=_discard(self.changed, key),
-            unsaved=replace(self.unsaved, forgotten=(*self.unsaved.forgotten, key)),
-            revision=self.revision + 1,
-        )
+        names = {key, agent.agent_id, *(step.task.id for step in agent.steps.values() if step.task is not None)}
+        left: dict[str, Any] = {}
+        # Whatever is kept by its key, its id or its tasks goes with it.
+        for part in fields(self):
+            index = getattr(self, part.name)
+            if isinstance(index, Map) and (lost := [name for name in names if name in index]):
+                left[part.name] = functools.reduce(Map.delete, lost, index)
+        unsaved = replace(self.unsaved, forgotten=(*self.unsaved.forgotten, key))
+        has_free_slot = self.has_free_slot or key in self.slots
+        return replace(self, **left, has_free_slot=has_free_slot, unsaved=unsaved, revision=self.revision + 1)
 
     def _index(self, known: Agent | None, agent: Agent) -> State:
-        key = agent.key
-        failure = find_failure(agent, self.policy)
+        key, policy = agent.key, self.policy
+        failure = find_failure(agent, policy)
         failed_step = None if failure is None or agent.release else failure.step
-        next_step = find_next_step(agent, self.policy)
-        is_lost = next_step is not None and is_repair(agent, next_step, self.policy)
+        next_step = find_next_step(agent, policy)
+        is_complete, is_tested = is_settled(agent, policy), agent.tested_as == policy.settings
+        is_deactivated = agent.deactivated_since is not None
         look = agent.get_step(StepName.INSPECT).task
-        is_undone = known is not None and key not in self.unsettled and not is_settled(agent, self.policy)
-        is_complete, is_tested = is_settled(agent, self.policy), agent.tested_as == self.policy.settings
+        # What each index has of the agent, None where it is not in it.
+        parts: dict[str, object] = {
+            "agents": agent,
+            "slots": agent.slot_since,
+            "restarts": agent.restart_since,
+            "absent": agent.absent_since,
+            "failed": failed_step,
+            "halting": failed_step if agent.has_begun else None,
+            "deactivated": self.deactivated.get(key, UNTRIED) if is_deactivated else None,
+            "released": agent.release,
+            "unsettled": None if is_complete else True,
+            "complete_nodes": self._find_complete_node(agent),
+            "inspecting": look.id if look is not None and look.state.is_active else None,
+            "untested": True if policy.pace.tests and is_complete and not is_tested else None,
+            "tested": True if is_complete and is_tested else None,
+            "queue": self._rank(known, agent) if failure is None else None,
+            "repairs": True if next_step is not None and is_repair(agent, next_step, policy) else None,
+        }
+        kept: dict[str, Any] = {name: _keep(getattr(self, name), key, part) for name, part in parts.items()}
+        is_undone = known is not None and key not in self.unsettled and not is_complete
         return replace(
             self,
-            agents=self.agents.set(key, agent),
+            **kept,
             keys_by_id=self.keys_by_id.set(agent.agent_id, key) if agent.agent_id else self.keys_by_id,
             tasks=_index_tasks(self.tasks, known, agent),
-            slots=_keep(self.slots, key, agent.slot_since),
             has_free_slot=self.has_free_slot or (key in self.slots and agent.slot_since is None),
-            restarts=_keep(self.restarts, key, agent.restart_since),
-            absent=_keep(self.absent, key, agent.absent_since),
-            failed=_keep(self.failed, key, failed_step),
-            halting=_keep(self.halting, key, failed_step if agent.has_begun else None),
-            deactivated=_keep(
-                self.deactivated,
-                key,
-                None if agent.deactivated_since is None else self.deactivated.get(key, UNTRIED),
-            ),
             last_restart_at=max(self.last_restart_at, agent.restarted_at),
-            released=_discard(self.released, key) if agent.release is None else self.released.set(key, None),
-            unsettled=_discard(self.unsettled, key)
-            if is_settled(agent, self.policy)
-            else self.unsettled.set(key, None),
-            complete_nodes=_keep(self.complete_nodes, key, self._find_complete_node(agent)),
-            inspecting=_keep(self.inspecting, key, look.id if look is not None and look.state.is_active else None),
-            untested=_mark(self.untested, key, is_in=self.policy.pace.tests and is_complete and not is_tested),
-            tested=_mark(self.tested, key, is_in=is_complete and is_tested),
-            queue=_keep(self.queue, key, self._rank(known, agent) if failure is None else None),
-            repairs=self.repairs.set(key, None) if is_lost else _discard(self.repairs, key),
             # An agent that had nothing to do may have declined its offers for an hour.
             wants_offers=self.wants_offers or (f"{key} is complete no more" if is_undone else ""),
         )
@@ -295,8 +267,9 @@ class State:
         unsaved = replace(self.unsaved, connectivity=run)
         return replace(self, connectivity=run, unsaved=unsaved, revision=self.revision + 1)
 
-    def with_audit(self, entry: AuditEntry) -> State:
+    def with_audit(self, at: float, who: str, command: str, *, effect: str, **about: str) -> State:
         """The state with one more line in its audit log; the line that is too old gives its place up."""
+        entry = AuditEntry(self.audit_count, at, who, command, effect=effect, **about)
         unsaved = replace(self.unsaved, audit=(*self.unsaved.audit, entry))
         audit = self.audit.set(entry.place, entry)
         return replace(self, audit=audit, audit_count=entry.number + 1, unsaved=unsaved, revision=self.revision + 1)
@@ -338,6 +311,19 @@ class State:
         for offer_id in offer_ids:
             offers = _discard(offers, offer_id)
         return self if offers is self.offers else replace(self, offers=offers)
+
+    def list_tasks(self) -> Iterator[tuple[str, TaskState]]:
+        """The newest task of each step, and those of the connectivity test, by id."""
+        for task_id, (key, name) in self.tasks.items():
+            if (task := self.agents[key].get_step(name).task) is not None:
+                yield task_id, task.state
+        for trial in () if self.connectivity is None else self.connectivity.list_trials():
+            yield trial.id, trial.state
+
+    def with_questions(self, task_ids: Iterable[str], ask_at: float, *, is_after_offer: bool = False) -> State:
+        """The state in which the master is to be asked after tasks, from a moment on."""
+        question = Question(Backoff(until=ask_at), is_after_offer)
+        return replace(self, questions=self.questions.update(dict.fromkeys(task_ids, question)))
 
     def without_question(self, task_id: str) -> State:
         """The state with this question answered."""
@@ -387,10 +373,6 @@ def _index_tasks(
 
 def _keep(index: Map[str, Value], key: str, value: Value | None) -> Map[str, Value]:
     return _discard(index, key) if value is None else index.set(key, value)
-
-
-def _mark(index: Map[str, None], key: str, *, is_in: bool) -> Map[str, None]:
-    return index.set(key, None) if is_in else _discard(index, key)
 
 
 def _discard(index: Map[str, Value], key: str) -> Map[str, Value]:

@@ -10,11 +10,8 @@ from immutables import Map
 
 from .connectivity_walk import find_test_gate
 from .gates import find_canary_gate
-from .model import Agent
+from .model import NAMED, Agent, name_some
 from .state import State
-
-# How many of those that come next are shown.
-SHOWN = 3
 
 
 def with_line(state: State, now: float) -> State:
@@ -40,7 +37,7 @@ def _line_up(state: State, free: int, now: float) -> State:
     if not able:
         passed = Map()
         able = [(rank, key) for key, rank in state.queue.items() if key not in state.twins]
-    line = tuple(key for _, key in nsmallest(max(SHOWN, free), able))
+    line = tuple(key for _, key in nsmallest(max(NAMED, free), able))
     is_same = line[: max(0, free)] == state.line[: max(0, free)]
     return replace(
         state,
@@ -64,7 +61,7 @@ def find_turn(state: State, agent: Agent) -> str | None:
         return f"waits for a slot: held by {name_some(state.slots)}{_tell_gone(state, state.slots)}"
     if not state.line or agent.key in state.line[:free] or agent.key not in state.queue:
         return None
-    return f"waits for its turn: next {'is' if state.line[1:] == () else 'are'} {', '.join(state.line[:SHOWN])}"
+    return f"waits for its turn: next {'is' if state.line[1:] == () else 'are'} {', '.join(state.line[:NAMED])}"
 
 
 def describe_stop(state: State) -> str:
@@ -76,9 +73,3 @@ def _tell_gone(state: State, keys: Iterable[str]) -> str:
     gone = [key for key in keys if key in state.absent]
     left = "left the cluster: bring it back, or let the walk go on by release-slot or forget"
     return f"; {name_some(gone)} {left}" if gone else ""
-
-
-def name_some(keys: Iterable[str]) -> str:
-    """Name the first few agents, and say how many more there are."""
-    names = sorted(keys)
-    return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")

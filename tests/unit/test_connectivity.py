@@ -87,7 +87,7 @@ def test_nothing_of_a_run_is_left_when_it_is_over() -> None:
     cluster = build_complete_cluster(3)
     run_to_the_end(cluster)
     assert [host.trials for host in cluster.hosts.values()] == [{}, {}, {}]
-    assert all(trial.state.is_ended for _, trial in get_run(cluster).list_trials())
+    assert all(trial.state.is_ended for trial in get_run(cluster).list_trials())
     assert not cluster.state.questions
 
 
