@@ -14,7 +14,7 @@ from .connectivity import TrialKind
 from .connectivity_moves import end_trials, is_awaited, launch_trial
 from .connectivity_walk import find_test_gate
 from .controls import find_hold
-from .gates import can_drain, find_gate, find_maintenance
+from .gates import PREFLIGHT, can_drain, find_canary_gate, find_maintenance, find_restart_gate
 from .model import UNTRIED, Agent, Node, Offer, StepName, Task, TaskRef, TaskState, name_some
 from .phase import Ask, End, Move, Rest, Start, Wait, advance, choose_move
 from .resources import Shortfall, take
@@ -76,20 +76,26 @@ def _note_walk(state: State, now: float) -> State:
 
 def find_obstacle(state: State, agent: Agent, move: Start | End, now: float) -> str | None:
     """Why an agent may not do what is next although its own phase is ready for it; None if it may."""
-    hold = find_hold(state, agent, move) or find_gate(state, move, has_slot=agent.slot_since is not None, now=now)
-    hold = find_twins(state, agent) or hold or find_maintenance(state, agent, move, now)
+    takes_slot = move.needs_slot and agent.slot_since is None
+    hold = (
+        find_twins(state, agent)
+        or find_hold(state, agent, move)
+        or (PREFLIGHT if move.needs_slot and state.policy.pace.is_preflight else None)
+        or (find_canary_gate(state) if takes_slot else None)
+        or find_restart_gate(state, move.restarts, now)
+        or find_maintenance(state, agent, move, now)
+    )
     if hold is not None:
         return hold
     looks = isinstance(move, Start) and move.step is StepName.INSPECT and agent.slot_since is None
     if looks and len(state.inspecting) >= state.policy.max_concurrent_inspections:
         return f"waits to be inspected: {len(state.inspecting)} others are at present"
-    if move.needs_slot and agent.slot_since is None:
-        if state.is_stopped and agent.failed_since is None:
-            return describe_stop(state)
-        if state.policy.is_own_host(agent) and (others := state.count_awaited() - 1) > 0:
-            return f"runs this scheduler, so it is walked last: {others} other agents are not complete"
-        if (wait := find_turn(state, agent) or find_test_gate(state)) is not None:
-            return wait
+    if takes_slot and state.is_stopped and agent.failed_since is None:
+        return describe_stop(state)
+    if takes_slot and state.policy.is_own_host(agent) and (others := state.count_awaited() - 1) > 0:
+        return f"runs this scheduler, so it is walked last: {others} other agents are not complete"
+    if takes_slot and (wait := find_turn(state, agent) or find_test_gate(state)) is not None:
+        return wait
     may_restart = agent.restart_since is not None
     if move.restarts is not None and not may_restart and len(state.restarts) >= state.policy.max_concurrent_restarts:
         return f"waits for leave to restart {move.restarts}: {name_some(state.restarts)} has it"

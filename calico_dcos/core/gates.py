@@ -18,24 +18,6 @@ MAINTENANCE_LEAD_S = 1800.0
 DRAINING_SINCE = (1, 9)
 
 
-def find_gate(state: State, move: Start | End, *, has_slot: bool, now: float) -> str | None:
-    """Why the pace keeps an agent from its next move; None if it does not.
-
-    Args:
-        state: the walk.
-        move: what the agent's phase wants.
-        has_slot: whether the agent holds a slot already.
-        now: seconds since the epoch.
-    """
-    if move.needs_slot and state.policy.pace.is_preflight:
-        return PREFLIGHT
-    if move.needs_slot and not has_slot:
-        gate = find_canary_gate(state)
-        if gate is not None:
-            return gate
-    return None if move.restarts is None else _find_restart_gate(state, move.restarts, now)
-
-
 def find_maintenance(state: State, agent: Agent, move: Start | End, now: float) -> str | None:
     """Why an operator's maintenance of the host keeps an agent from its next move; None if it does not.
 
@@ -130,7 +112,10 @@ def can_drain(state: State, agent: Agent) -> bool:
     return major.isdecimal() and minor.isdecimal() and (int(major), int(minor)) >= DRAINING_SINCE
 
 
-def _find_restart_gate(state: State, service: str, now: float) -> str | None:
+def find_restart_gate(state: State, service: str | None, now: float) -> str | None:
+    """Why the pace keeps a service from being restarted now; None if it does not, or there is none to restart."""
+    if service is None:
+        return None
     pace = state.policy.pace
     wall = now + state.wall_ahead_s
     if not is_open(pace, wall):

@@ -8,7 +8,7 @@ replaces a line in phases that are otherwise the same.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Any
 
@@ -25,54 +25,11 @@ TICK_S = 1.0
 # How long an obstacle is shown that nothing in the state but time can have changed.
 OBSTACLE_MAX_AGE_S = 5.0
 
-# What changes a phase through its own agent alone, or not at all; every other part of the state may change them all.
-_OWN = frozenset(
-    {
-        "revision",
-        "wall_ahead_s",
-        "has_roster",
-        "framework_id",
-        "secret",
-        "master",
-        "subscribed_at",
-        "reconciled_at",
-        "revived_at",
-        "has_free_slot",
-        "agents",
-        "keys_by_id",
-        "tasks",
-        "offers",
-        "questions",
-        "heard",
-        "absent",
-        "strangers",
-        "connectivity",
-        "repairs",
-        "complete_nodes",
-        "progress",
-        "offered_at",
-        "shortfalls",
-        "pins",
-        "audit",
-        "audit_count",
-        "wants_offers",
-        "last_restart_at",
-        "answer",
-        "controls",
-        "deactivated",
-        "revives",
-        "queue",
-        "line_since",
-        "line_causes",
-        "passed",
-        "changed",
-        "unsaved",
-    },
-)
+# What may change every phase; the other parts of the state change a phase through its own agent alone, or not at all.
+COMMON = ("policy", "is_subscribed", "untested", "tested")
 # What changes phases only through the obstacle in their way.
 _WALK = ("slots", "restarts", "failed", "halting", "released", "unsettled", "line")
-_OBSTACLES = (*_WALK, "inspecting", "maintenance", "twins")
-_COMMON = tuple(part.name for part in fields(State) if part.name not in _OWN.union(_OBSTACLES))
+OBSTACLES = (*_WALK, "inspecting", "maintenance", "twins")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +70,8 @@ class Overview:
 def refresh_overview(before: Overview, state: State, now: float) -> Overview:
     """Show the whole walk as it is now; phases that look the same are the same objects as before."""
     # Of the controls, what else is remembered in them is no cause.
-    common = (*(getattr(state, name) for name in _COMMON), state.controls.pause, state.controls.canary)
-    obstacles = tuple(getattr(state, name) for name in _OBSTACLES)
+    common = (*(getattr(state, name) for name in COMMON), state.controls.pause, state.controls.canary)
+    obstacles = tuple(getattr(state, name) for name in OBSTACLES)
     known = before.entries if _are_same(common, before.common) else {}
     are_obstacles_same = _are_same(obstacles, before.obstacles)
     entries = {}

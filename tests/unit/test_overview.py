@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 from immutables import Map
 
 from calico_dcos.core.events import Progressed, Ticked
 from calico_dcos.core.model import Maintenance, StepName, TaskState
-from calico_dcos.core.overview import Overview, refresh_overview
+from calico_dcos.core.overview import COMMON, OBSTACLES, Overview, refresh_overview
 from calico_dcos.core.plan import build_plan
+from calico_dcos.core.state import State
 from tests.unit.walking import FakeCluster, build_host, build_policy
+
+# What changes a phase through its own agent alone, or not at all.
+OWN = """
+    revision wall_ahead_s has_roster framework_id secret master subscribed_at reconciled_at revived_at has_free_slot
+    agents keys_by_id tasks offers questions heard absent strangers connectivity repairs complete_nodes progress
+    offered_at shortfalls pins audit audit_count wants_offers last_restart_at answer controls deactivated revives
+    queue line_since line_causes passed changed unsaved
+"""
+
+
+def test_of_every_part_of_the_state_it_is_said_which_phases_it_changes() -> None:
+    assert sorted([*COMMON, *OBSTACLES, *OWN.split()]) == sorted(part.name for part in fields(State))
 
 
 def walk(cluster: FakeCluster, steps: int) -> Overview:
