@@ -33,11 +33,27 @@ class Decision:
     """The state that remembers what is about to be done, and the actions that do it."""
 
     state: State
-    actions: tuple[Action, ...] = field(default=())
+    actions: tuple[Action, ...] = ()
 
-    def then(self, state: State, *actions: Action) -> Decision:
-        """The decision with more decided."""
-        return Decision(state, (*self.actions, *actions))
+
+@dataclass(slots=True)
+class _Draft:
+    """A decision in the making."""
+
+    state: State
+    now: float
+    new_task_id: NewTaskId
+    actions: list[Action] = field(default_factory=list)
+
+    def then(self, state: State, *actions: Action) -> None:
+        """Decide something more."""
+        self.state = state
+        self.actions.extend(actions)
+
+    def decline(self, offer: Offer, refuse_s: float, reason: str) -> None:
+        """Give an offer back."""
+        action = Decline((offer.id,), refuse_s, f"{offer.hostname}: {reason}")
+        self.then(self.state.without_offers([offer.id]), action)
 
 
 def decide(state: State, now: float, new_task_id: NewTaskId) -> Decision:
@@ -50,19 +66,19 @@ def decide(state: State, now: float, new_task_id: NewTaskId) -> Decision:
     """
     if not state.is_subscribed:
         return Decision(state)
-    decision = Decision(with_line(state, now))
+    draft = _Draft(with_line(state, now), now, new_task_id)
     for held in state.offers.values():
-        decision = _answer_offer(decision, held, now, new_task_id)
-    for key in decision.state.slots:
-        decision = _end_unwanted(decision, decision.state.agents[key], now)
-    ended, kills = end_trials(decision.state, now)
-    decision = decision.then(ended, *kills)
-    decision = _ask(decision, now)
-    settled, kills = settle_strangers(decision.state, now)
-    decision = decision.then(settled, *kills)
-    decision = _reactivate(decision, now)
-    decision = _revive(decision, now)
-    return replace(decision, state=_note_walk(decision.state, now))
+        _answer_offer(draft, held)
+    for key in draft.state.slots:
+        _end_unwanted(draft, draft.state.agents[key])
+    ended, kills = end_trials(draft.state, now)
+    draft.then(ended, *kills)
+    _ask(draft)
+    settled, kills = settle_strangers(draft.state, now)
+    draft.then(settled, *kills)
+    _reactivate(draft)
+    _revive(draft)
+    return Decision(_note_walk(draft.state, now), tuple(draft.actions))
 
 
 def _note_walk(state: State, now: float) -> State:
@@ -102,99 +118,71 @@ def find_obstacle(state: State, agent: Agent, move: Start | End, now: float) -> 
     return None
 
 
-def _answer_offer(
-    decision: Decision,
-    held: HeldOffer,
-    now: float,
-    new_task_id: NewTaskId,
-) -> Decision:
-    state = decision.state
-    offer = held.offer
-    known = state.get_agent_by_id(offer.agent_id)
-    if not state.has_roster:
-        return _decline(decision, offer, state.policy.refuse_brief_s, "the master has not listed its agents yet")
+def _answer_offer(draft: _Draft, held: HeldOffer) -> None:
+    offer, policy = held.offer, draft.state.policy
+    known = draft.state.get_agent_by_id(offer.agent_id)
+    if not draft.state.has_roster:
+        return draft.decline(offer, policy.refuse_brief_s, "the master has not listed its agents yet")
     if known is None or known.agent_id != offer.agent_id:
-        return _decline(decision, offer, state.policy.refuse_waiting_s, "the master has not listed its agent yet")
-    agent = advance(known, state.policy, now)
-    state = state.with_agent(agent)
-    decision = Decision(state, decision.actions)
-    if any(_is_asked_after(state, agent, name) for name in StepName):
-        return _decline(decision, offer, state.policy.refuse_waiting_s, "Mesos has not said yet what its tasks do")
-    move: Move = choose_move(agent, state.policy, now)
+        return draft.decline(offer, policy.refuse_waiting_s, "the master has not listed its agent yet")
+    agent = advance(known, policy, draft.now)
+    draft.state = draft.state.with_agent(agent)
+    if any(_is_asked_after(draft.state, agent, name) for name in StepName):
+        return draft.decline(offer, policy.refuse_waiting_s, "Mesos has not said yet what its tasks do")
+    move: Move = choose_move(agent, policy, draft.now)
     if isinstance(move, Rest | Wait) and agent.slot_since is None:
-        state, trial = launch_trial(state, agent.key, offer, now, new_task_id)
-        decision = Decision(state, decision.actions)
+        draft.state, trial = launch_trial(draft.state, agent.key, offer, draft.now, draft.new_task_id)
         if trial is not None:
-            return decision.then(state, trial)
-    return _follow(decision, agent, held, move, now, new_task_id)
+            return draft.then(draft.state, trial)
+    return _follow(draft, agent, held, move)
 
 
-def _follow(
-    decision: Decision, agent: Agent, held: HeldOffer, move: Move, now: float, new_task_id: NewTaskId
-) -> Decision:
+def _follow(draft: _Draft, agent: Agent, held: HeldOffer, move: Move) -> None:
     """Do with an offer what the agent's phase wants next."""
-    state, offer = decision.state, held.offer
+    state, offer, policy = draft.state, held.offer, draft.state.policy
     match move:
         case Rest():
-            refuse_s = state.policy.refuse_brief_s if is_awaited(state, agent.key) else state.policy.refuse_resting_s
-            return _decline(decision, offer, refuse_s, move.reason)
+            refuse_s = policy.refuse_brief_s if is_awaited(state, agent.key) else policy.refuse_resting_s
+            draft.decline(offer, refuse_s, move.reason)
         case Wait():
-            if move.is_brief and agent.slot_since is not None and now - held.received_at < state.policy.hold_s:
-                return decision
-            refuse_s = state.policy.refuse_brief_s if move.is_brief else state.policy.refuse_waiting_s
-            return _decline(decision, offer, refuse_s, move.reason)
+            if move.is_brief and agent.slot_since is not None and draft.now - held.received_at < policy.hold_s:
+                return
+            draft.decline(offer, policy.refuse_brief_s if move.is_brief else policy.refuse_waiting_s, move.reason)
         case Ask() if held.number < agent.number:
             # It says nothing of whether the agent is back: LOST would be taken for dead, and a second one be started.
-            return _decline(decision, offer, state.policy.refuse_waiting_s, f"came before {move.task_id} was lost")
+            draft.decline(offer, policy.refuse_waiting_s, f"came before {move.task_id} was lost")
         case Ask():
-            asked = state.with_questions([move.task_id], now, is_after_offer=True)
-            return _decline(Decision(asked, decision.actions), offer, state.policy.refuse_waiting_s, move.reason)
+            draft.state = state.with_questions([move.task_id], draft.now, is_after_offer=True)
+            draft.decline(offer, policy.refuse_waiting_s, move.reason)
         case End():
-            return _prepare_end(decision, agent, offer, move, now)
+            _prepare_end(draft, agent, offer, move)
         case Start():
-            return _start(decision, agent, offer, move, now, new_task_id)
+            _start(draft, agent, offer, move)
 
 
 def _is_asked_after(state: State, agent: Agent, name: StepName) -> bool:
     task = agent.get_step(name).task
-    if task is None or task.state is TaskState.LAUNCHED:
-        return False
-    return task.id in state.questions
+    return task is not None and task.state is not TaskState.LAUNCHED and task.id in state.questions
 
 
-def _decline(decision: Decision, offer: Offer, refuse_s: float, reason: str) -> Decision:
-    state = decision.state.without_offers([offer.id])
-    return decision.then(state, Decline((offer.id,), refuse_s, f"{offer.hostname}: {reason}"))
-
-
-def _start(
-    decision: Decision,
-    agent: Agent,
-    offer: Offer,
-    start: Start,
-    now: float,
-    new_task_id: NewTaskId,
-) -> Decision:
-    state = decision.state
-    policy = state.policy
+def _start(draft: _Draft, agent: Agent, offer: Offer, start: Start) -> None:
+    state, policy, now = draft.state, draft.state.policy, draft.now
     obstacle = find_obstacle(state, agent, start, now)
     if obstacle is not None:
         refuse_s = policy.compute_refuse_s(len(state.unsettled))
         # Nothing revives offers for an inspection.
-        refuse_s = refuse_s if start.needs_slot else min(refuse_s, _REFUSE_INSPECTION_S)
-        return _decline(decision, offer, refuse_s, obstacle)
+        return draft.decline(offer, refuse_s if start.needs_slot else min(refuse_s, _REFUSE_INSPECTION_S), obstacle)
     spec = policy.by_name[start.step]
     resources = take(offer, spec)
     if isinstance(resources, Shortfall):
         since = state.shortfalls.get(agent.key, (now, ""))[0]
-        state = replace(state, shortfalls=state.shortfalls.set(agent.key, (since, resources.text)))
-        return _decline(Decision(state, decision.actions), offer, policy.refuse_waiting_s, f"no {resources.text}")
-    settings = policy.settings if start.step is StepName.INSPECT else spec.settings
+        draft.state = replace(state, shortfalls=state.shortfalls.set(agent.key, (since, resources.text)))
+        return draft.decline(offer, policy.refuse_waiting_s, f"no {resources.text}")
     task = Task(
-        id=label(new_task_id(start.step), spec, policy),
+        id=label(draft.new_task_id(start.step), spec, policy),
         agent_id=offer.agent_id,
         launched_at=now,
-        settings=settings,
+        settings=policy.settings if start.step is StepName.INSPECT else spec.settings,
         may_restart=start.restarts is not None,
         since=now,
         configuration=policy.settings,
@@ -203,7 +191,6 @@ def _start(
     is_drained = start.restarts is not None and can_drain(state, agent)
     if is_drained:
         agent = replace(agent, deactivated_since=now)
-    state = _remember_launch(state.without_offers([offer.id]), agent, start, task, now)
     launch = Launch(
         offer_id=offer.id,
         task_id=task.id,
@@ -217,11 +204,12 @@ def _start(
         resources=resources,
         reason=start.reason,
     )
-    if not is_drained:
-        return decision.then(state, launch)
-    # The launch goes first: what is deactivated takes none.
-    deactivate = Deactivate(offer.agent_id, agent.key, f"{start.restarts} is about to restart there")
-    return decision.then(state, launch, deactivate)
+    draft.then(_remember_launch(state.without_offers([offer.id]), agent, start, task, now), launch)
+    if is_drained:
+        # The launch goes first: what is deactivated takes none.
+        told = f"{start.restarts} is about to restart there"
+        draft.actions.append(Deactivate(offer.agent_id, agent.key, told))
+    return None
 
 
 def _choose_nodes(state: State, agent: Agent) -> tuple[Node, ...]:
@@ -238,7 +226,6 @@ def _remember_launch(state: State, agent: Agent, start: Start, task: Task, now: 
         restart_since=now if start.restarts is not None and agent.restart_since is None else agent.restart_since,
         number=task.number,
         changed=task.number if is_change else agent.changed,
-        changed_at=now if is_change else agent.changed_at,
         restarted_at=now if start.restarts is not None else agent.restarted_at,
         failed_since=None if start.needs_slot else agent.failed_since,
         release=None if start.needs_slot else agent.release,
@@ -249,57 +236,53 @@ def _remember_launch(state: State, agent: Agent, start: Start, task: Task, now: 
     return state
 
 
-def _prepare_end(decision: Decision, agent: Agent, offer: Offer, end: End, now: float) -> Decision:
+def _prepare_end(draft: _Draft, agent: Agent, offer: Offer, end: End) -> None:
     """Give the agent the slot in which its service may end; whoever holds one gets it ended."""
-    state = decision.state
+    state, now = draft.state, draft.now
     obstacle = find_obstacle(state, agent, end, now)
     if obstacle is None and agent.slot_since is None:
-        agent = replace(agent, slot_since=now, failed_since=None, release=None).with_note(
-            now, f"takes a slot: {end.reason}"
-        )
-        decision = Decision(state.with_agent(agent), decision.actions)
+        agent = replace(agent, slot_since=now, failed_since=None, release=None)
+        draft.state = state.with_agent(agent.with_note(now, f"takes a slot: {end.reason}"))
     refuse_s = state.policy.compute_refuse_s(len(state.unsettled)) if obstacle else 0.0
-    return _decline(decision, offer, refuse_s, obstacle or end.reason)
+    draft.decline(offer, refuse_s, obstacle or end.reason)
 
 
-def _end_unwanted(decision: Decision, agent: Agent, now: float) -> Decision:
-    state = decision.state
+def _end_unwanted(draft: _Draft, agent: Agent) -> None:
+    state, now = draft.state, draft.now
     move = choose_move(agent, state.policy, now)
     if not isinstance(move, End) or move.task_id in state.questions:
-        return decision
-    if find_obstacle(state, agent, move, now) is not None:
-        return decision
+        return
     found = state.get_task(move.task_id)
-    if found is None or found[2].state is TaskState.KILLING:
-        return decision
+    if found is None or found[2].state is TaskState.KILLING or find_obstacle(state, agent, move, now) is not None:
+        return
     # Asked after if no update tells of its end: a call may get lost.
-    state = state.with_questions([move.task_id], now + state.policy.answer_timeout_s)
-    return decision.then(state, Kill(TaskRef(move.task_id, found[2].agent_id), move.reason))
+    asked = state.with_questions([move.task_id], now + state.policy.answer_timeout_s)
+    draft.then(asked, Kill(TaskRef(move.task_id, found[2].agent_id), move.reason))
 
 
-def _ask(decision: Decision, now: float) -> Decision:
-    state = decision.state
-    policy = state.policy
+def _ask(draft: _Draft) -> None:
+    state, policy, now = draft.state, draft.state.policy, draft.now
+    questions = state.questions
     refs: list[TaskRef] = []
-    for task_id, question in sorted(state.questions.items()):
+    for task_id, question in sorted(questions.items()):
         ref = state.find_ref(task_id)
         if ref is None:
-            state = state.without_question(task_id)
+            questions = questions.delete(task_id)
         elif question.backoff.until <= now:
             backoff = question.backoff.grow(now, policy.answer_timeout_s, policy.max_answer_timeout_s)
-            asked = replace(question, backoff=backoff)
-            state = replace(state, questions=state.questions.set(task_id, asked))
+            questions = questions.set(task_id, replace(question, backoff=backoff))
             refs.append(ref)
+    draft.state = state = replace(state, questions=questions)
     if refs:
-        return decision.then(state, Reconcile(tuple(refs), "the master has not said yet what became of them"))
-    is_first = state.reconciled_at is None and not state.questions
+        return draft.then(state, Reconcile(tuple(refs), "the master has not said yet what became of them"))
+    is_first = state.reconciled_at is None and not questions
     is_due = state.reconciled_at is not None and now - state.reconciled_at >= policy.reconcile_s
     if is_due:
         state = _ask_after_the_silent(state, now)
     if is_first or is_due:
-        state = replace(state, reconciled_at=now, heard=Map())
-        return decision.then(state, Reconcile((), "finds tasks that nobody remembers"))
-    return decision.then(state)
+        told = "finds tasks that nobody remembers"
+        draft.then(replace(state, reconciled_at=now, heard=Map()), Reconcile((), told))
+    return None
 
 
 def _ask_after_the_silent(state: State, now: float) -> State:
@@ -311,33 +294,27 @@ def _ask_after_the_silent(state: State, now: float) -> State:
     return state.with_questions((one for one in active if one not in state.heard and one not in state.questions), now)
 
 
-def _reactivate(decision: Decision, now: float) -> Decision:
+def _reactivate(draft: _Draft) -> None:
     """Take deactivations of ours back once nothing restarts any more, again and again until the master confirms it."""
-    state = decision.state
-    policy = state.policy
+    state, policy, now = draft.state, draft.state.policy, draft.now
     for key, backoff in state.deactivated.items():
         agent = state.agents[key]
         if agent.is_restarting or backoff.until > now:
             continue
         again = backoff.grow(now, policy.answer_timeout_s, policy.max_answer_timeout_s)
-        asked = state.deactivated.set(key, again)
-        state = replace(state, deactivated=asked)
-        decision = decision.then(state, Reactivate(agent.agent_id, key, "its restart is over"))
-    return decision
+        asked = replace(draft.state, deactivated=draft.state.deactivated.set(key, again))
+        draft.then(asked, Reactivate(agent.agent_id, key, "its restart is over"))
 
 
-def _revive(decision: Decision, now: float) -> Decision:
-    state = decision.state
-    if now - state.revived_at < state.policy.revive_s:
-        return decision
-    reason, key = _find_reason_to_revive(state, now)
+def _revive(draft: _Draft) -> None:
+    state, policy, now = draft.state, draft.state.policy, draft.now
+    reason, key = _find_reason_to_revive(state, now) if now - state.revived_at >= policy.revive_s else ("", "")
     if not reason:
-        return decision
+        return
     if key:
-        policy = state.policy
         backoff = state.revives.get(key, UNTRIED).grow(now, policy.revive_s, policy.max_backoff_s, reason)
         state = replace(state, revives=state.revives.set(key, backoff))
-    return decision.then(replace(state, revived_at=now, has_free_slot=False, wants_offers=""), Revive(reason))
+    draft.then(replace(state, revived_at=now, has_free_slot=False, wants_offers=""), Revive(reason))
 
 
 def _find_reason_to_revive(state: State, now: float) -> tuple[str, str]:

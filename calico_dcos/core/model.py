@@ -292,7 +292,6 @@ class Agent:
         restart_since: when a task of this agent was given leave to restart something, None once facts show the end.
         number: the newest that was given here: each launch and each command takes the next.
         changed: the number of what may have changed the host last.
-        changed_at: when that was.
         restarted_at: when a task that was given leave to restart something was last launched.
         deactivated_since: when we had it deactivated for a restart, None where we did not, or took it back.
         pause: an operator's word that nothing new is to happen here.
@@ -320,7 +319,6 @@ class Agent:
     restart_since: float | None = None
     number: int = 0
     changed: int = 0
-    changed_at: float = 0.0
     restarted_at: float = 0.0
     deactivated_since: float | None = None
     pause: Mark | None = None

@@ -77,7 +77,7 @@ def _end_task(state: State, agent: Agent, name: StepName, task: Task, update: Ta
     spec = state.policy.by_name[name]
     agent = _with_task(agent, name, task)
     if spec.is_service and not spec.is_enabled:
-        agent = replace(agent, number=agent.number + 1, changed=agent.number + 1, changed_at=now)
+        agent = replace(agent, number=agent.number + 1, changed=agent.number + 1)
         return agent.with_note(now, f"{name.value} ended: it is switched off")
     if spec.is_service and task.settings != spec.settings:
         return agent.with_note(now, f"{name.value} ended to make room for new settings")

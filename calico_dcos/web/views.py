@@ -137,7 +137,6 @@ def build_detail(agent: Agent, phase: PhaseView) -> Json:
         **build_row(agent, phase),
         "steps": [{**_build_step(view), **_build_attempt(agent.get_step(view.name))} for view in phase.steps],
         "first_seen_at": agent.first_seen_at,
-        "changed_at": agent.changed_at or None,
         "restart_since": agent.restart_since,
         "complete_since": agent.settled_at,
         "absent_since": agent.absent_since,

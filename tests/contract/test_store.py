@@ -341,7 +341,7 @@ def build_full_agent() -> Agent:
         settled_as="abc",
         settled_at=6.5,
         restart_since=7.5,
-        changed_at=8.5,
+        restarted_at=8.5,
         first_seen_at=0.5,
         history=(Note(at=1.0, text="took a slot"),),
     )
