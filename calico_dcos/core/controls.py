@@ -9,7 +9,7 @@ failed. Forget takes one out of the plan that was taken out of the cluster.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import assert_never
@@ -81,13 +81,10 @@ def judge(state: State, command: Command, now: float) -> Verdict:
             return _judge_resume(state, agent, command, now)
         case CommandName.RETRY:
             return _judge_retry(state, agent, command.step, now)
-        case CommandName.FORCE_COMPLETE:
-            force = _force(_mark(command, now))
-            if agent is None:
-                return _judge_waiver_of_all(state, command, force)
-            return _judge_waiver(state, agent, command, force, "forced to complete")
-        case CommandName.SKIP:
-            return _judge_waiver(state, agent, command, _skip(_mark(command, now)), "skipped")
+        case CommandName.FORCE_COMPLETE if agent is None:
+            return _judge_waiver_of_all(state, command, now)
+        case CommandName.FORCE_COMPLETE | CommandName.SKIP:
+            return _judge_waiver(state, agent, command, now)
         case CommandName.RELEASE_SLOT:
             return _judge_release(state, agent, _mark(command, now))
         case CommandName.FORGET:
@@ -176,44 +173,32 @@ def _wants_retry(agent: Agent, now: float) -> Agent:
     return replace(agent, number=number, retried=number, retry_word=f"{number}/{now:.3f}")
 
 
-Waive = Callable[[Step, StepSpec], Step]
-
-
-def _force(mark: Mark) -> Waive:
-    return lambda step, spec: replace(step, forced=replace(mark, settings=spec.settings))
-
-
-def _skip(mark: Mark) -> Waive:
-    return lambda step, _spec: replace(step, skip=mark)
-
-
-def _judge_waiver(state: State, agent: Agent | None, command: Command, waive: Waive, done: str) -> Verdict:
-    policy = state.policy
+def _judge_waiver(state: State, agent: Agent | None, command: Command, now: float) -> Verdict:
+    policy, is_skip = state.policy, command.name is CommandName.SKIP
+    done = "skipped" if is_skip else "forced to complete"
     if agent is None:
         return Verdict(Outcome.REFUSED, f"{command.name.value} is for one agent: name it")
     if command.step is StepName.INSPECT:
         return Verdict(Outcome.REFUSED, "inspect cannot be left out: everything else follows from what it sees")
-    names = [command.step] if command.step is not None else _list_open_steps(state, agent, command.name)
+    names = [name for name in StepName if name is not StepName.INSPECT] if command.step is None else [command.step]
     left = [name for name in names if not _is_waived_so(state, agent, name, command.name)]
     if not left:
         what = "every step" if command.step is None else command.step.value
         return Verdict(Outcome.ALREADY, f"{what} on {agent.key} is complete or {done} already")
-    for name in left:
-        refusal = _refuse_at_work(state, agent, name)
-        if refusal is not None:
-            return refusal
+    if (refusal := _refuse_at_work(state, agent, left)) is not None:
+        return refusal
     waived = agent
     for name in left:
-        waived = waived.with_step(name, waive(waived.get_step(name), policy.by_name[name]))
+        step, mark = agent.get_step(name), _mark(command, now)
+        forced = replace(step, forced=replace(mark, settings=policy.by_name[name].settings))
+        waived = waived.with_step(name, replace(step, skip=mark) if is_skip else forced)
     listed = ", ".join(name.value for name in left)
     return Verdict(Outcome.ACCEPTED, f"{listed} on {agent.key}: {done}", agents=(waived,))
 
 
-def _judge_waiver_of_all(state: State, command: Command, waive: Waive) -> Verdict:
+def _judge_waiver_of_all(state: State, command: Command, now: float) -> Verdict:
     """Force the whole plan: all agents that are known now, but for those on which a step is at work."""
-    verdicts = [
-        (agent, _judge_waiver(state, agent, command, waive, "forced to complete")) for agent in state.agents.values()
-    ]
+    verdicts = [(agent, _judge_waiver(state, agent, command, now)) for agent in state.agents.values()]
     forced = tuple(agent for _, verdict in verdicts for agent in verdict.agents)
     busy = tuple(agent for agent, verdict in verdicts if verdict.outcome is Outcome.REFUSED)
     told = f"; not those with a step at work: {name_some(busy)}" if busy else ""
@@ -222,16 +207,6 @@ def _judge_waiver_of_all(state: State, command: Command, waive: Waive) -> Verdic
     if busy:
         return Verdict(Outcome.REFUSED, f"a step is at work on {name_some(busy)}: wait for its end")
     return Verdict(Outcome.ALREADY, "every step of the plan is complete or forced to complete already")
-
-
-def _list_open_steps(state: State, agent: Agent, name: CommandName) -> list[StepName]:
-    """The steps that a command without a step is about: skip means the whole agent, force-complete what is left."""
-    steps: list[StepName] = [
-        step for step in StepName if step is not StepName.INSPECT and state.policy.by_name[step].is_enabled
-    ]
-    if name is CommandName.SKIP:
-        return steps
-    return [step for step in steps if not is_step_done(agent, step, state.policy)]
 
 
 def _is_waived_so(state: State, agent: Agent, name: StepName, command: CommandName) -> bool:
@@ -243,12 +218,13 @@ def _is_waived_so(state: State, agent: Agent, name: StepName, command: CommandNa
     return is_step_done(agent, name, state.policy)
 
 
-def _refuse_at_work(state: State, agent: Agent, name: StepName) -> Verdict | None:
+def _refuse_at_work(state: State, agent: Agent, names: Iterable[StepName]) -> Verdict | None:
     """Refuse while a step's task is known to run; one that Mesos lost sight of may never end."""
-    task = agent.get_step(name).task
-    if task is None or not task.state.is_active or state.policy.by_name[name].is_service:
-        return None
-    return Verdict(Outcome.REFUSED, f"{name.value} is at work on {agent.key} as {task.id}: wait for its end")
+    for name in names:
+        task = agent.get_step(name).task
+        if task is not None and task.state.is_active and not state.policy.by_name[name].is_service:
+            return Verdict(Outcome.REFUSED, f"{name.value} is at work on {agent.key} as {task.id}: wait for its end")
+    return None
 
 
 def _judge_release(state: State, agent: Agent | None, mark: Mark) -> Verdict:
@@ -261,10 +237,8 @@ def _judge_release(state: State, agent: Agent | None, mark: Mark) -> Verdict:
     is_out_of_sight = any(task.state.is_in_doubt for task in tasks)
     if find_failure(agent, state.policy) is None and not is_out_of_sight:
         return Verdict(Outcome.REFUSED, f"{agent.key} has not failed: pause it, or wait until it is complete")
-    for name in StepName:
-        refusal = _refuse_at_work(state, agent, name)
-        if refusal is not None:
-            return refusal
+    if (refusal := _refuse_at_work(state, agent, StepName)) is not None:
+        return refusal
     released = replace(agent, release=mark, slot_since=None, restart_since=None)
     return Verdict(Outcome.ACCEPTED, f"{agent.key} gives its slot up: the walk goes on past it", agents=(released,))
 

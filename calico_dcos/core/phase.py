@@ -122,10 +122,11 @@ def _settle_if_complete(agent: Agent, policy: Policy, now: float) -> Agent:
 
 
 def count_look(agent: Agent, policy: Policy, now: float) -> Agent:
-    """Count a look that left something open: each one in a row doubles the wait for the next."""
+    """Count a look: each one in a row that left something open doubles the wait for the next."""
     doubt = find_doubt(agent, policy)
     looks = UNTRIED if doubt is None else policy.back_off(agent.looks, now, doubt.describe())
-    return agent if looks == agent.looks else replace(agent, looks=looks)
+    inspect = replace(agent.get_step(StepName.INSPECT), backoff=UNTRIED)
+    return replace(agent.with_step(StepName.INSPECT, inspect), looks=looks)
 
 
 def _unsettle_if_undone(agent: Agent, policy: Policy, now: float) -> Agent:

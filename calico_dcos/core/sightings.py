@@ -99,18 +99,14 @@ def _count_absence(state: State, event: RosterRead, now: float) -> State:
     for agent in state.agents.values():
         if agent.key in there:
             changed.append(_see(agent, now))
-        elif is_complete and agent.absent_since is None:
+        elif not is_complete:
+            continue
+        elif agent.absent_since is None:
             told = "is not registered with the Mesos master any more"
             changed.append(replace(agent, absent_since=now).with_note(now, told))
-        elif is_complete and _is_to_be_forgotten(state, agent, now):
+        elif now - agent.absent_since >= state.policy.forget_after_s and not list_ties(agent):
             state = state.without_agent(agent.key)
     return state.with_agents(changed)
-
-
-def _is_to_be_forgotten(state: State, agent: Agent, now: float) -> bool:
-    if agent.absent_since is None or list_ties(agent):
-        return False
-    return now - agent.absent_since >= state.policy.forget_after_s
 
 
 def _see(agent: Agent, now: float) -> Agent:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from .model import Agent, Finding, Step, StepName, Task, TaskState
@@ -127,14 +128,9 @@ class Failure:
     reason: str
     finding: Finding | None = None
 
-    @property
-    def is_refusal(self) -> bool:
-        """Whether the step must not be done on this host."""
-        return self.finding is Finding.REFUSED
-
     def describe(self) -> str:
         """Say in one line what is wrong."""
-        return f"{self.step.value} {'refused' if self.is_refusal else 'failed'}: {self.reason}"
+        return f"{self.step.value} {'refused' if self.finding is Finding.REFUSED else 'failed'}: {self.reason}"
 
 
 def find_failure(agent: Agent, policy: Policy) -> Failure | None:
@@ -142,9 +138,10 @@ def find_failure(agent: Agent, policy: Policy) -> Failure | None:
 
     Repairs and verifications of a phase that was complete go on for ever, with back-off: giving up would not help.
     """
-    refusal = _find_refusal(agent, policy)
-    if refusal is not None:
-        return refusal
+    if agent.inspection is not None and agent.inspection.refusals:
+        for found in _list_found(agent, policy):
+            if found.finding is Finding.REFUSED:
+                return Failure(found.step, found.reason, Finding.REFUSED)
     for name in StepName:
         step = agent.get_step(name)
         if step.backoff.tries < policy.max_attempts:
@@ -159,28 +156,6 @@ def find_failure(agent: Agent, policy: Policy) -> Failure | None:
     if doubt is not None and doubt.finding is Finding.AT_FAULT and agent.looks.tries >= policy.max_attempts:
         return Failure(doubt.step, doubt.reason, Finding.AT_FAULT)
     return None
-
-
-def _find_refusal(agent: Agent, policy: Policy) -> Failure | None:
-    inspection = agent.inspection
-    if inspection is None or inspection.settings != policy.settings or not inspection.refusals:
-        return None
-    for name in _list_decisive_steps(agent, policy):
-        if inspection.find(name) is Finding.REFUSED:
-            return Failure(name, inspection.explain(name), Finding.REFUSED)
-    return None
-
-
-def _list_decisive_steps(agent: Agent, policy: Policy) -> list[StepName]:
-    """The steps that are not done, and of which a look decides what happens now.
-
-    Before the first change, whatever is in the way of any step keeps the whole phase from starting. Later it counts
-    when its step comes: what is looked at while another step restarts something may not answer at that moment.
-    """
-    if agent.has_begun:
-        next_step = find_next_step(agent, policy)
-        return [] if next_step is None else [next_step]
-    return [name for name in StepName if name is not StepName.INSPECT and not is_step_done(agent, name, policy)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,15 +178,26 @@ class Doubt:
         return f"{self.step.value} is of no use yet: {self.reason}"
 
 
-def find_doubt(agent: Agent, policy: Policy) -> Doubt | None:
-    """What the last look left open; None if it left nothing open, or what it left open is for a task to do."""
+def _list_found(agent: Agent, policy: Policy) -> Iterator[Doubt]:
+    """What the last look found out about the steps that are not done, and of which it decides what happens now.
+
+    Before the first change, whatever is in the way of any step keeps the whole phase from starting. Later it counts
+    when its step comes: what is looked at while another step restarts something may not answer at that moment.
+    """
     inspection = agent.inspection
     if inspection is None or inspection.settings != policy.settings:
-        return None
-    for name in _list_decisive_steps(agent, policy):
-        finding = inspection.find(name)
-        if finding not in {Finding.REFUSED, Finding.PROVEN} and not _is_for_a_task(agent, name, finding, policy):
-            return Doubt(name, inspection.explain(name), finding)
+        return
+    for name in (find_next_step(agent, policy),) if agent.has_begun else StepName:
+        if name not in {None, StepName.INSPECT} and not is_step_done(agent, name, policy):
+            yield Doubt(name, inspection.explain(name), inspection.find(name))
+
+
+def find_doubt(agent: Agent, policy: Policy) -> Doubt | None:
+    """What the last look left open; None if it left nothing open, or what it left open is for a task to do."""
+    for found in _list_found(agent, policy):
+        is_open = found.finding not in {Finding.REFUSED, Finding.PROVEN}
+        if is_open and not _is_for_a_task(agent, found.step, found.finding, policy):
+            return found
     return None
 
 

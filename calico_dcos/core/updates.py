@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from .connectivity_updates import fold_trial_failed, fold_trial_update
 from .events import Failed, Inspected, Progressed, TaskUpdated
-from .model import UNTRIED, Agent, Backoff, Finding, Inspection, StepName, Task, TaskState
+from .model import Agent, Backoff, Finding, Inspection, StepName, Task, TaskState
 from .phase import count_look
 from .standing import is_settled
 from .state import State
@@ -131,17 +131,12 @@ def fold_inspected(state: State, event: Inspected, now: float) -> State:
     if state.policy.by_name[name].is_service and is_proven and task.healthy_since is None:
         # A supervisor looks at the host when its service has become healthy: sooner than Mesos' next health check.
         agent = _with_task(agent, name, replace(task, healthy_since=now))
-    return state.with_advanced(count_look(_reset_inspect(agent), state.policy, now), now)
+    return state.with_advanced(count_look(agent, state.policy, now), now)
 
 
 def _is_of_today(state: State, inspection: Inspection | None) -> bool:
     """Whether it follows from the options of today: a look that does not must not take its place."""
     return inspection is not None and inspection.settings == state.policy.settings
-
-
-def _reset_inspect(agent: Agent) -> Agent:
-    step = agent.get_step(StepName.INSPECT)
-    return agent.with_step(StepName.INSPECT, replace(step, backoff=UNTRIED))
 
 
 def _forget_undone(state: State, agent: Agent, inspection: Inspection, now: float) -> Agent:
