@@ -65,5 +65,5 @@ def _adopt(agent: Agent, task_id: str, policy: Policy, now: float) -> Agent | No
         configuration=policy.settings if of_all == _mark(policy.settings) else "",
         number=agent.number + 1,
     )
-    adopted = replace(agent.with_step(spec.name, replace(step, task=task)), number=task.number)
+    adopted = replace(agent.with_task(spec.name, task), number=task.number)
     return adopted.with_note(now, f"{spec.name.value} runs as {task_id}, which nobody remembered: adopted")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
@@ -96,25 +95,6 @@ class AuditEntry:
     def place(self) -> int:
         """Where it is kept: a new entry takes the place of the one that has become too old."""
         return self.number % AUDIT_LENGTH
-
-
-def list_audit(
-    entries: Mapping[int, AuditEntry], count: int, *, limit: int, before: int | None = None
-) -> Iterator[AuditEntry]:
-    """List entries, the newest first.
-
-    Args:
-        entries: by their place.
-        count: how many were ever made.
-        limit: how many at most.
-        before: only those with a smaller number.
-    """
-    newest = count if before is None else min(count, before)
-    oldest = max(0, count - AUDIT_LENGTH, newest - limit)
-    for number in range(newest - 1, oldest - 1, -1):
-        entry = entries.get(number % AUDIT_LENGTH)
-        if entry is not None and entry.number == number:
-            yield entry
 
 
 class Outcome(Enum):

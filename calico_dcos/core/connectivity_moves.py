@@ -53,7 +53,8 @@ def find_wish(run: Run, agent_key: str) -> Wish | None:
     if run.is_over or stand is None:
         return None
     if MESOS in run.tests and _is_untried(stand.workload):
-        return _wish_workload(run, stand)
+        order = {"id": run.id, "port": PORT, "lifetime_s": LIFETIME_S}
+        return Wish(TrialKind.WORKLOAD, "a workload on the CNI network", order, build_label(run, stand))
     maker = run.stands[0]
     if DOCKER in run.tests and _is_untried(stand.container) and (stand is maker or maker.container.is_ready):
         return _wish_container(run, stand)
@@ -68,11 +69,6 @@ def _is_untried(server: Server) -> bool:
 def build_label(run: Run, stand: Stand) -> dict[str, str]:
     """The label by which a policy knows one workload of the run, and no other endpoint of the cluster."""
     return {LABEL: f"{run.id}-{run.stands.index(stand)}"}
-
-
-def _wish_workload(run: Run, stand: Stand) -> Wish:
-    order = {"id": run.id, "port": PORT, "lifetime_s": LIFETIME_S}
-    return Wish(TrialKind.WORKLOAD, "a workload on the CNI network", order, build_label(run, stand))
 
 
 def _wish_container(run: Run, stand: Stand) -> Wish:

@@ -183,11 +183,6 @@ def find_fault(run: Run, stand: Stand, test: str, now: float) -> str:
     return ""
 
 
-def count_probes(run: Run) -> int:
-    """How many probes may be at work."""
-    return sum(pair.probe is not None and pair.ended_at is None for pair in run.pairs)
-
-
 def list_ready_tests(run: Run, pair: Pair) -> tuple[str, ...]:
     """The tests in which both ends of a pair serve."""
     return tuple(test for test in run.tests if all(end.get_server(test).is_ready for end in list_ends(run, pair)))
@@ -199,7 +194,8 @@ def is_due(run: Run, pair: Pair) -> bool:
         return False
     ends = list(list_ends(run, pair))
     is_known = all(end.get_server(test).is_settled for end in ends for test in run.tests)
-    return is_known and bool(list_ready_tests(run, pair)) and count_probes(run) < MAX_PROBES
+    at_work = sum(one.probe is not None and one.ended_at is None for one in run.pairs)
+    return is_known and bool(list_ready_tests(run, pair)) and at_work < MAX_PROBES
 
 
 def list_ends(run: Run, pair: Pair) -> Iterator[Stand]:

@@ -221,7 +221,7 @@ def _choose_nodes(state: State, agent: Agent) -> tuple[Node, ...]:
 def _remember_launch(state: State, agent: Agent, start: Start, task: Task, now: float) -> State:
     is_change = start.step is not StepName.INSPECT
     agent = replace(
-        agent.with_step(start.step, replace(agent.get_step(start.step), task=task)),
+        agent.with_task(start.step, task),
         slot_since=now if start.needs_slot and agent.slot_since is None else agent.slot_since,
         restart_since=now if start.restarts is not None and agent.restart_since is None else agent.restart_since,
         number=task.number,

@@ -350,6 +350,10 @@ class Agent:
         """The agent with one step replaced."""
         return replace(self, steps={**self.steps, name: step})
 
+    def with_task(self, name: StepName, task: Task) -> Agent:
+        """The agent with another task of a step."""
+        return self.with_step(name, replace(self.get_step(name), task=task))
+
     def with_note(self, at: float, text: str) -> Agent:
         """The agent with a line added to its history, of which the newest lines are kept."""
         return replace(self, history=(*self.history, Note(at, text))[-HISTORY_LENGTH:])

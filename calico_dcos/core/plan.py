@@ -92,12 +92,6 @@ class PlanView:
     line: tuple[str, ...] = ()
 
 
-def build_plan(state: State, now: float) -> PlanView:
-    """Show the whole walk, one phase for each agent, in the order of their names."""
-    phases = tuple(build_phase(state, state.agents[key], now) for key in sorted(state.agents))
-    return sum_up_plan(phases, describe_plan_hold(state), state.controls.pause, state.line)
-
-
 def describe_plan_hold(state: State) -> str:
     """Say what keeps the whole walk waiting for an operator; empty if nothing does."""
     pause = state.controls.pause
@@ -148,13 +142,8 @@ def look_at(state: State, agent: Agent, now: float) -> Look:
     )
 
 
-def build_phase(state: State, agent: Agent, now: float) -> PhaseView:
-    """Show one agent's phase, with the reason why it does not go on."""
-    return show_phase(look_at(state, agent, now))
-
-
 def show_phase(look: Look) -> PhaseView:
-    """Show what was seen of an agent as its phase."""
+    """Show one agent's phase, with the reason why it does not go on."""
     state, agent = look.state, look.agent
     steps = tuple(_build_step(look, name) for name in StepName)
     status = _sum_up([step.status for step in steps], is_interrupted=agent.pause is not None)

@@ -46,7 +46,7 @@ def fold_update(state: State, update: TaskUpdated, now: float) -> State:
         # An offer from before says nothing of whether the agent is back.
         agent = replace(agent, number=agent.number + 1)
         agent = agent.with_note(now, f"{name.value} is {new_state.value}: {update.message}")
-    return state.with_advanced(_with_task(agent, name, seen), now)
+    return state.with_advanced(agent.with_task(name, seen), now)
 
 
 def _judge_health(task: Task, update: TaskUpdated, now: float) -> float | None:
@@ -65,17 +65,13 @@ def _fold_stranger(state: State, update: TaskUpdated) -> State:
     return state
 
 
-def _with_task(agent: Agent, name: StepName, task: Task) -> Agent:
-    return agent.with_step(name, replace(agent.get_step(name), task=task))
-
-
 def _forget_progress(state: State, task_id: str) -> State:
     return replace(state, progress=state.progress.delete(task_id)) if task_id in state.progress else state
 
 
 def _end_task(state: State, agent: Agent, name: StepName, task: Task, update: TaskUpdated, now: float) -> Agent:
     spec = state.policy.by_name[name]
-    agent = _with_task(agent, name, task)
+    agent = agent.with_task(name, task)
     if spec.is_service and not spec.is_enabled:
         agent = replace(agent, number=agent.number + 1, changed=agent.number + 1)
         return agent.with_note(now, f"{name.value} ended: it is switched off")
@@ -125,18 +121,14 @@ def fold_inspected(state: State, event: Inspected, now: float) -> State:
         return state
     number = task.number if known is None else max(task.number, known.number)
     inspection = replace(event.inspection, at=at, number=number, settings=task.configuration)
-    if inspection.settings == state.policy.settings or not _is_of_today(state, agent.inspection):
+    # A look that follows from other options than those of today must not take the place of one that does.
+    if inspection.settings == state.policy.settings or known is None or known.settings != state.policy.settings:
         agent = _forget_undone(state, replace(agent, inspection=inspection), inspection, now)
     is_proven = inspection.find(name) is Finding.PROVEN
     if state.policy.by_name[name].is_service and is_proven and task.healthy_since is None:
         # A supervisor looks at the host when its service has become healthy: sooner than Mesos' next health check.
-        agent = _with_task(agent, name, replace(task, healthy_since=now))
+        agent = agent.with_task(name, replace(task, healthy_since=now))
     return state.with_advanced(count_look(agent, state.policy, now), now)
-
-
-def _is_of_today(state: State, inspection: Inspection | None) -> bool:
-    """Whether it follows from the options of today: a look that does not must not take its place."""
-    return inspection is not None and inspection.settings == state.policy.settings
 
 
 def _forget_undone(state: State, agent: Agent, inspection: Inspection, now: float) -> Agent:
@@ -169,5 +161,5 @@ def fold_failed(state: State, event: Failed, now: float) -> State:
     if found is None:
         return fold_trial_failed(state, event)
     agent, name, task = found
-    agent = _with_task(agent, name, replace(task, reason=event.reason))
+    agent = agent.with_task(name, replace(task, reason=event.reason))
     return state.with_advanced(agent.with_note(now, event.detail) if event.detail else agent, now)

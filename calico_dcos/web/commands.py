@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from http import HTTPStatus
 from typing import Any, TypeVar
 
-from calico_dcos.core.command import AUDIT_LENGTH, AuditEntry, Command, CommandName, Outcome, Verdict, list_audit
+from calico_dcos.core.command import AUDIT_LENGTH, AuditEntry, Command, CommandName, Outcome, Verdict
 from calico_dcos.core.events import AnyCommand
 from calico_dcos.core.model import StepName
 
@@ -166,6 +166,25 @@ class PlanCommands(CommandEndpoint):
             self.answer_error(HTTPStatus.NOT_FOUND, f"no plan {name}: there is {DEPLOY}")
             return
         await self.obey("")
+
+
+def list_audit(
+    entries: Mapping[int, AuditEntry], count: int, *, limit: int, before: int | None = None
+) -> Iterator[AuditEntry]:
+    """List entries, the newest first.
+
+    Args:
+        entries: by their place.
+        count: how many were ever made.
+        limit: how many at most.
+        before: only those with a smaller number.
+    """
+    newest = count if before is None else min(count, before)
+    oldest = max(0, count - AUDIT_LENGTH, newest - limit)
+    for number in range(newest - 1, oldest - 1, -1):
+        entry = entries.get(number % AUDIT_LENGTH)
+        if entry is not None and entry.number == number:
+            yield entry
 
 
 class Audit(Endpoint):

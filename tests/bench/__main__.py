@@ -16,11 +16,11 @@ from calico_dcos.core.events import Subscribed, TaskUpdated
 from calico_dcos.core.fold import fold
 from calico_dcos.core.memory import Memory
 from calico_dcos.core.model import Agent, Inspection, Step, StepName, Task, TaskState
-from calico_dcos.core.plan import build_plan
 from calico_dcos.core.state import restore
 from calico_dcos.core.steps import Policy
 from tests.bench.overview import print_overview_figures
 from tests.bench.page import print_page_figures
+from tests.plans import build_plan
 from tests.unit.walking import build_policy
 
 UPDATES = 2000

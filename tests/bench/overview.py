@@ -10,9 +10,9 @@ from calico_dcos.core.decide import decide
 from calico_dcos.core.events import TaskUpdated
 from calico_dcos.core.fold import fold
 from calico_dcos.core.model import StepName, TaskState
-from calico_dcos.core.overview import Overview, refresh_overview
 from calico_dcos.core.state import State
 from calico_dcos.web.board import build_board
+from calico_dcos.web.overview import Overview, refresh_overview
 from calico_dcos.web.walk import take_snapshot
 from tests.bench.page import AGENTS
 from tests.page.living import NOW, build_large_walk

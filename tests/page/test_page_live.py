@@ -7,10 +7,10 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
 from calico_dcos.core.model import Status
-from calico_dcos.core.plan import build_plan
 from calico_dcos.troubles import Source, Troubles
 from tests.page.browser import Page
 from tests.page.living import Living, build_living_walk, serve
+from tests.plans import build_plan
 
 
 def count_complete(living: Living) -> int:

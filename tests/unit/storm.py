@@ -23,10 +23,10 @@ from calico_dcos.core.events import (
 from calico_dcos.core.fold import fold
 from calico_dcos.core.memory import Memory
 from calico_dcos.core.model import Agent, Offer, Resource, ResourceKind, Status, StepName, TaskRef, TaskState
-from calico_dcos.core.plan import build_phase, build_plan
 from calico_dcos.core.standing import is_proven, is_settled
 from calico_dcos.core.state import State, restore
 from calico_dcos.core.steps import SERVICES, Policy
+from tests.plans import build_phase, build_plan
 from tests.unit.storm_hosts import HEALTHY, Host
 from tests.unit.walking import ONE_SHOTS
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from calico_dcos.core.actions import Launch, Reactivate, Reconcile, Revive
 from calico_dcos.core.events import OffersReceived, TaskUpdated
 from calico_dcos.core.model import Backoff, Status, StepName, TaskState
-from calico_dcos.core.plan import build_plan
+from tests.plans import build_plan
 from tests.unit.walking import FakeCluster, FakeHost, build_host, build_policy
 
 PROXY = StepName.ETCD_PROXY

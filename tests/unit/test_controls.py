@@ -7,13 +7,14 @@ from dataclasses import replace
 import pytest
 
 from calico_dcos.core.actions import Kill, Launch, Reply
-from calico_dcos.core.command import AUDIT_LENGTH, AuditEntry, Command, CommandName, Outcome, Verdict, list_audit
+from calico_dcos.core.command import AUDIT_LENGTH, AuditEntry, Command, CommandName, Outcome, Verdict
 from calico_dcos.core.controls import judge
 from calico_dcos.core.events import Commanded
 from calico_dcos.core.memory import Memory
 from calico_dcos.core.model import Change, Status, StepName, TaskState
-from calico_dcos.core.plan import build_plan
 from calico_dcos.core.state import restore
+from calico_dcos.web.commands import list_audit
+from tests.plans import build_plan
 from tests.unit.walking import FakeCluster, FakeHost, build_host, build_policy
 
 

@@ -8,7 +8,7 @@ from calico_dcos.core.actions import Action, Kill, Launch, Revive
 from calico_dcos.core.events import Inspected, OffersReceived, Subscribed, TaskUpdated, Ticked
 from calico_dcos.core.memory import Memory
 from calico_dcos.core.model import Change, Inspection, Status, StepName, TaskState
-from calico_dcos.core.plan import build_plan
+from tests.plans import build_plan
 from tests.unit.walking import FakeCluster, FakeHost, build_host, build_policy
 
 CNI = StepName.CNI

@@ -8,7 +8,8 @@ from calico_dcos.core.command import Command, CommandName
 from calico_dcos.core.events import Commanded, Inspected, OffersReceived
 from calico_dcos.core.model import Change, Status, StepName
 from calico_dcos.core.phase import End, choose_move
-from calico_dcos.core.plan import Badge, PhaseView, StepView, build_plan
+from calico_dcos.core.plan import Badge, PhaseView, StepView
+from tests.plans import build_plan
 from tests.unit.walking import FakeCluster, FakeHost, build_host, build_policy
 
 INSPECT, DOCKER, CNI = StepName.INSPECT, StepName.DOCKER_CLUSTER_STORE, StepName.CNI

@@ -20,9 +20,9 @@ from calico_dcos.core.events import (
 )
 from calico_dcos.core.memory import Batch
 from calico_dcos.core.model import Status, StepName, TaskState
-from calico_dcos.core.overview import Overview, refresh_overview
-from calico_dcos.core.plan import build_plan
 from calico_dcos.core.state import State
+from calico_dcos.web.overview import Overview, refresh_overview
+from tests.plans import build_plan
 from tests.unit.walking import FakeCluster, FakeHost, build_host, build_policy
 
 FORGET_S = 600.0

@@ -6,7 +6,7 @@ import pytest
 
 from calico_dcos.core.gates import MAINTENANCE_LEAD_S
 from calico_dcos.core.model import Maintenance, StepName, TaskState
-from calico_dcos.core.plan import build_plan
+from tests.plans import build_plan
 from tests.unit.walking import FakeCluster, build_host, build_policy
 
 DOCKER = StepName.DOCKER_CLUSTER_STORE

@@ -8,9 +8,9 @@ from immutables import Map
 
 from calico_dcos.core.events import Progressed, Ticked
 from calico_dcos.core.model import Maintenance, StepName, TaskState
-from calico_dcos.core.overview import COMMON, OBSTACLES, Overview, refresh_overview
-from calico_dcos.core.plan import build_plan
 from calico_dcos.core.state import State
+from calico_dcos.web.overview import COMMON, OBSTACLES, Overview, refresh_overview
+from tests.plans import build_plan
 from tests.unit.walking import FakeCluster, build_host, build_policy
 
 # What changes a phase through its own agent alone, or not at all.

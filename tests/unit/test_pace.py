@@ -24,7 +24,7 @@ from calico_dcos.core.events import (
 from calico_dcos.core.memory import Memory
 from calico_dcos.core.model import Status, StepName, TaskState
 from calico_dcos.core.pace import Pace, Window, find_next_opening, is_open, parse_windows
-from calico_dcos.core.plan import build_plan
+from tests.plans import build_plan
 from tests.unit.walking import FakeCluster, FakeHost, build_host, build_policy
 
 BERLIN = ZoneInfo("Europe/Berlin")

@@ -13,7 +13,7 @@ from calico_dcos.core.events import (
     TaskUpdated,
 )
 from calico_dcos.core.model import Status, StepName, TaskState
-from calico_dcos.core.plan import build_plan
+from tests.plans import build_plan
 from tests.unit.walking import FakeCluster, FakeHost, build_host, build_policy
 
 CNI = StepName.CNI

@@ -11,8 +11,8 @@ from calico_dcos.core.command import Command, CommandName, Outcome
 from calico_dcos.core.events import Commanded, OffersReceived, RosterAgent, RosterRead, TaskUpdated
 from calico_dcos.core.model import Maintenance, StepName, TaskState
 from calico_dcos.core.pace import Pace
-from calico_dcos.core.plan import build_plan
 from calico_dcos.core.steps import Policy
+from tests.plans import build_plan
 from tests.unit.walking import FakeCluster, FakeHost, build_host, build_policy
 
 CNI = StepName.CNI

@@ -7,7 +7,7 @@ from dataclasses import replace
 from calico_dcos.core.actions import Kill, Launch
 from calico_dcos.core.events import Disconnected, OffersReceived, RosterAgent, RosterRead, Subscribed, TaskUpdated
 from calico_dcos.core.model import StepName, TaskState
-from calico_dcos.core.plan import build_plan
+from tests.plans import build_plan
 from tests.unit.walking import FakeCluster, FakeHost, build_host, build_policy
 
 NAME = "localhost"
