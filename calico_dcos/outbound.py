@@ -198,7 +198,7 @@ class Poller:
         name: of the thread.
         poll: does it, with calls through `caller`; gives the seconds until the next time.
         caller: makes the calls, and is stopped with the thread.
-        is_urgent: whether to do it before its time; looked at each second.
+        is_urgent: whether to do it before its time, a second after the last time or as long as that took.
     """
 
     def __init__(
@@ -223,10 +223,16 @@ class Poller:
 
     def _poll_for_ever(self) -> None:
         while not self._stopping.is_set():
-            self._rest(self._poll())
+            began_at = time.monotonic()
+            pause_s = self._poll()
+            ended_at = time.monotonic()
+            rested_s = 0.0
+            while not is_due(rested_s, pause_s, ended_at - began_at, is_urgent=self._is_urgent()):
+                if self._stopping.wait(min(URGENT_S, pause_s - rested_s)):
+                    return
+                rested_s = time.monotonic() - ended_at
 
-    def _rest(self, pause_s: float) -> None:
-        until = time.monotonic() + pause_s
-        while (left_s := until - time.monotonic()) > 0:
-            if self._stopping.wait(min(URGENT_S, left_s)) or self._is_urgent():
-                return
+
+def is_due(rested_s: float, pause_s: float, took_s: float, *, is_urgent: bool) -> bool:
+    """Whether it is time for the next poll; whoever takes long to answer is not asked again at once, however urgent."""
+    return rested_s >= pause_s or (is_urgent and rested_s >= max(URGENT_S, took_s))

@@ -14,6 +14,7 @@ import pytest
 from calico_dcos.core.events import Event, RosterAgent, RosterRead
 from calico_dcos.mesos.master import Login, MasterError, advise, check_master, find_master, parse_master
 from calico_dcos.mesos.roster import RosterError, RosterPoller, compute_pause_s, read_roster
+from calico_dcos.outbound import is_due
 from calico_dcos.troubles import Source, Troubles
 from tests.contract.driver_harness import wait_until
 from tests.contract.scripted_master import Answer, ScriptedMaster, serve_dripping, serve_master
@@ -165,6 +166,26 @@ def test_a_master_that_refuses_its_agents_is_told_apart_from_one_that_is_away(
     assert (trouble.source, trouble.stops_all) == (Source.ROSTER, is_refused)
     assert f"it answers {answer.status} {answer.body}".rstrip() in trouble.words
     assert trouble.remedy == advise(answer.status)
+
+
+@pytest.mark.parametrize(
+    ("rested_s", "took_s", "is_urgent", "is_time"),
+    [
+        (30.0, 0.1, False, True),
+        (29.0, 0.1, False, False),
+        (0.5, 0.1, True, False),
+        (1.0, 0.1, True, True),
+        (1.0, 20.0, True, False),
+        (20.0, 20.0, True, True),
+    ],
+)
+def test_a_master_that_takes_long_is_not_asked_again_at_once_however_urgent_it_is(
+    rested_s: float,
+    took_s: float,
+    is_urgent: bool,  # noqa: FBT001 - a row of the table
+    is_time: bool,  # noqa: FBT001 - as above
+) -> None:
+    assert is_due(rested_s, 30.0, took_s, is_urgent=is_urgent) == is_time
 
 
 def test_entries_that_make_no_sense_are_a_trouble_until_all_can_be_read(master: ScriptedMaster) -> None:
