@@ -228,7 +228,11 @@ class State:
             "queue": self._rank(known, agent) if failure is None else None,
             "repairs": True if next_step is not None and is_repair(agent, next_step, policy) else None,
         }
-        kept: dict[str, Any] = {name: _keep(getattr(self, name), key, part) for name, part in parts.items()}
+        kept: dict[str, Any] = {}
+        for name, part in parts.items():
+            index: Map[str, object] = getattr(self, name)
+            if index.get(key) is not part:
+                kept[name] = index.delete(key) if part is None else index.set(key, part)
         is_undone = known is not None and key not in self.unsettled and not is_complete
         return replace(
             self,
@@ -369,10 +373,6 @@ def _index_tasks(
         if new is not None:
             tasks = tasks.set(new.id, (agent.key, name))
     return tasks
-
-
-def _keep(index: Map[str, Value], key: str, value: Value | None) -> Map[str, Value]:
-    return _discard(index, key) if value is None else index.set(key, value)
 
 
 def _discard(index: Map[str, Value], key: str) -> Map[str, Value]:
