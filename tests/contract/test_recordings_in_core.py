@@ -13,7 +13,16 @@ import pytest
 
 from calico_dcos.core.actions import Acknowledge, Action, Kill, Launch, Reconcile
 from calico_dcos.core.decide import decide
-from calico_dcos.core.events import Disconnected, Event, OfferRescinded, OffersReceived, Subscribed, TaskUpdated
+from calico_dcos.core.events import (
+    Disconnected,
+    Event,
+    OfferRescinded,
+    OffersReceived,
+    RosterAgent,
+    RosterRead,
+    Subscribed,
+    TaskUpdated,
+)
 from calico_dcos.core.fold import fold
 from calico_dcos.core.memory import Memory
 from calico_dcos.core.model import Agent, Inspection, Step, StepName, Task, TaskState, build_agent_key
@@ -83,10 +92,19 @@ def retell(name: str, service: str) -> Retelling:
             retelling.acknowledged.add(call["acknowledge"]["uuid"])
         for event in translate(line):
             retelling.feed(event, now)
+            if isinstance(event, Subscribed):
+                # What the poller reads as soon as decisions wait for it; recordings are of the scheduler API alone.
+                retelling.feed(list_agent(retelling), now)
             known = retelling.state.agents[retelling.agent_key].get_step(NODE).task
             if known is not None and known.id == retelling.task_id:
                 retelling.seen.append(known.state)
     return retelling
+
+
+def list_agent(retelling: Retelling) -> RosterRead:
+    known = retelling.state.agents[retelling.agent_key]
+    there = RosterAgent(known.agent_id, known.hostname, known.ip, known.port, is_public=False, mesos_version="1.9.0")
+    return RosterRead((there,))
 
 
 def begin(lines: list[dict[str, Any]], service: str) -> Retelling:
@@ -110,6 +128,7 @@ def begin(lines: list[dict[str, Any]], service: str) -> Retelling:
         key=build_agent_key(offer.hostname, offer.port),
         agent_id=offer.agent_id,
         hostname=offer.hostname,
+        port=offer.port,
         steps={NODE: Step(task=task, completed_as=spec.settings)},
         inspection=Inspection(at=BEGIN, settings=POLICY.settings, proofs={name.value: "seen" for name in STEPS}),
         settled_as=POLICY.settings,
