@@ -9,7 +9,7 @@ from .controls import describe_mark, describe_waiver
 from .decide import find_obstacle
 from .gates import PREFLIGHT, find_canary_gate, is_canary_complete
 from .model import NAMED, Agent, Finding, Mark, Status, Step, StepName, TaskState
-from .phase import Ask, End, Move, Start, Wait, choose_move, find_reason_to_inspect
+from .phase import Ask, End, Move, Start, Wait, choose_move
 from .sightings import list_ties
 from .standing import (
     Doubt,
@@ -17,7 +17,6 @@ from .standing import (
     compute_stable_at,
     find_doubt,
     find_failure,
-    find_next_step,
     is_settled,
     is_step_done,
 )
@@ -122,23 +121,19 @@ class Look:
     obstacle: str | None
     failure: Failure | None
     doubt: Doubt | None
-    current: StepName | None
 
 
 def look_at(state: State, agent: Agent, now: float) -> Look:
     """Work out what an agent wants, and what keeps it from it."""
-    policy = state.policy
-    move = choose_move(agent, policy, now)
-    is_inspection_due = find_reason_to_inspect(agent, policy, now) is not None
+    move = choose_move(agent, state.policy, now)
     return Look(
         state=state,
         agent=agent,
         now=now,
         move=move,
         obstacle=find_obstacle(state, agent, move, now) if isinstance(move, Start | End) else None,
-        failure=find_failure(agent, policy),
-        doubt=find_doubt(agent, policy),
-        current=StepName.INSPECT if is_inspection_due else find_next_step(agent, policy),
+        failure=find_failure(agent, state.policy),
+        doubt=find_doubt(agent, state.policy),
     )
 
 
@@ -274,7 +269,8 @@ def _judge_wanted(look: Look, name: StepName, step: Step) -> tuple[Status, str]:
         return (Status.STARTED if is_up else Status.STARTING), "" if progress is None else progress.message
     if step.backoff.until > look.now:
         return Status.DELAYED, f"{step.backoff.reason} (again in {step.backoff.until - look.now:.0f} s)"
-    if look.current is name and look.obstacle is not None:
+    is_next = isinstance(look.move, Start) and look.move.step is name
+    if is_next and look.obstacle is not None:
         return Status.WAITING, look.obstacle
     return Status.PENDING, ""
 
