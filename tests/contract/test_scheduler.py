@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from calico_dcos.core.actions import Acknowledge, Call, Launch
-from calico_dcos.core.events import Event, OffersReceived, Rejected, Subscribed, TaskUpdated
+from calico_dcos.core.events import Event, OffersReceived, Rejected, RosterAgent, RosterRead, Subscribed, TaskUpdated
 from calico_dcos.core.memory import Batch, Memory
 from calico_dcos.core.model import Agent, Offer, Resource, ResourceKind, TaskState
 from calico_dcos.mailbox import Mailbox
@@ -15,6 +15,8 @@ from calico_dcos.scheduler import Scheduler, StoreError, StoreHeldError
 from tests.unit.walking import build_policy
 
 Story = list[tuple[str, object]]
+AGENT = RosterAgent("S1", "agent1.test", "10.0.0.1", 5051, is_public=False, mesos_version="1.9.0")
+BEGINNING = (Subscribed("F1", "master:5050"), RosterRead((AGENT,)))
 
 
 class FakeStore:
@@ -78,7 +80,8 @@ def build_offer() -> Offer:
 
 
 def run(store: FakeStore, story: Story, *events: Event) -> str:
-    queue = OneByOne()
+    # A clock that stands still, as the scheduler's does: a list of agents does not get older.
+    queue = OneByOne(read_clock=lambda: 0.0)
     for event in (*events, Rejected("Framework failed over")):
         queue.put(event)
     scheduler = Scheduler(policy=build_policy(), store=store, queue=queue, read_clock=lambda: 1000.0)
@@ -96,7 +99,7 @@ def find_save(story: Story, text: str) -> int:
 
 def test_launch_is_stored_before_it_is_sent() -> None:
     story: Story = []
-    run(FakeStore(story), story, Subscribed("F1", "master:5050"), OffersReceived((build_offer(),)))
+    run(FakeStore(story), story, *BEGINNING, OffersReceived((build_offer(),)))
 
     launch = story[find(story, Launch)][1]
     assert isinstance(launch, Launch)
@@ -106,7 +109,7 @@ def test_launch_is_stored_before_it_is_sent() -> None:
 def test_update_is_stored_before_it_is_acknowledged() -> None:
     story: Story = []
     store = FakeStore(story)
-    run(store, story, Subscribed("F1", "master:5050"), OffersReceived((build_offer(),)))
+    run(store, story, *BEGINNING, OffersReceived((build_offer(),)))
     task_id = next(step.task.id for step in store.memory.agents[0].steps.values() if step.task is not None)
     story.clear()
 
@@ -131,7 +134,7 @@ def test_store_that_is_away_keeps_everything_waiting_and_loses_nothing(monkeypat
     store.memory = Memory(secret="s")
     store.errors = [StoreError("away")] * 3
 
-    run(store, story, Subscribed("F1", "master:5050"), OffersReceived((build_offer(),)))
+    run(store, story, *BEGINNING, OffersReceived((build_offer(),)))
 
     assert store.is_missed.is_set()
     assert story[1][0] == "save", "nothing is sent before the store is back"
@@ -145,7 +148,7 @@ def test_scheduler_that_lost_its_store_ends_without_sending_anything() -> None:
     store.errors = [StoreHeldError("held by another")]
 
     with pytest.raises(StoreHeldError):
-        run(store, story, Subscribed("F1", "master:5050"), OffersReceived((build_offer(),)))
+        run(store, story, *BEGINNING, OffersReceived((build_offer(),)))
 
     assert [verb for verb, _ in story] == ["start", "stop"]
 
