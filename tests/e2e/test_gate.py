@@ -33,17 +33,23 @@ Type=notify
 ExecStart={DOCKERD}
 KillMode=process
 Delegate=yes
+TimeoutStopSec=5
 """
-# A dockerd inside of a shell may outlive it, and leave its PID file behind.
-STOP = """pkill -KILL -x dockerd || true
-systemctl stop docker.service docker.socket || true
-systemctl stop docker-latest.service 2>/dev/null || true
-systemctl reset-failed docker.service docker.socket || true
+# A dockerd inside of a shell may outlive it, and leave its PID file behind. It is killed once nobody starts it again:
+# one that is just being started would take its time to stop.
+UNITS = "docker.service docker.socket docker-latest.service"
+STOP = f"""systemctl stop --no-block {UNITS} 2>/dev/null || true
+systemctl kill --signal=KILL docker.service docker-latest.service 2>/dev/null || true
+pkill -KILL -x dockerd || true
+systemctl stop {UNITS} 2>/dev/null || true
+systemctl reset-failed {UNITS} 2>/dev/null || true
 rm -f /var/run/docker.pid"""
-# As Red Hat had it: what Docker says goes through a pipe to somebody else.
+# As Red Hat had it: what Docker says goes through a pipe to somebody else. That the unit's cgroup is empty, systemd is
+# not told on every host of these tests: it waits for its time-out.
 WRAPPED = f"""[Service]
 NotifyAccess=all
 KillMode=control-group
+TimeoutStopSec=5
 ExecStart=
 ExecStart=/bin/sh -c '{DOCKERD} 2>&1 | /bin/cat'
 """
