@@ -34,7 +34,8 @@ from .core.decide import decide
 from .core.events import AnyCommand, Commanded, Event, OffersReceived, Ticked
 from .core.fold import fold
 from .core.memory import Batch, Memory
-from .core.model import Agent, Offer, StepName
+from .core.model import Agent, StepName
+from .core.resources import Offer
 from .core.state import State, restore
 from .core.steps import Policy
 from .mailbox import Mailbox

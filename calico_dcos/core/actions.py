@@ -8,7 +8,8 @@ from typing import Any
 
 from .command import Verdict
 from .connectivity import TrialKind
-from .model import Node, Resource, StepName, TaskRef
+from .model import Node, StepName, TaskRef
+from .resources import Resource
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,8 +20,8 @@ from .connectivity import (
     TrialKind,
 )
 from .connectivity_run import is_due, list_ready_tests
-from .model import Offer, StepName, TaskRef, TaskState
-from .resources import Shortfall, take
+from .model import StepName, TaskRef, TaskState
+from .resources import Offer, Shortfall, take
 from .state import State
 
 # Where a workload or a container waits for its peer: each has an address of its own, so nobody else has the port.

@@ -15,9 +15,9 @@ from .connectivity_moves import end_trials, is_awaited, launch_trial
 from .connectivity_walk import find_test_gate
 from .controls import find_hold
 from .gates import PREFLIGHT, can_drain, find_canary_gate, find_maintenance, find_restart_gate
-from .model import UNTRIED, Agent, Node, Offer, StepName, Task, TaskRef, TaskState, name_some
+from .model import UNTRIED, Agent, Node, StepName, Task, TaskRef, TaskState, name_some
 from .phase import Ask, End, Move, Rest, Start, Wait, advance, choose_move
-from .resources import Shortfall, take
+from .resources import Offer, Shortfall, take
 from .state import HeldOffer, State
 from .turns import describe_stop, find_turn, with_line
 from .twins import find_twins

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 from .command import Command, Unpin
 from .connectivity import Result, RunCommand
-from .model import Inspection, Offer, TaskState
+from .model import Inspection, TaskState
+from .resources import Offer
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The values that the framework thinks in: agents, steps, tasks, inspections, offers.
+"""The values that the framework thinks in: agents, steps, tasks, inspections.
 
 Times are seconds since the epoch as floats, memory is in MB, CPUs are fractions of a core.
 """
@@ -373,56 +373,6 @@ def name_some(agents: Iterable[Agent | str]) -> str:
     """Name the first few of some agents, which may be given by their keys, and say how many more there are."""
     names = sorted(one if isinstance(one, str) else one.key for one in agents)
     return ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
-
-
-class ResourceKind(Enum):
-    """The two kinds of resources that this framework uses."""
-
-    SCALAR = "SCALAR"
-    RANGES = "RANGES"
-
-
-@dataclass(frozen=True, slots=True)
-class Resource:
-    """A part of an offer that any framework of our role may use.
-
-    Attributes:
-        amount: of a SCALAR.
-        ranges: of RANGES, both ends included.
-        role: "*" or the role that the agent reserves it to; a task must echo it.
-    """
-
-    name: str
-    kind: ResourceKind
-    role: str
-    amount: float = 0.0
-    ranges: tuple[tuple[int, int], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Maintenance:
-    """A time for which an operator told Mesos that a host will not be available.
-
-    Attributes:
-        end: None where nobody knows.
-    """
-
-    start: float
-    end: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Offer:
-    """Resources of one agent that wait for our answer."""
-
-    id: str
-    agent_id: str
-    hostname: str
-    ip: str
-    port: int
-    is_public: bool
-    resources: tuple[Resource, ...]
-    maintenance: Maintenance | None = None
 
 
 @dataclass(frozen=True, slots=True)

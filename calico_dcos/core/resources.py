@@ -1,13 +1,63 @@
-"""What of an offer a task takes: resources are echoed exactly as offered, role by role."""
+"""Offers, and what of one a task takes: resources are echoed exactly as offered, role by role."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 
-from .model import Offer, Resource, ResourceKind
 from .steps import StepSpec
 
 _SMALLEST = 1e-6
+
+
+class ResourceKind(Enum):
+    """The two kinds of resources that this framework uses."""
+
+    SCALAR = "SCALAR"
+    RANGES = "RANGES"
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """A part of an offer that any framework of our role may use.
+
+    Attributes:
+        amount: of a SCALAR.
+        ranges: of RANGES, both ends included.
+        role: "*" or the role that the agent reserves it to; a task must echo it.
+    """
+
+    name: str
+    kind: ResourceKind
+    role: str
+    amount: float = 0.0
+    ranges: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Maintenance:
+    """A time for which an operator told Mesos that a host will not be available.
+
+    Attributes:
+        end: None where nobody knows.
+    """
+
+    start: float
+    end: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """Resources of one agent that wait for our answer."""
+
+    id: str
+    agent_id: str
+    hostname: str
+    ip: str
+    port: int
+    is_public: bool
+    resources: tuple[Resource, ...]
+    maintenance: Maintenance | None = None
 
 
 @dataclass(frozen=True, slots=True)

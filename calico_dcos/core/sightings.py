@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from .events import RosterAgent, RosterRead
-from .model import Agent, Offer, Step, StepName, TaskState, build_agent_key
+from .model import Agent, Step, StepName, TaskState, build_agent_key
+from .resources import Offer
 from .state import HeldOffer, State
 from .twins import with_twins
 

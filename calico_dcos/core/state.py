@@ -17,8 +17,9 @@ from .command import AuditEntry, Controls
 from .connectivity import Run
 from .events import Progressed
 from .memory import Batch, Memory, clamp
-from .model import UNTRIED, Agent, Backoff, Maintenance, Mark, Node, Offer, StepName, Task, TaskRef, TaskState
+from .model import UNTRIED, Agent, Backoff, Mark, Node, StepName, Task, TaskRef, TaskState
 from .phase import advance
+from .resources import Maintenance, Offer
 from .standing import find_failure, find_next_step, is_repair, is_settled
 from .steps import Policy, Rank
 

@@ -17,7 +17,8 @@ from calico_dcos.core.events import (
     Subscribed,
     TaskUpdated,
 )
-from calico_dcos.core.model import Offer, TaskState
+from calico_dcos.core.model import TaskState
+from calico_dcos.core.resources import Offer
 from calico_dcos.troubles import Source, Troubles
 
 from .calls import build_call

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from calico_dcos.core.actions import Launch
-from calico_dcos.core.model import Resource, ResourceKind, StepName
+from calico_dcos.core.model import StepName
+from calico_dcos.core.resources import Resource, ResourceKind
 from calico_dcos.core.steps import SERVICES
 
 from .translate import parse_version

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from calico_dcos.core.events import RosterAgent, RosterRead, TaskUpdated
-from calico_dcos.core.model import Maintenance, Offer, Resource, ResourceKind, TaskState
+from calico_dcos.core.model import TaskState
+from calico_dcos.core.resources import Maintenance, Offer, Resource, ResourceKind
 
 from .reading import (
     MalformedError,

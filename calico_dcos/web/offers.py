@@ -7,7 +7,7 @@ from collections import Counter, deque
 from collections.abc import Mapping
 
 from calico_dcos.core.actions import Decline, Launch, LaunchTrial
-from calico_dcos.core.model import Offer
+from calico_dcos.core.resources import Offer
 from calico_dcos.scheduler import Turn
 
 from .views import Json

@@ -9,7 +9,8 @@ import pytest
 
 from calico_dcos.core.actions import Acknowledge, Call, Decline, Kill, Launch, Reconcile, Revive
 from calico_dcos.core.events import OffersReceived, TaskUpdated
-from calico_dcos.core.model import Resource, ResourceKind, StepName, TaskRef, TaskState
+from calico_dcos.core.model import StepName, TaskRef, TaskState
+from calico_dcos.core.resources import Resource, ResourceKind
 from tests.contract.driver_harness import run_driver, run_subscribed_driver
 from tests.contract.scripted_master import Answer, ScriptedMaster, serve_master
 

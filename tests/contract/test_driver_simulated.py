@@ -17,7 +17,8 @@ import requests
 
 from calico_dcos.core.actions import Acknowledge, Deactivate, Decline, Kill, Launch, Reactivate, Reconcile
 from calico_dcos.core.events import OffersReceived, Reactivated, Subscribed, TaskUpdated
-from calico_dcos.core.model import Offer, Resource, ResourceKind, StepName, TaskRef, TaskState
+from calico_dcos.core.model import StepName, TaskRef, TaskState
+from calico_dcos.core.resources import Offer, Resource, ResourceKind
 from calico_dcos.mesos.master import MasterError, check_master
 from calico_dcos.mesos.roster import read_roster
 from calico_dcos.mesos.tasks import TaskTemplate

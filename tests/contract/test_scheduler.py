@@ -9,7 +9,8 @@ import pytest
 from calico_dcos.core.actions import Acknowledge, Call, Launch
 from calico_dcos.core.events import Event, OffersReceived, Rejected, RosterAgent, RosterRead, Subscribed, TaskUpdated
 from calico_dcos.core.memory import Batch, Memory
-from calico_dcos.core.model import Agent, Offer, Resource, ResourceKind, TaskState
+from calico_dcos.core.model import Agent, TaskState
+from calico_dcos.core.resources import Offer, Resource, ResourceKind
 from calico_dcos.mailbox import Mailbox
 from calico_dcos.scheduler import Scheduler, StoreError, StoreHeldError
 from tests.unit.walking import build_policy

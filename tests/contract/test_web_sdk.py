@@ -11,7 +11,8 @@ import pytest
 from calico_dcos.core.actions import Decline, Launch
 from calico_dcos.core.events import OffersReceived
 from calico_dcos.core.memory import Memory
-from calico_dcos.core.model import Offer, Resource, ResourceKind, Status, StepName
+from calico_dcos.core.model import Status, StepName
+from calico_dcos.core.resources import Offer, Resource, ResourceKind
 from calico_dcos.core.state import restore
 from calico_dcos.scheduler import Turn
 from tests.contract.web_scene import TIMEOUT_S, Scene, Site, build_server

@@ -22,7 +22,8 @@ from calico_dcos.core.events import (
 )
 from calico_dcos.core.fold import fold
 from calico_dcos.core.memory import Memory
-from calico_dcos.core.model import Agent, Offer, Resource, ResourceKind, Status, StepName, TaskRef, TaskState
+from calico_dcos.core.model import Agent, Status, StepName, TaskRef, TaskState
+from calico_dcos.core.resources import Offer, Resource, ResourceKind
 from calico_dcos.core.standing import is_proven, is_settled
 from calico_dcos.core.state import State, restore
 from calico_dcos.core.steps import SERVICES, Policy

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from calico_dcos.core.gates import MAINTENANCE_LEAD_S
-from calico_dcos.core.model import Maintenance, StepName, TaskState
+from calico_dcos.core.model import StepName, TaskState
+from calico_dcos.core.resources import Maintenance
 from tests.plans import build_plan
 from tests.unit.walking import FakeCluster, build_host, build_policy
 

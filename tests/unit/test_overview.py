@@ -7,7 +7,8 @@ from dataclasses import fields, replace
 from immutables import Map
 
 from calico_dcos.core.events import Progressed, Ticked
-from calico_dcos.core.model import Maintenance, StepName, TaskState
+from calico_dcos.core.model import StepName, TaskState
+from calico_dcos.core.resources import Maintenance
 from calico_dcos.core.state import State
 from calico_dcos.web.overview import COMMON, OBSTACLES, Overview, refresh_overview
 from tests.plans import build_plan

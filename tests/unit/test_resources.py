@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from calico_dcos.core.model import Offer, Resource, ResourceKind, StepName
-from calico_dcos.core.resources import Shortfall, take
+from calico_dcos.core.model import StepName
+from calico_dcos.core.resources import Offer, Resource, ResourceKind, Shortfall, take
 from calico_dcos.core.steps import StepSpec
 
 SPEC = StepSpec(StepName.ETCD_PROXY, settings="s", cpus=0.5, mem_mb=64.0, ports=(2379,))

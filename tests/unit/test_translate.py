@@ -12,7 +12,8 @@ import pytest
 
 from calico_dcos.core.actions import Launch
 from calico_dcos.core.events import TaskUpdated
-from calico_dcos.core.model import Maintenance, Offer, Resource, ResourceKind, StepName, TaskState
+from calico_dcos.core.model import StepName, TaskState
+from calico_dcos.core.resources import Maintenance, Offer, Resource, ResourceKind
 from calico_dcos.mesos.own_name import put_host
 from calico_dcos.mesos.tasks import TaskTemplate, build_shell_line, build_task_info, choose_arguments
 from calico_dcos.mesos.translate import (

@@ -9,8 +9,9 @@ import pytest
 
 from calico_dcos.core.command import Command, CommandName, Outcome
 from calico_dcos.core.events import Commanded, OffersReceived, RosterAgent, RosterRead, TaskUpdated
-from calico_dcos.core.model import Maintenance, StepName, TaskState
+from calico_dcos.core.model import StepName, TaskState
 from calico_dcos.core.pace import Pace
+from calico_dcos.core.resources import Maintenance
 from calico_dcos.core.steps import Policy
 from tests.plans import build_plan
 from tests.unit.walking import FakeCluster, FakeHost, build_host, build_policy
