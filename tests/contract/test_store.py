@@ -151,8 +151,9 @@ def test_an_empty_batch_is_saved_without_the_store(store: Store, backend: Backen
 
 def test_a_batch_of_any_size_is_saved(store: Store) -> None:
     agents = tuple(sorted(build_agents(LARGE, 1), key=lambda agent: agent.key))
-    large = Inspection(at=1.0, settings="x", facts={"text": "x" * 400_000})
-    heavy = tuple(Agent(key=f"heavy{i}", agent_id="S", hostname=f"heavy{i}", inspection=large) for i in range(6))
+    # Each as large as a record may be, and together more than any write takes.
+    large = Inspection(at=1.0, settings="x", facts={"text": "x" * 300_000})
+    heavy = tuple(Agent(key=f"heavy{i}", agent_id="S", hostname=f"heavy{i}", inspection=large) for i in range(8))
 
     store.save(Batch(agents=agents))
     store.save(Batch(agents=heavy))
