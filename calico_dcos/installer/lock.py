@@ -33,8 +33,14 @@ def hold_lock(host: Host, name: str, timeout_s: float, tell: Optional[Callable[[
     path = os.path.join(host.path(LOCK_DIR), name)
     deadline = time.monotonic() + timeout_s
     while True:
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        with open(path, "ab") as file:
+        try:
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            opened = open(path, "ab")  # noqa: SIM115
+        except FileNotFoundError:  # a removal took the directory away in this very moment
+            if time.monotonic() >= deadline:
+                raise
+            continue
+        with opened as file:
             if not _try_lock(file):
                 if tell is not None:
                     tell("waits: {}".format(describe_holder(name, path)))

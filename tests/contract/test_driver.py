@@ -211,6 +211,26 @@ def test_a_call_while_not_subscribed_is_dropped() -> None:
         assert not harness.driver.teardown()
 
 
+@pytest.mark.timeout(60)
+def test_a_stop_that_pymesos_loses_is_told_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    harness = Harness(NOBODY)
+    harness.driver.start(None)
+    wait_until(lambda: harness.subscription._failures > 1)
+    notify = harness.subscription._notify
+    told: list[None] = []
+
+    def lose_the_first() -> None:
+        told.append(None)
+        if len(told) > 1:
+            notify()
+
+    monkeypatch.setattr(harness.subscription, "_notify", lose_the_first)
+
+    harness.driver.stop()
+
+    assert len(told) > 1
+
+
 def test_calls_of_pymesos_itself_raise_nothing_either(master: ScriptedMaster) -> None:
     master.call_answers = [Answer(500), Answer(hang_s=1.0)]
     with run_subscribed_driver(master.address) as harness:

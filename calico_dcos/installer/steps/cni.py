@@ -68,7 +68,10 @@ def _downloading(work: Work, plugin: Plugin) -> Iterator[FileCopy]:
         if isinstance(version, Unknown):
             raise StepError("{} is no CNI plugin: {}".format(plugin.download.url, version.reason))
         tell_sum(plugin.download, sha256, work.reporter)
-        yield FileCopy(path, sha256)
+        with open(path, "rb") as file:
+            # Gone by name before it is put in place: killed then, the next run finds nothing to do, nor to clear away.
+            os.unlink(path)
+            yield FileCopy("/proc/self/fd/{}".format(file.fileno()), sha256)
     finally:
         if os.path.exists(path):
             os.unlink(path)
