@@ -154,8 +154,7 @@ class Subscription(Loop):
         return self._send({**body, "framework_id": {"value": self.framework_id}})
 
     def is_master_silent(self) -> bool:
-        """Whether too many heartbeats failed to come; asked in each turn of pymesos' loop that has a connection."""
-        self._heed_stop()
+        """Whether too many heartbeats failed to come."""
         silent_s = time.monotonic() - self._heard_at
         if silent_s <= self._heartbeat_s * self._timing.heartbeats_missed:
             return False
@@ -242,13 +241,7 @@ class Subscription(Loop):
 
     def _backoff(self, _: int) -> float:
         """No sleep in pymesos, which nothing could interrupt: the pause is in on_close."""
-        self._heed_stop()
         return 0.0
-
-    def _heed_stop(self) -> None:
-        """Wake pymesos' loop once more: it empties its pipe after it looked, and loses a stop that came in between."""
-        if self._stopping.is_set():
-            self._notify()
 
     def _get_version(self, _: str | None) -> None:
         """Ask nothing here: a master that is away now would be taken for one of unknown version for ever."""
