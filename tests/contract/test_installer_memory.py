@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.installer_fakes import PLUGIN, FakeHost
+from tests.contract.fake_tools import PLUGIN
+from tests.contract.installer_fakes import FakeHost
 
 # Of what Mesos allows a task of 64 MB, 32 MB more for its executor, the executor uses some 30 MB.
 LIMIT_MB = 66

@@ -13,7 +13,8 @@ import pytest
 
 from calico_dcos.installer.host import Host
 from calico_dcos.installer.lock import CHANGES, hold_lock
-from tests.contract.installer_fakes import PLUGIN, FakeHost
+from tests.contract.fake_tools import PLUGIN
+from tests.contract.installer_fakes import FakeHost
 
 STEPS = ("docker-cluster-store", "cni")
 LABEL = "org.projectcalico.calico-dcos.settings"
