@@ -19,6 +19,8 @@ INSTALLER = "installer.pyz"
 # The archive's own name for the package: inside it there is no calico_dcos that could be imported by mistake.
 ARCHIVE_PACKAGE = "installer"
 _BOOTSTRAP = "bootstrap.py"
+# A NamedTuple without the types of its fields.
+_NAMEDTUPLE = "namedtuple"
 _WORD = re.compile(r"\w{3,}")
 # The oldest time that a zip file can hold: archives of equal sources are equal to the byte.
 _EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -85,6 +87,8 @@ class _Bare(ast.NodeTransformer):
         for statement in node.body:
             if isinstance(statement, ast.ImportFrom) and statement.module == "typing":
                 statement.names = [alias for alias in statement.names if alias.name in used]
+        if _NAMEDTUPLE in used:
+            node.body.insert(_count_docstring(node), ast.ImportFrom("collections", [ast.alias(_NAMEDTUPLE)], 0))
         node.body = [each for each in node.body[_count_docstring(node) :] if getattr(each, "names", True)]
         return node
 
@@ -97,6 +101,15 @@ class _Bare(ast.NodeTransformer):
         self.generic_visit(node)
         node.returns = None
         node.body = node.body[_count_docstring(node) :] or [ast.Pass()]
+        return node
+
+    def visit_Call(self, node: ast.Call) -> ast.Call:
+        self.generic_visit(node)
+        match node:
+            case ast.Call(func=ast.Name(id="NamedTuple"), args=[name, ast.List(elts=fields)]):
+                names = [ast.unparse(field.elts[0]) for field in fields if isinstance(field, ast.Tuple)]
+                fields_only = ast.Constant(" ".join(ast.literal_eval(name) for name in names))
+                return ast.Call(ast.Name(_NAMEDTUPLE), [name, fields_only], [])
         return node
 
     def visit_arg(self, node: ast.arg) -> ast.arg:

@@ -208,17 +208,11 @@ def open_connection(address: str, timeout_s: float) -> http.client.HTTPConnectio
     return http.client.HTTPConnection(hostname, port, timeout=timeout_s)
 
 
-def fetch_over_tls(
-    address: str,
-    path: str,
-    timeout_s: float,
-    read_body: ReadBody = read_whole,
-    headers: Optional[Dict[str, str]] = None,
-) -> Answer:
-    """GET a path over TLS from a program of this very host: whom its certificate names does not matter.
+def open_tls_connection(address: str, timeout_s: float) -> http.client.HTTPConnection:
+    """Build a connection over TLS to a program of this very host: whom its certificate names does not matter.
 
     Raises:
-        UnreachableError: as above, or this Python has no TLS.
+        UnreachableError: this Python has no TLS.
     """
     try:
         import ssl  # noqa: PLC0415  (a Python that was built without it does everything else)
@@ -228,8 +222,7 @@ def fetch_over_tls(
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     hostname, port = split_address(address)
-    connection = http.client.HTTPSConnection(hostname, port, timeout=timeout_s, context=context)
-    return call(connection, "GET", path, headers=headers, read_body=read_body)
+    return http.client.HTTPSConnection(hostname, port, timeout=timeout_s, context=context)
 
 
 def split_address(address: str) -> Tuple[str, int]:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import parso
 import pytest
@@ -71,6 +71,10 @@ class _ForPeople(ast.NodeTransformer):
             node.returns = None
         if isinstance(node, ast.arg):
             node.annotation = None
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "NamedTuple":
+            name, fields = ast.literal_eval(node.args[0]), cast("ast.List", node.args[1])
+            names = [ast.literal_eval(cast("ast.Tuple", field).elts[0]) for field in fields.elts]
+            return ast.parse(f"namedtuple({name!r}, {' '.join(names)!r})", mode="eval").body
         return node
 
 
@@ -116,8 +120,8 @@ class Error(Exception):
 '''
     assert (
         pack_source(source)
-        == """from typing import NamedTuple,Optional
-Pair=NamedTuple('Pair',[('left',int),('right',Optional[int])])
+        == """from collections import namedtuple
+Pair=namedtuple('Pair','left right')
 def tell(words,kind=None):
  if words and kind is not None:
   return '# no comment' if words else '\\\\d  \\\\d'

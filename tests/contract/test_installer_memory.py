@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.installer_fakes import PLUGIN, FakeHost
+from tests.contract.fake_tools import PLUGIN
+from tests.contract.installer_fakes import FakeHost
 
 # Of what Mesos allows a task of 64 MB, 32 MB more for its executor, the executor uses some 30 MB.
 LIMIT_MB = 66
@@ -97,13 +98,23 @@ def test_a_look_at_an_agent_with_a_long_past_fits_the_default_memory(host: FakeH
 
 def test_an_agent_that_wants_a_login_is_not_refused_where_no_restart_is_needed(host: FakeHost) -> None:
     host.change_state(agent_status=401)
-    assert host.run("apply", "cni").returncode == 0
     done = host.run("apply", "agent-restart")
     assert done.returncode == 0, done.stdout
     assert "not needed: Mesos 1.9.0" in done.stdout
     agent = host.reports[-1]["facts"]["mesos_agent"]
     assert (agent["version"], agent["wants_login"]) == ("1.9.0", True)
     assert "wants a login" in agent["state"]["unknown"]
+
+
+def test_a_network_is_not_called_done_as_long_as_the_agent_does_not_tell_whether_it_reads_it(host: FakeHost) -> None:
+    assert host.run("apply", "cni").returncode == 0
+    host.change_state(agent_status=401)
+    done = host.run("apply", "cni")
+    assert done.returncode == 1
+    report = host.reports[-1]
+    assert "whether the Mesos agent reads this network: " in report["unknowns"]["cni"]
+    assert "set the option agent-login" in report["unknowns"]["cni"]
+    assert "cni" not in report["proofs"]
 
 
 def test_an_agent_that_wants_a_login_is_read_where_one_is_given(host: FakeHost) -> None:

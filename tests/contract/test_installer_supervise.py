@@ -24,7 +24,8 @@ from calico_dcos.installer.dns import SRV, A
 from calico_dcos.installer.host import Host
 from calico_dcos.installer.services.calico_node import describe_failure
 from tests.contract.calico_fakes import DOCKER_NFT, WELL
-from tests.contract.installer_fakes import MEMBER_ADDRESS, FakeHost, changing_state
+from tests.contract.fake_daemons import changing_state
+from tests.contract.installer_fakes import MEMBER_ADDRESS, FakeHost
 
 ETCD = which("etcd")
 needs_etcd = pytest.mark.skipif(

@@ -1,12 +1,14 @@
 """Fixtures of the end-to-end tests: what the machine lacks is said once, hosts are booted once for each module."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.harness.image import find_cache, load_image
 from tests.e2e.harness.needs import find_missing
+from tests.e2e.harness.site import Site, open_site
 
 
 @pytest.fixture(scope="session")
@@ -25,3 +27,10 @@ def cache() -> Path:
 def image(cache: Path) -> Path:
     """Root file system of the hosts, built on the first run: one to two minutes."""
     return load_image(cache)
+
+
+@pytest.fixture(scope="module")
+def site(cache: Path) -> Iterator[Site]:
+    """A network of its own, in which a module's hosts and servers are."""
+    with open_site(cache) as site:
+        yield site

@@ -3,7 +3,7 @@
 import json
 import re
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from tests.e2e.harness.calico_image import import_calico_node
 from tests.e2e.harness.cluster import REPOSITORY, AgentSpec
 from tests.e2e.harness.host import Host, HostSpec
 from tests.e2e.harness.servers import ETCD_URL
-from tests.e2e.harness.site import ADDRESS, Site, open_site
+from tests.e2e.harness.site import ADDRESS, Site
 from tests.e2e.harness.stand_ins import IDLE_IMAGE, REPOSITORY_ON_HOSTS, Download, import_idle_image
 
 pytestmark = pytest.mark.timeout(900)  # the first run builds the image
@@ -25,12 +25,6 @@ GUIDES = REPOSITORY / "docs"
 BLOCK = re.compile(r"^ *```sh on-agent\n(.*?)^ *```", re.DOTALL | re.MULTILINE)
 RELEASE = "https://github.com/projectcalico/calico-cni/releases/download/v1.5.5"
 FOREIGN = "somebody-elses"
-
-
-@pytest.fixture(scope="module")
-def site(cache: Path) -> Iterator[Site]:
-    with open_site(cache) as site:
-        yield site
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ import pytest
 from tests.e2e.harness import calico_image, servers, sight
 from tests.e2e.harness.command import CommandError, wait_until
 from tests.e2e.harness.host import Host, HostSpec, Iptables
-from tests.e2e.harness.site import Site, open_site
+from tests.e2e.harness.site import Site
 
 pytestmark = pytest.mark.timeout(900)  # the first run builds the image
 
@@ -23,12 +23,6 @@ SPECS = (
     HostSpec("h2", "10.77.0.12", has_spartan=True, iptables=Iptables.NFT),
 )
 MOUNTS = ("/lib/modules", "/var/run/calico", "/var/log/calico", "/run/docker/plugins", "/var/run/docker.sock")
-
-
-@pytest.fixture(scope="module")
-def site(cache: Path) -> Iterator[Site]:
-    with open_site(cache) as site:
-        yield site
 
 
 @pytest.fixture(scope="module")

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.harness import by_hand, calico_image, cluster, servers, sight, stand_ins
-from tests.e2e.harness.bench import Bench
+from tests.e2e.harness import by_hand, calico_image, servers, sight, stand_ins
+from tests.e2e.harness.bench import Bench, boot_bench
 from tests.e2e.harness.cluster import AgentSpec
-from tests.e2e.harness.command import CommandError, wait_until
+from tests.e2e.harness.command import wait_until
 from tests.e2e.harness.host import DAEMON_JSON, HostSpec
-from tests.e2e.harness.site import open_site
+from tests.e2e.harness.site import Site
 
 pytestmark = pytest.mark.timeout(900)  # the first run builds the image
 
@@ -33,14 +33,8 @@ exit 0
 
 
 @pytest.fixture(scope="module")
-def bench(cache: Path, image: Path) -> Iterator[Bench]:
-    with open_site(cache) as site:
-        downloads = servers.start_all(site)
-        cluster.start_master(site, mesos_version="1.9.0")
-        host = cluster.boot_agent(site, image, AGENT)
-        stand_ins.import_idle_image(host)
-        cluster.start_agent(site, host, AGENT)
-        yield Bench(host, dict(by_hand.build_wanted(downloads), may_restart=False))
+def bench(site: Site, image: Path) -> Bench:
+    return boot_bench(site, image, AGENT, may_restart=False)
 
 
 @contextmanager
@@ -122,7 +116,7 @@ def test_calico_node_runs_under_a_docker_that_remaps_users(bench: Bench, image: 
     bench.write(FILE, json.dumps({**json.loads(DAEMON_JSON), "userns-remap": "default"}))
     bench.sh("systemctl reset-failed docker.service || true; systemctl restart docker.service")
     try:
-        wait_until(lambda: answers(bench), what="Docker answers", timeout_s=60)
+        bench.await_docker()
         assert "name=userns" in sight.read_docker(bench.host, "/info")["SecurityOptions"]
         calico_image.import_calico_node(bench.host, image)
         dry = by_hand.run(bench.host, bench.wanted, "apply", "calico-node", "--dry-run")
@@ -137,11 +131,3 @@ def test_calico_node_runs_under_a_docker_that_remaps_users(bench: Bench, image: 
         bench.sh("docker rm -f calico-node || true")
         bench.write(FILE, DAEMON_JSON)
         bench.sh(f"systemctl restart docker.service; rm -rf {STATE_DIR}")
-
-
-def answers(bench: Bench) -> bool:
-    try:
-        sight.read_docker(bench.host, "/info")
-    except CommandError:
-        return False
-    return True

@@ -7,7 +7,7 @@ Docker's rules in nftables, is refused before its first change and keeps nobody 
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +20,7 @@ from tests.e2e.harness import calico_image, cluster, servers, sight
 from tests.e2e.harness.cluster import REPOSITORY, AgentSpec, Scheduler
 from tests.e2e.harness.command import CommandError, wait_until
 from tests.e2e.harness.host import Host, HostSpec, Iptables
-from tests.e2e.harness.site import Site, open_site
+from tests.e2e.harness.site import Site
 
 pytestmark = pytest.mark.timeout(900)  # the first run builds the image
 
@@ -54,12 +54,6 @@ class Walked:
     waiting: str = ""
     operators: str = ""
     last: Mapping[str, Any] = field(default_factory=dict)
-
-
-@pytest.fixture(scope="module")
-def site(cache: Path) -> Iterator[Site]:
-    with open_site(cache) as site:
-        yield site
 
 
 @pytest.fixture(scope="module")

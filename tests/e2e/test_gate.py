@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.harness import by_hand, cluster, servers, sight, stand_ins
-from tests.e2e.harness.bench import Bench
+from tests.e2e.harness import by_hand, sight, stand_ins
+from tests.e2e.harness.bench import Bench, boot_bench
 from tests.e2e.harness.by_hand import STORE, change
 from tests.e2e.harness.cluster import AgentSpec
-from tests.e2e.harness.command import CommandError, wait_until
+from tests.e2e.harness.command import wait_until
 from tests.e2e.harness.host import DAEMON_JSON, HostSpec
-from tests.e2e.harness.site import open_site
+from tests.e2e.harness.site import Site
 
 pytestmark = pytest.mark.timeout(900)  # the first run builds the image
 
@@ -56,14 +56,8 @@ ExecStart=/bin/sh -c '{DOCKERD} 2>&1 | /bin/cat'
 
 
 @pytest.fixture(scope="module")
-def booted(cache: Path, image: Path) -> Iterator[Bench]:
-    with open_site(cache) as site:
-        downloads = servers.start_all(site)
-        cluster.start_master(site, mesos_version="1.9.0")
-        host = cluster.boot_agent(site, image, AGENT)
-        stand_ins.import_idle_image(host)
-        cluster.start_agent(site, host, AGENT)
-        yield Bench(host, dict(by_hand.build_wanted(downloads), may_restart=False))
+def booted(site: Site, image: Path) -> Bench:
+    return boot_bench(site, image, AGENT, may_restart=False)
 
 
 @pytest.fixture
@@ -75,16 +69,8 @@ def bench(booted: Bench) -> Iterator[Bench]:
     booted.sh(
         f"{STOP}; systemctl start docker.socket docker.service || {{ journalctl -u docker.service -n 20; false; }}"
     )
-    wait_until(lambda: answers(booted), what="Docker answers", timeout_s=60)
+    booted.await_docker()
     booted.sh("docker ps -aq | xargs -r docker rm -f; rm -rf /var/lib/calico-dcos")
-
-
-def answers(bench: Bench) -> bool:
-    try:
-        sight.read_docker(bench.host, "/info")
-    except CommandError:
-        return False
-    return True
 
 
 def start_work(bench: Bench) -> tuple[str, str]:

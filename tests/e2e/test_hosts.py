@@ -4,7 +4,7 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -22,12 +22,6 @@ HYBRID = AgentSpec(
     HostSpec("hybrid", "10.77.0.12", Cgroups.HYBRID), mesos_version="1.0.1", dcos_version="1.8.4", is_public=True
 )
 AGENTS = (LEGACY, HYBRID)
-
-
-@pytest.fixture(scope="module")
-def site(cache: Path) -> Iterator[Site]:
-    with open_site(cache) as site:
-        yield site
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ other they die with the agent. A container of somebody else's runs on each from 
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,7 @@ import pytest
 from tests.e2e.harness import calico_image, cluster, servers, sight, stand_ins
 from tests.e2e.harness.cluster import AgentSpec
 from tests.e2e.harness.host import DAEMON_JSON, Cgroups, Host, HostSpec
-from tests.e2e.harness.site import Site, end, open_site
+from tests.e2e.harness.site import Site, end
 from tests.e2e.harness.stand_ins import CNI_CONFIG_DIR, FOREIGN_CNI_CONFIG, PLUGINS_DIR, Download
 
 pytestmark = pytest.mark.timeout(900)  # the first run builds the image
@@ -56,12 +56,6 @@ class Walked:
     before: Mapping[AgentSpec, Standing]
     downloads: Mapping[str, Download]
     scheduler: cluster.Scheduler
-
-
-@pytest.fixture(scope="module")
-def site(cache: Path) -> Iterator[Site]:
-    with open_site(cache) as site:
-        yield site
 
 
 @pytest.fixture(scope="module")

@@ -6,19 +6,18 @@ out: what a test has changed is taken off with `remove`, and Docker is started a
 
 import json
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.e2e.harness import by_hand, calico_image, cluster, servers, sight, stand_ins
+from tests.e2e.harness import by_hand, calico_image, cluster, sight, stand_ins
+from tests.e2e.harness.bench import Bench, boot_bench
 from tests.e2e.harness.by_hand import STORE, change
 from tests.e2e.harness.cluster import AgentSpec
-from tests.e2e.harness.command import CommandError, wait_until
-from tests.e2e.harness.host import DAEMON_JSON, Cgroups, Host, HostSpec
-from tests.e2e.harness.site import Site, open_site
+from tests.e2e.harness.command import wait_until
+from tests.e2e.harness.host import DAEMON_JSON, Cgroups, HostSpec
+from tests.e2e.harness.site import Site
 from tests.e2e.harness.stand_ins import CNI_CONFIG_DIR, PLUGINS_DIR
 
 pytestmark = pytest.mark.timeout(900)  # the first run builds the image
@@ -36,35 +35,9 @@ OTHER_STORE = f"{STORE}/other"
 NOISE = ("/etc/mtab", "/etc/docker/key.json", "/var/lib/systemd", "/var/lib/dhcp", "/tmp")
 
 
-@dataclass(frozen=True, slots=True)
-class Bench:
-    """The host, and what is wanted of it."""
-
-    host: Host
-    wanted: Mapping[str, Any]
-
-    def sh(self, script: str, *, timeout_s: float = 60) -> str:
-        return self.host.run(["sh", "-euc", script], timeout_s=timeout_s)
-
-    def write(self, path: str, content: str) -> None:
-        script = 'mkdir -p "$(dirname "$0")"; cat > "$0"'
-        self.host.run(["sh", "-euc", script, path], stdin=content.encode())
-
-
-@pytest.fixture(scope="module")
-def site(cache: Path) -> Iterator[Site]:
-    with open_site(cache) as site:
-        yield site
-
-
 @pytest.fixture(scope="module")
 def booted(site: Site, image: Path) -> Bench:
-    downloads = servers.start_all(site)
-    cluster.start_master(site, mesos_version="1.0.1")
-    host = cluster.boot_agent(site, image, AGENT)
-    stand_ins.import_idle_image(host)
-    cluster.start_agent(site, host, AGENT)
-    return Bench(host, by_hand.build_wanted(downloads))
+    return boot_bench(site, image, AGENT)
 
 
 @pytest.fixture
@@ -82,15 +55,7 @@ def bench(booted: Bench) -> Iterator[Bench]:
 
 def restart_docker(bench: Bench) -> None:
     bench.sh("systemctl reset-failed docker.service; systemctl restart docker.service")
-    wait_until(lambda: answers(bench), what="Docker answers", timeout_s=60)
-
-
-def answers(bench: Bench) -> bool:
-    try:
-        sight.read_docker(bench.host, "/info")
-    except CommandError:
-        return False
-    return True
+    bench.await_docker()
 
 
 def run_containers(bench: Bench, count: int, *options: str) -> dict[str, sight.Container]:

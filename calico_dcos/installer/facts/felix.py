@@ -5,12 +5,12 @@ endpoint where it has one (from Calico 2.4 on). That its container runs says not
 again.
 """
 
-import json
 import platform
 from typing import Any, Dict, List, NamedTuple, Optional, Union
 from urllib.parse import quote
 
 from ..docker_api import DockerAwayError, NoSuchObjectError, read_json
+from ..documents import load_json
 from ..host import Host
 from ..unknown import Unknown
 from ..web import UnreachableError, fetch
@@ -125,7 +125,7 @@ def parse_report(
 def read_uptime(value: Optional[str]) -> float:
     """Read in a report for how many seconds its Felix was up; 0 where it does not tell."""
     try:
-        return float(json.loads(value or "")["uptime"])
+        return float(load_json(value or "")["uptime"])
     except (ValueError, KeyError, TypeError):
         return 0.0
 

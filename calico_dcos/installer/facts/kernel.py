@@ -1,5 +1,7 @@
 """Facts: what calico-node needs of the kernel: forwarding, a route, its modules, and room to follow connections."""
 
+import errno
+import os
 import platform
 from typing import Dict, NamedTuple, Union
 
@@ -15,6 +17,8 @@ CONNTRACK_MAX = "/proc/sys/net/netfilter/nf_conntrack_max"
 # default one: it need not lead there.
 GATEWAY = "169.254.1.1"
 MODULES = ("xt_set", "ip6_tables")
+# What a kernel says that has none, by the kind of route that says so.
+NO_ROUTE = {os.strerror(number) for number in (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EACCES, errno.EINVAL)}
 LOADED, BUILT_IN, LOADABLE, ABSENT = "loaded", "built in", "can be loaded", "absent"
 
 # has_route: whether there is a route to the containers' gateway.
@@ -25,12 +29,12 @@ Kernel = NamedTuple(
         ("ipv4_forwarding", Union[int, Unknown]),
         ("ipv6_forwarding", Union[int, Unknown]),
         ("conntrack_max", Union[int, Unknown]),
-        ("has_route", bool),
+        ("has_route", Union[bool, Unknown]),
         ("modules", Dict[str, str]),
     ],
 )
 # What a packet of a container needs, whatever Felix does.
-Way = NamedTuple("Way", [("ipv4_forwarding", Union[int, Unknown]), ("has_route", bool)])
+Way = NamedTuple("Way", [("ipv4_forwarding", Union[int, Unknown]), ("has_route", Union[bool, Unknown])])
 
 
 def read_kernel(host: Host) -> Kernel:
@@ -47,7 +51,15 @@ def read_kernel(host: Host) -> Kernel:
 
 def read_way(host: Host) -> Way:
     """Read the part that is read often."""
-    return Way(read_setting(host, IPV4_FORWARDING), not isinstance(read_source(host, GATEWAY), Unknown))
+    return Way(read_setting(host, IPV4_FORWARDING), read_route(host))
+
+
+def read_route(host: Host) -> Union[bool, Unknown]:
+    """Read whether there is a route to the containers' gateway."""
+    source = read_source(host, GATEWAY)
+    if isinstance(source, Unknown):
+        return False if source.reason in NO_ROUTE else source
+    return True
 
 
 def read_setting(host: Host, path: str) -> Union[int, Unknown]:

@@ -7,6 +7,7 @@ Of ``/state`` only the head is read: what follows, all tasks that it ever ran, m
 import base64
 import http.client
 import re
+from contextlib import suppress
 from typing import Any, Dict, List, NamedTuple, Optional, Union
 
 from ..documents import load_json
@@ -14,7 +15,7 @@ from ..host import Host
 from ..systemd import Unit
 from ..unknown import Unknown
 from ..unread import Unread, read_unread
-from ..web import OK, Answer, ReadBody, UnreachableError, fetch, fetch_over_tls, read_whole
+from ..web import OK, Answer, ReadBody, UnreachableError, call, fetch, open_tls_connection, read_whole
 from .docker import read_unit
 from .network import find_own_address
 
@@ -175,10 +176,10 @@ def _fetch(host: Host, endpoint: str, path: str, read_body: ReadBody) -> Union[A
     except UnreachableError as error:
         reason = str(error)
         if isinstance(error.__cause__, (ConnectionResetError, http.client.HTTPException)):
-            try:
-                return fetch_over_tls(endpoint, path, STATE_TIMEOUT_S, read_body, headers)
-            except UnreachableError:
-                pass  # it does not speak TLS either: what was said at first counts
+            # One that does not speak TLS either is told by what was said at first.
+            with suppress(UnreachableError):
+                connection = open_tls_connection(endpoint, STATE_TIMEOUT_S)
+                return call(connection, "GET", path, headers=headers, read_body=read_body)
         return Unknown("the agent at {} does not answer: {}".format(endpoint, reason))
 
 

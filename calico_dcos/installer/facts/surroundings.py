@@ -17,16 +17,22 @@ FILES_MAX = 100
 Mtu = NamedTuple("Mtu", [("interface", str), ("mtu", int)])
 # mtu: of the interface of the default route. manages_cali: NetworkManager runs, and is not told to leave cali* alone.
 Surroundings = NamedTuple(
-    "Surroundings", [("mtu", Union[Mtu, Unknown]), ("has_firewalld", bool), ("manages_cali", bool)]
+    "Surroundings",
+    [
+        ("mtu", Union[Mtu, Unknown]),
+        ("has_firewalld", Union[bool, Unknown]),
+        ("manages_cali", Union[bool, Unknown]),
+    ],
 )
 
 
 def read_surroundings(host: Host) -> Surroundings:
-    """Read them; a service that systemd does not tell of is taken for none."""
+    """Read them."""
+    is_managed = _is_active(host, NETWORK_MANAGER)
     return Surroundings(
         mtu=read_mtu(host),
         has_firewalld=_is_active(host, FIREWALLD),
-        manages_cali=_is_active(host, NETWORK_MANAGER) and not leaves_cali_alone(host),
+        manages_cali=not leaves_cali_alone(host) if is_managed is True else is_managed,
     )
 
 
@@ -66,8 +72,8 @@ def leaves_cali_alone(host: Host) -> bool:
     )
 
 
-def _is_active(host: Host, name: str) -> bool:
+def _is_active(host: Host, name: str) -> Union[bool, Unknown]:
     try:
         return systemd.read_unit(host, name).active_state == "active"
-    except ToolError:
-        return False
+    except ToolError as error:
+        return Unknown(str(error))

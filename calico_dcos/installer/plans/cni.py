@@ -1,6 +1,6 @@
 """Plans the step cni: plugins first, then the configuration that names them; up to Mesos 1.1 the order is vital."""
 
-from typing import List, Optional, Union
+from typing import List, Optional
 
 from ..facts.cni import Cni, ConfigFile, PluginFile
 from ..facts.mesos_agent import AgentState, MesosAgent
@@ -20,7 +20,10 @@ def plan_cni(cni: Cni, agent: MesosAgent, wanted: WantedCni) -> Decision:
     """Plan which plugins and which configuration are still to be put in place."""
     if isinstance(cni.configs, Unknown):
         return could_not_look("the directory of CNI networks: {}".format(cni.configs.reason))
-    refusal = _find_refusal(agent.state, wanted) or refuse_foreign(cni, agent.version, wanted)
+    if isinstance(agent.state, Unknown):
+        # Its isolators and its directories are flags: a network that it does not read is none.
+        return could_not_look("whether the Mesos agent reads this network: {}".format(agent.state.reason))
+    refusal = _find_refusal(agent.state, wanted) or refuse_foreign(cni, agent.state.version, wanted)
     if refusal is not None:
         return refusal
     changes = [
@@ -31,7 +34,7 @@ def plan_cni(cni: Cni, agent: MesosAgent, wanted: WantedCni) -> Decision:
     ]
     changes += _plan_config(cni.configs, wanted)
     decision = (refuse_twins(cni, wanted) or do(changes)) if changes else _prove(cni, wanted)
-    return warn(decision, warn_of_foreign(cni, agent.version, wanted))
+    return warn(decision, warn_of_foreign(cni, agent.state.version, wanted))
 
 
 def _prove(cni: Cni, wanted: WantedCni) -> Decision:
@@ -39,15 +42,13 @@ def _prove(cni: Cni, wanted: WantedCni) -> Decision:
     return prove("{} in {}; network {} is as wanted".format(versions, wanted.plugins_dir, wanted.config["name"]))
 
 
-def _find_refusal(agent: Union[AgentState, Unknown], wanted: WantedCni) -> Optional[Decision]:
+def _find_refusal(agent: AgentState, wanted: WantedCni) -> Optional[Decision]:
     version = parse_version(str(wanted.config.get("cniVersion", "0.1.0")))
     if version is None or version > LAST_CNI_VERSION:
         return refuse(
             "Mesos does not understand the results of CNI {}".format(wanted.config.get("cniVersion")),
             "set cniVersion to 0.2.0 or lower",
         )
-    if isinstance(agent, Unknown):
-        return None  # whether the agent must be restarted is for agent-restart to say
     if not agent.is_cni_isolator_on:
         return refuse(
             "the agent's isolation ({}) has no network/cni".format(agent.isolation),

@@ -1,6 +1,6 @@
 """Judges the other files of the CNI directory: up to Mesos 1.1 one bad file there keeps the agent from starting."""
 
-from typing import List, Optional, Union
+from typing import List, Optional
 
 from ..facts.cni import Cni, ConfigFile, find_duplicates
 from ..unknown import Unknown
@@ -13,23 +13,18 @@ FIRST_TOLERANT_MESOS = (1, 2)
 CONFIG_FILE = "calico.conf"
 
 
-def is_strict(version: Union[str, Unknown]) -> bool:
-    """Whether the agent reads its directory strictly; one whose version cannot be known is taken for such."""
-    parsed = None if isinstance(version, Unknown) else parse_version(version)
+def is_strict(version: str) -> bool:
+    """Whether the agent reads its directory strictly; one whose version is not understood is taken for such."""
+    parsed = parse_version(version)
     return parsed is None or parsed < FIRST_TOLERANT_MESOS
 
 
-def name_mesos(version: Union[str, Unknown]) -> str:
-    """Name the agent's Mesos for a sentence."""
-    return "this Mesos (its version is not known)" if isinstance(version, Unknown) else "Mesos " + version
-
-
-def refuse_foreign(cni: Cni, version: Union[str, Unknown], wanted: WantedCni) -> Optional[Decision]:
+def refuse_foreign(cni: Cni, version: str, wanted: WantedCni) -> Optional[Decision]:
     """Refuse to add a file to a directory with which an agent that reads it strictly would not start."""
     if not is_strict(version):
         return None
     for fault in find_faults(cni, wanted):
-        return refuse("{}: {} does not start with that".format(fault, name_mesos(version)), "repair or remove it")
+        return refuse("{}: Mesos {} does not start with that".format(fault, version), "repair or remove it")
     return None
 
 
@@ -64,11 +59,11 @@ def _find_foreign_twins(cni: Cni, wanted: WantedCni) -> List[ConfigFile]:
     ]
 
 
-def warn_of_foreign(cni: Cni, version: Union[str, Unknown], wanted: WantedCni) -> List[str]:
+def warn_of_foreign(cni: Cni, version: str, wanted: WantedCni) -> List[str]:
     """Build the warnings where the agent is tolerant: these networks do not work, or not as their files say."""
     if is_strict(version):
         return []
-    return ["{}: {} leaves such a network out".format(fault, name_mesos(version)) for fault in find_faults(cni, wanted)]
+    return ["{}: Mesos {} leaves such a network out".format(fault, version) for fault in find_faults(cni, wanted)]
 
 
 def find_faults(cni: Cni, wanted: WantedCni) -> List[str]:

@@ -75,13 +75,15 @@ def check_registration(look: NodeLook) -> Check:
 
 def refuse_route(kernel: Kernel) -> Optional[Decision]:
     """Refuse calico-node where no packet would leave a container."""
-    return None if kernel.has_route else refuse(NO_ROUTE, ADD_ROUTE)
+    return refuse(NO_ROUTE, ADD_ROUTE) if kernel.has_route is False else None
 
 
 def check_way(way: Way) -> Check:
     """Check that the kernel takes packets of containers, and forwards them."""
     if way.ipv4_forwarding == 0:
         return fails("the kernel does not forward IPv4 (net.ipv4.ip_forward is 0)", "find what sets it so")
+    if isinstance(way.has_route, Unknown):
+        return was_not_seen("the route to {}, the gateway of all containers".format(GATEWAY), way.has_route)
     return saw("") if way.has_route else fails(NO_ROUTE, ADD_ROUTE)
 
 

@@ -26,12 +26,12 @@ def warn_of_mtu(surroundings: Surroundings, network: Dict[str, Any], *, has_ipip
 def warn_of_services(surroundings: Surroundings) -> List[str]:
     """Warn of services that take Calico's rules or interfaces away."""
     warnings = []
-    if surroundings.has_firewalld:
+    if surroundings.has_firewalld is True:
         warnings.append(
             "firewalld is active: a reload of it takes Calico's rules away until Felix writes them again; "
             "stop and disable it"
         )
-    if surroundings.manages_cali:
+    if surroundings.manages_cali is True:
         warnings.append(
             "NetworkManager manages the interfaces of containers: "
             "have it leave cali* and tunl* alone (unmanaged-devices=interface-name:cali*;interface-name:tunl*)"
