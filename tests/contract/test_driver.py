@@ -20,7 +20,7 @@ from calico_dcos.core.events import Disconnected, OfferRescinded, Rejected, Subs
 from calico_dcos.mesos.connection import Connection
 from calico_dcos.mesos.master import MasterError
 from calico_dcos.mesos.subscription import Subscription
-from tests.contract.driver_harness import QUICK, Harness, run_driver, run_subscribed_driver, wait_until
+from tests.contract.driver_harness import HASTY, QUICK, Harness, run_driver, run_subscribed_driver, wait_until
 from tests.contract.scripted_master import Answer, ScriptedMaster, serve_master
 
 RESCIND = {"type": "RESCIND", "rescind": {"offer_id": {"value": "o-1"}}}
@@ -182,7 +182,7 @@ def test_a_refusal_that_blames_the_call_keeps_the_subscription(master: ScriptedM
 
 def test_a_call_without_an_answer_is_given_up(master: ScriptedMaster) -> None:
     master.call_answers = [Answer(hang_s=1.5)]
-    with run_subscribed_driver(master.address) as harness:
+    with run_subscribed_driver(master.address, timing=HASTY) as harness:
         harness.driver.send(Revive("why not"))
         harness.driver.send(Revive("again"))
 
@@ -190,14 +190,12 @@ def test_a_call_without_an_answer_is_given_up(master: ScriptedMaster) -> None:
 
 
 def test_events_are_read_while_a_call_waits_for_its_answer(master: ScriptedMaster) -> None:
-    master.call_answers = [Answer(hang_s=1.5)]
-    with serve_master() as slow, run_driver(slow.address, timing=replace(QUICK, call_timeout_s=5.0)) as harness:
-        harness.wait_for_event(Subscribed)
-        slow.call_answers = [Answer(hang_s=1.5)]
+    master.call_answers = [Answer(hang_s=5.0)]
+    with run_subscribed_driver(master.address) as harness:
         caller = threading.Thread(target=harness.driver.send, args=(Revive("why not"),))
         caller.start()
-        slow.wait_for_call("REVIVE")
-        slow.stream.send(RESCIND)
+        master.wait_for_call("REVIVE")
+        master.stream.send(RESCIND)
 
         harness.wait_for_event(OfferRescinded)
         assert caller.is_alive()
@@ -245,7 +243,7 @@ def test_a_stop_that_pymesos_loses_is_told_again(monkeypatch: pytest.MonkeyPatch
 
 def test_calls_of_pymesos_itself_raise_nothing_either(master: ScriptedMaster) -> None:
     master.call_answers = [Answer(500), Answer(hang_s=1.0)]
-    with run_subscribed_driver(master.address) as harness:
+    with run_subscribed_driver(master.address, timing=HASTY) as harness:
         harness.subscription.reviveOffers()
         harness.subscription.suppressOffers()
 
@@ -345,7 +343,7 @@ def test_a_driver_that_was_never_started_can_be_stopped() -> None:
 
 def test_the_master_asked_for_its_version_in_vain_is_not_subscribed_to(master: ScriptedMaster) -> None:
     master.version_answers = [Answer(hang_s=1.0), Answer(200, "no json"), Answer(200, "[]")]
-    with run_driver(master.address) as harness:
+    with run_driver(master.address, timing=HASTY) as harness:
         harness.wait_for_event(Subscribed)
 
     info = master.subscriptions[0].body["subscribe"]["framework_info"]
