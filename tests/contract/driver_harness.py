@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TypeVar
 
 from calico_dcos.core.events import Event, Subscribed
@@ -16,7 +17,9 @@ from calico_dcos.mesos.translate import FrameworkSettings
 from calico_dcos.troubles import Troubles
 
 PATIENCE_S = 60.0
-QUICK = Timing(call_timeout_s=0.3, first_pause_s=0.02, max_pause_s=0.1, jitter=lambda: 0.0)
+QUICK = Timing(call_timeout_s=10.0, first_pause_s=0.02, max_pause_s=0.1, jitter=lambda: 0.0)
+HASTY = replace(QUICK, call_timeout_s=0.3)
+"""For a master that does not answer; any other may be slow on a busy machine."""
 
 _Event = TypeVar("_Event", bound=Event)
 
@@ -104,8 +107,8 @@ def run_driver(
 
 
 @contextmanager
-def run_subscribed_driver(master: str) -> Iterator[Harness]:
+def run_subscribed_driver(master: str, *, timing: Timing = QUICK) -> Iterator[Harness]:
     """Start a driver, and go on when it is subscribed."""
-    with run_driver(master) as harness:
+    with run_driver(master, timing=timing) as harness:
         harness.wait_for_event(Subscribed)
         yield harness

@@ -20,7 +20,7 @@ from calico_dcos.mesos.connection import Connection
 from calico_dcos.mesos.loop import TURN_MS
 from calico_dcos.mesos.master import MasterError
 from calico_dcos.mesos.subscription import Subscription
-from tests.contract.driver_harness import QUICK, Harness, run_driver, run_subscribed_driver, wait_until
+from tests.contract.driver_harness import HASTY, QUICK, Harness, run_driver, run_subscribed_driver, wait_until
 from tests.contract.scripted_master import Answer, ScriptedMaster, serve_master
 
 RESCIND = {"type": "RESCIND", "rescind": {"offer_id": {"value": "o-1"}}}
@@ -173,7 +173,7 @@ def test_a_refusal_that_blames_the_call_keeps_the_subscription(master: ScriptedM
 
 def test_a_call_without_an_answer_is_given_up(master: ScriptedMaster) -> None:
     master.call_answers = [Answer(hang_s=1.5)]
-    with run_subscribed_driver(master.address) as harness:
+    with run_subscribed_driver(master.address, timing=HASTY) as harness:
         harness.driver.send(Revive("why not"))
         harness.driver.send(Revive("again"))
 
@@ -181,13 +181,12 @@ def test_a_call_without_an_answer_is_given_up(master: ScriptedMaster) -> None:
 
 
 def test_events_are_read_while_a_call_waits_for_its_answer(master: ScriptedMaster) -> None:
-    master.call_answers = [Answer(hang_s=1.5)]
-    with serve_master() as slow, run_driver(slow.address, timing=replace(QUICK, call_timeout_s=5.0)) as harness:
-        harness.wait_for_event(Subscribed)
-        slow.call_answers = [Answer(hang_s=1.5)]
-        harness.driver.send(Revive("why not"))
-        slow.wait_for_call("REVIVE")
-        slow.stream.send(RESCIND)
+    master.call_answers = [Answer(hang_s=5.0)]
+    with run_subscribed_driver(master.address) as harness:
+        caller = threading.Thread(target=harness.driver.send, args=(Revive("why not"),))
+        caller.start()
+        master.wait_for_call("REVIVE")
+        master.stream.send(RESCIND)
 
         harness.wait_for_event(OfferRescinded)
 
@@ -226,7 +225,7 @@ def test_a_stop_of_which_the_loop_is_not_woken_ends_it_all_the_same(monkeypatch:
 
 def test_calls_of_pymesos_itself_raise_nothing_either(master: ScriptedMaster) -> None:
     master.call_answers = [Answer(500), Answer(hang_s=1.0)]
-    with run_subscribed_driver(master.address) as harness:
+    with run_subscribed_driver(master.address, timing=HASTY) as harness:
         harness.subscription.reviveOffers()
         harness.subscription.suppressOffers()
 
@@ -326,7 +325,7 @@ def test_a_driver_that_was_never_started_can_be_stopped() -> None:
 
 def test_the_master_asked_for_its_version_in_vain_is_not_subscribed_to(master: ScriptedMaster) -> None:
     master.version_answers = [Answer(hang_s=1.0), Answer(200, "no json"), Answer(200, "[]")]
-    with run_driver(master.address) as harness:
+    with run_driver(master.address, timing=HASTY) as harness:
         harness.wait_for_event(Subscribed)
 
     info = master.subscriptions[0].body["subscribe"]["framework_info"]

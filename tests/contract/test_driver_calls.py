@@ -11,7 +11,7 @@ from calico_dcos.core.actions import Acknowledge, Call, Decline, Kill, Launch, R
 from calico_dcos.core.events import OffersReceived, TaskUpdated
 from calico_dcos.core.model import StepName, TaskRef, TaskState
 from calico_dcos.core.resources import Resource, ResourceKind
-from tests.contract.driver_harness import run_driver, run_subscribed_driver
+from tests.contract.driver_harness import HASTY, run_driver, run_subscribed_driver
 from tests.contract.scripted_master import Answer, ScriptedMaster, serve_master
 
 CPUS = Resource(name="cpus", kind=ResourceKind.SCALAR, role="*", amount=0.5)
@@ -193,7 +193,7 @@ def test_health_checks_have_the_form_that_the_master_knows(
 
 def test_a_call_is_sent_once_even_if_its_answer_is_lost(master: ScriptedMaster) -> None:
     master.call_answers = [Answer(hang_s=0.5)]
-    with run_driver(master.address) as harness:
+    with run_driver(master.address, timing=HASTY) as harness:
         master.wait_for_streams(1)
         harness.wait_for(lambda: harness.events)
         harness.driver.send(LAUNCH)
