@@ -46,7 +46,8 @@ class Word:
     """What an operator told all agents at once: one record, until the record of each agent has taken it in.
 
     Attributes:
-        number: of its line in the audit log; an agent with a higher one in `heard` was stored after it.
+        number: higher than any that an agent had heard before; an agent took in all words up to its `heard`. 0 for a
+            word to one agent.
         is_look: whether nothing is to be tried again, only looked at.
         settings: fingerprint by the name of each step that it may force to complete.
     """

@@ -116,8 +116,9 @@ def _mark(command: Command, now: float) -> Mark:
 def _build_word(state: State, command: Command, now: float, *, is_look: bool = False) -> Word:
     settings = {spec.name.value: spec.settings for spec in state.policy.steps}
     is_force = command.name is CommandName.FORCE_COMPLETE
+    heard = [] if command.agent_key else [agent.heard for agent in state.agents.values()]
     return Word(
-        number=state.audit_count + 1,
+        number=0 if command.agent_key else 1 + max([0, *heard, *(word.number for word in state.words)]),
         at=now,
         name=command.name,
         who=command.who,

@@ -124,3 +124,19 @@ def test_a_force_of_the_whole_plan_counts_for_the_settings_that_it_was_said_of()
     for agent in state.agents.values():
         assert not is_step_done(agent, StepName.CNI, state.policy)
         assert is_step_done(agent, StepName.AGENT_RESTART, state.policy)
+
+
+def test_a_word_is_newer_than_all_that_agents_heard_whatever_became_of_the_audit_log() -> None:
+    plan = Plan(2)
+    plan.say(CommandName.RETRY)
+    for _ in range(3):
+        plan.save()
+        plan.tick()
+    memory = replace(plan.kept.load(), audit=())
+    plan.state = restore(plan.state.policy, memory, NOW)
+    failed = plan.state.agents["a1"].with_step(StepName.CNI, Step(backoff=Backoff(1, NOW + 10, "no disk again")))
+    plan.state = plan.state.with_agent(failed)
+
+    plan.say(CommandName.RETRY)
+
+    assert plan.state.agents["a1"].get_step(StepName.CNI).backoff == UNTRIED
