@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from calico_dcos.core.model import Agent, Status, StepName, Task
-from calico_dcos.core.plan import PhaseView
 
+from .plan import PhaseView
 from .views import DEPLOY, Json, build_id
 from .walk import Snapshot
 

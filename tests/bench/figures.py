@@ -49,7 +49,7 @@ def build_heading(unit: str) -> str:
 
 
 def measure_each(name: str, works: dict[int, Work]) -> Row:
-    """Measure work on a whole cluster, for each of its agents: as many agents at each size, all of them in each round."""
+    """Measure work on a whole cluster, for each of its agents: as many agents at each size in a round."""
     return _measure(name, works, {size: LARGE // size for size in works}, LARGE, ROUNDS)
 
 
