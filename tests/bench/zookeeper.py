@@ -27,8 +27,9 @@ from tests.bench.stores import HEAP, save
 from tests.contract.real_zookeeper import RealZooKeeper, start_zookeeper
 from tests.contract.store_backends import save_until_answered
 
-PASSES = 2
-"""How often each agent changes in the walk, after it was first looked at."""
+PASSES = 11
+"""How often each agent changes in the walk, after it was first looked at: makes more writes than the 500 that ZooKeeper
+keeps in memory."""
 COMMANDS = (CommandName.RETRY, CommandName.FORCE_COMPLETE, CommandName.PAUSE, CommandName.RESUME)
 ASK_S = 0.2
 # In ZooKeeper's log each write is a sum of eight bytes, its length, itself, and one byte; a header comes first.
