@@ -82,10 +82,10 @@ class Store(Protocol):
         """Read everything."""
 
     def save(self, batch: Batch) -> None:
-        """Write a batch: all of it or nothing, and durably, or raise.
+        """Write a batch durably, or raise: then some of its records may be there, each of them whole.
 
         Raises:
-            StoreHeldError: this process is not the holder any more; nothing was written.
+            StoreHeldError: this process is not the holder any more.
         """
 
     def close(self) -> None:

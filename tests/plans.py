@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from calico_dcos.core.model import Agent
-from calico_dcos.core.plan import PhaseView, PlanView, describe_plan_hold, look_at, show_phase, sum_up_plan
 from calico_dcos.core.state import State
+from calico_dcos.web.plan import PhaseView, PlanView, describe_plan_hold, look_at, show_phase, sum_up_plan
 
 
 def build_plan(state: State, now: float) -> PlanView:

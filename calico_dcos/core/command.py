@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import Enum
 
 from .model import Agent, Mark, StepName
@@ -38,6 +39,32 @@ class Command:
     step: StepName | None = None
     who: str = ""
     reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """What an operator told all agents at once: one record, until the record of each agent has taken it in.
+
+    Attributes:
+        number: higher than any that an agent had heard before; an agent took in all words up to its `heard`. 0 for a
+            word to one agent.
+        is_look: whether nothing is to be tried again, only looked at.
+        settings: fingerprint by the name of each step that it may force to complete.
+    """
+
+    number: int
+    at: float
+    name: CommandName
+    who: str = ""
+    reason: str = ""
+    step: StepName | None = None
+    is_look: bool = False
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def kind(self) -> tuple[object, ...]:
+        """What it shares with those of which the newest does all that the older ones did."""
+        return self.name, self.step, self.is_look
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +143,7 @@ class Verdict:
         message: the effect, or the reason why there is none, in one line.
         agents: the agents as the command leaves them.
         controls: the plan's controls as the command leaves them, None if it does not touch them.
+        word: what all agents are told, of which `agents` are those that it does something to; None for one agent.
         forgotten: keys of the agents of which the command leaves nothing.
     """
 
@@ -123,4 +151,5 @@ class Verdict:
     message: str
     agents: tuple[Agent, ...] = ()
     controls: Controls | None = None
+    word: Word | None = None
     forgotten: tuple[str, ...] = ()

@@ -14,13 +14,24 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import assert_never
 
-from .command import Command, CommandName, Outcome, Verdict
+from .command import Command, CommandName, Outcome, Verdict, Word
 from .gates import is_canary_complete, pass_canary
-from .model import UNTRIED, Agent, Mark, Step, StepName, name_some
+from .model import Agent, Mark, Step, StepName, name_some
 from .phase import End, Start, advance
-from .standing import find_failure, find_next_step, is_repair, is_settled, is_step_done, is_waived
+from .standing import find_failure, is_repair, is_waived
 from .state import State
-from .steps import StepSpec
+from .steps import Policy, StepSpec
+from .words import (
+    find_task_at_work,
+    force,
+    hear,
+    is_seen,
+    list_unwaived,
+    note,
+    retry,
+    skip,
+    want_look,
+)
 
 
 def describe_mark(done: str, mark: Mark) -> str:
@@ -55,8 +66,11 @@ def obey(state: State, command: Command, now: float) -> tuple[State, Verdict]:
     verdict = judge(state, command, now)
     if verdict.outcome is not Outcome.ACCEPTED:
         return state, verdict
-    told = f"{command.name.value} by {command.who or 'an operator'}" + (f": {command.reason}" if command.reason else "")
-    state = state.with_agents(advance(agent.with_note(now, told), state.policy, now) for agent in verdict.agents)
+    if verdict.word is not None:
+        state = state.with_word(verdict.word, verdict.agents)
+    else:
+        word = _build_word(state, command, now)
+        state = state.with_agents(advance(note(agent, word), state.policy, now) for agent in verdict.agents)
     for key in verdict.forgotten:
         state = state.without_agent(key)
     if verdict.controls is not None:
@@ -80,7 +94,9 @@ def judge(state: State, command: Command, now: float) -> Verdict:
         case CommandName.RESUME:
             return _judge_resume(state, agent, command, now)
         case CommandName.RETRY:
-            return _judge_retry(state, agent, command.step, now)
+            return _judge_retry(state, agent, command, now)
+        case CommandName.FORCE_COMPLETE | CommandName.SKIP if command.step is StepName.INSPECT:
+            return Verdict(Outcome.REFUSED, "inspect cannot be left out: everything else follows from what it sees")
         case CommandName.FORCE_COMPLETE if agent is None:
             return _judge_waiver_of_all(state, command, now)
         case CommandName.FORCE_COMPLETE | CommandName.SKIP:
@@ -95,6 +111,22 @@ def judge(state: State, command: Command, now: float) -> Verdict:
 
 def _mark(command: Command, now: float) -> Mark:
     return Mark(now, command.who, command.reason)
+
+
+def _build_word(state: State, command: Command, now: float, *, is_look: bool = False) -> Word:
+    settings = {spec.name.value: spec.settings for spec in state.policy.steps}
+    is_force = command.name is CommandName.FORCE_COMPLETE
+    heard = [] if command.agent_key else [agent.heard for agent in state.agents.values()]
+    return Word(
+        number=0 if command.agent_key else 1 + max([0, *heard, *(word.number for word in state.words)]),
+        at=now,
+        name=command.name,
+        who=command.who,
+        reason=command.reason,
+        step=command.step,
+        is_look=is_look,
+        settings=settings if is_force else {},
+    )
 
 
 def _judge_pause(state: State, agent: Agent | None, mark: Mark) -> Verdict:
@@ -123,54 +155,41 @@ def _judge_resume(state: State, agent: Agent | None, command: Command, now: floa
     return Verdict(Outcome.ALREADY, "the plan is not paused")
 
 
-def _judge_retry(state: State, agent: Agent | None, step: StepName | None, now: float) -> Verdict:
-    known = [agent] if agent is not None else [state.agents[key] for key in sorted({*state.unsettled, *state.repairs})]
-    is_whole = agent is None
-    fresh = tuple(tried for one in known if (tried := _retry(state, one, step, now, keeps_skips=is_whole)) is not one)
-    kept = tuple(one for one in state.agents.values() if is_whole and any(had.skip for had in one.steps.values()))
+def _judge_retry(state: State, agent: Agent | None, command: Command, now: float) -> Verdict:
+    what = "" if command.step is None else f" of {command.step.value}"
+    if agent is not None:
+        fresh = retry(agent, state.policy, command.step, now, keeps_skips=False)
+        if fresh is agent:
+            return _judge_look(state, agent, command, now)
+        return Verdict(Outcome.ACCEPTED, f"failures{what} are forgotten, tried again: {agent.key}", agents=(fresh,))
+    word = _build_word(state, command, now)
+    tried = _tell(state, sorted({*state.unsettled, *state.repairs}), word, now)
+    if not tried:
+        return _judge_look(state, None, command, now)
+    kept = tuple(one for one in state.agents.values() if any(had.skip for had in one.steps.values()))
     left = f"; still skipped, until it is retried itself: {name_some(kept)}" if kept else ""
-    what = "" if step is None else f" of {step.value}"
-    if not fresh:
-        return _judge_look(state, agent, what, now)
-    return Verdict(
-        Outcome.ACCEPTED, f"failures{what} are forgotten, tried again: {name_some(fresh)}{left}", agents=fresh
-    )
+    message = f"failures{what} are forgotten, tried again: {name_some(tried)}{left}"
+    return Verdict(Outcome.ACCEPTED, message, agents=tried, word=word)
 
 
-def _judge_look(state: State, agent: Agent | None, what: str, now: float) -> Verdict:
+def _judge_look(state: State, agent: Agent | None, command: Command, now: float) -> Verdict:
     """Look at hosts again where nothing is to be forgotten: what is complete and was undone by hand shows so."""
-    known = state.agents.values() if agent is None else (agent,)
-    seen = tuple(one for one in known if one.inspection is not None and one.inspection.number >= one.retried)
+    what = "" if command.step is None else f" of {command.step.value}"
     told = f"nothing{what} on {'the plan' if agent is None else agent.key} failed, backs off, or was skipped or forced"
-    if not seen:
+    word = None if agent is not None else _build_word(state, command, now, is_look=True)
+    if word is not None:
+        again = _tell(state, state.agents, word, now)
+    else:
+        again = (want_look(agent, now),) if agent is not None and is_seen(agent) else ()
+    if not again:
         return Verdict(Outcome.ALREADY, f"{told}, and it is looked at next anyway")
-    again = tuple(_wants_retry(one, now) for one in seen)
-    return Verdict(Outcome.ACCEPTED, f"{told}: looked at again: {name_some(again)}", agents=again)
+    return Verdict(Outcome.ACCEPTED, f"{told}: looked at again: {name_some(again)}", agents=again, word=word)
 
 
-def _retry(state: State, agent: Agent, only: StepName | None, now: float, *, keeps_skips: bool) -> Agent:
-    """The agent with its failures forgotten and its waivers taken back; the very same if there is nothing to retry."""
-    fresh = agent
-    for name in StepName if only is None else (only,):
-        step = agent.get_step(name)
-        skip = step.skip if keeps_skips else None
-        if step.backoff.tries or step.backoff.until > now or step.forced is not None or step.skip is not skip:
-            fresh = fresh.with_step(name, replace(step, backoff=UNTRIED, forced=None, skip=skip))
-    failure = find_failure(agent, state.policy)
-    is_failed = failure is not None and only in {None, failure.step}
-    if fresh is agent and not is_failed:
-        return agent
-    fresh = replace(_wants_retry(fresh, now), release=None, looks=UNTRIED)
-    step_name = find_next_step(fresh, state.policy)
-    if is_settled(fresh, state.policy) and step_name is not None and not is_repair(fresh, step_name, state.policy):
-        return replace(fresh, settled_as="", settled_at=None)
-    return fresh
-
-
-def _wants_retry(agent: Agent, now: float) -> Agent:
-    number = agent.number + 1
-    # Not the number alone: a host may note a word for longer than its agent is remembered here.
-    return replace(agent, number=number, retried=number, retry_word=f"{number}/{now:.3f}")
+def _tell(state: State, keys: Iterable[str], word: Word, now: float) -> tuple[Agent, ...]:
+    """The agents on which a word to all of them does something, as it leaves them."""
+    known = ((state.agents[key], hear(state.agents[key], word, state.policy, now)) for key in keys)
+    return tuple(fresh for agent, fresh in known if fresh is not agent)
 
 
 def _judge_waiver(state: State, agent: Agent | None, command: Command, now: float) -> Verdict:
@@ -178,53 +197,41 @@ def _judge_waiver(state: State, agent: Agent | None, command: Command, now: floa
     done = "skipped" if is_skip else "forced to complete"
     if agent is None:
         return Verdict(Outcome.REFUSED, f"{command.name.value} is for one agent: name it")
-    if command.step is StepName.INSPECT:
-        return Verdict(Outcome.REFUSED, "inspect cannot be left out: everything else follows from what it sees")
-    names = [name for name in StepName if name is not StepName.INSPECT] if command.step is None else [command.step]
-    left = [name for name in names if not _is_waived_so(state, agent, name, command.name)]
+    left = list_unwaived(agent, command.step, policy, is_skip=is_skip)
     if not left:
         what = "every step" if command.step is None else command.step.value
         return Verdict(Outcome.ALREADY, f"{what} on {agent.key} is complete or {done} already")
     if (refusal := _refuse_at_work(state, agent, left)) is not None:
         return refusal
-    waived = agent
-    for name in left:
-        step, mark = agent.get_step(name), _mark(command, now)
-        forced = replace(step, forced=replace(mark, settings=policy.by_name[name].settings))
-        waived = waived.with_step(name, replace(step, skip=mark) if is_skip else forced)
+    mark, word = _mark(command, now), _build_word(state, command, now)
+    waived = skip(agent, left, mark) if is_skip else force(agent, left, mark, word.settings)
     listed = ", ".join(name.value for name in left)
     return Verdict(Outcome.ACCEPTED, f"{listed} on {agent.key}: {done}", agents=(waived,))
 
 
 def _judge_waiver_of_all(state: State, command: Command, now: float) -> Verdict:
     """Force the whole plan: all agents that are known now, but for those on which a step is at work."""
-    verdicts = [(agent, _judge_waiver(state, agent, command, now)) for agent in state.agents.values()]
-    forced = tuple(agent for _, verdict in verdicts for agent in verdict.agents)
-    busy = tuple(agent for agent, verdict in verdicts if verdict.outcome is Outcome.REFUSED)
+    word = _build_word(state, command, now)
+    forced = _tell(state, state.agents, word, now)
+    busy = tuple(agent for agent in state.agents.values() if _is_busy(agent, command.step, state.policy))
     told = f"; not those with a step at work: {name_some(busy)}" if busy else ""
     if forced:
-        return Verdict(Outcome.ACCEPTED, f"forced to complete: {name_some(forced)}{told}", agents=forced)
+        return Verdict(Outcome.ACCEPTED, f"forced to complete: {name_some(forced)}{told}", agents=forced, word=word)
     if busy:
         return Verdict(Outcome.REFUSED, f"a step is at work on {name_some(busy)}: wait for its end")
     return Verdict(Outcome.ALREADY, "every step of the plan is complete or forced to complete already")
 
 
-def _is_waived_so(state: State, agent: Agent, name: StepName, command: CommandName) -> bool:
-    spec = state.policy.by_name[name]
-    if not spec.is_enabled:
-        return True
-    if command is CommandName.SKIP:
-        return agent.get_step(name).skip is not None
-    return is_step_done(agent, name, state.policy)
+def _is_busy(agent: Agent, only: StepName | None, policy: Policy) -> bool:
+    return find_task_at_work(agent, list_unwaived(agent, only, policy, is_skip=False), policy) is not None
 
 
 def _refuse_at_work(state: State, agent: Agent, names: Iterable[StepName]) -> Verdict | None:
-    """Refuse while a step's task is known to run; one that Mesos lost sight of may never end."""
-    for name in names:
-        task = agent.get_step(name).task
-        if task is not None and task.state.is_active and not state.policy.by_name[name].is_service:
-            return Verdict(Outcome.REFUSED, f"{name.value} is at work on {agent.key} as {task.id}: wait for its end")
-    return None
+    found = find_task_at_work(agent, names, state.policy)
+    if found is None:
+        return None
+    name, task = found
+    return Verdict(Outcome.REFUSED, f"{name.value} is at work on {agent.key} as {task.id}: wait for its end")
 
 
 def _judge_release(state: State, agent: Agent | None, mark: Mark) -> Verdict:

@@ -150,6 +150,7 @@ def _fold_reactivated(state: State, key: str, now: float) -> State:
 
 
 def _fold_ticked(state: State, now: float) -> State:
+    state = state.with_word_stored()
     for key in state.slots:
         state = state.with_advanced(state.agents[key], now)
     if state.connectivity is not None and not state.connectivity.is_over and state.is_subscribed:

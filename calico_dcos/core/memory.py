@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from .command import AuditEntry, Controls
+from .command import AuditEntry, Controls, Word
 from .connectivity import Run
 from .model import Agent, Backoff, Step
 from .steps import Policy
@@ -22,6 +22,7 @@ class Memory:
         controls: what operators decided for the whole plan.
         audit: commands that were obeyed, in any order.
         connectivity: the newest run of the connectivity test, None before the first.
+        words: what all agents were told, of which the records of some may not know yet; the oldest first.
     """
 
     framework_id: str | None = None
@@ -31,11 +32,15 @@ class Memory:
     controls: Controls = field(default_factory=Controls)
     audit: tuple[AuditEntry, ...] = ()
     connectivity: Run | None = None
+    words: tuple[Word, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Changes that are stored together or not at all; what is None or empty stays as it is.
+    """Changes that are stored before anything follows from them; what is None or empty stays as it is.
+
+    The store of a scheduler that is killed meanwhile may have the agents in part, each of them whole, in the order in
+    which they come here, and no sooner than the rest.
 
     Attributes:
         unpinned: URLs whose sums are taken back; none of them is among `pins`.
@@ -49,6 +54,7 @@ class Batch:
     controls: Controls | None = None
     audit: tuple[AuditEntry, ...] = ()
     connectivity: Run | None = None
+    words: tuple[Word, ...] | None = None
     forgotten: tuple[str, ...] = ()
     unpinned: tuple[str, ...] = ()
 

@@ -300,6 +300,7 @@ class Agent:
         retry_word: that word, as hosts note it.
         absent_since: since when the master has not known the agent, None while it does.
         looks: back-off of looks that found what only another look can settle.
+        heard: the number up to which words to the whole plan were taken in here, 0 for none.
         tested_as: fingerprint of the settings under which the connectivity test last passed there, empty before.
     """
 
@@ -327,6 +328,7 @@ class Agent:
     retry_word: str = "0.000"
     absent_since: float | None = None
     looks: Backoff = UNTRIED
+    heard: int = 0
     tested_as: str = ""
     first_seen_at: float = 0.0
     history: tuple[Note, ...] = ()

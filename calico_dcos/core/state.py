@@ -7,13 +7,14 @@ proportion to what changed. Indexes are kept in `with_agent` alone, so that noth
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, TypeVar
 
 from immutables import Map
 
-from .command import AuditEntry, Controls
+from .command import AuditEntry, Controls, Word
 from .connectivity import Run
 from .events import Progressed
 from .memory import Batch, Memory, clamp
@@ -22,8 +23,11 @@ from .phase import advance
 from .resources import Maintenance, Offer
 from .standing import find_failure, find_next_step, is_repair, is_settled
 from .steps import Policy, Rank
+from .words import hear
 
 Value = TypeVar("Value")
+# What a store takes in one turn without anybody noticing.
+TOLD_AT_ONCE = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +105,8 @@ class State:
         connectivity: the newest run of the connectivity test.
         deactivated: back-off of asking that an agent which we deactivated is offered again, by agent key.
         revives: back-off of asking for all offers on account of an agent that gets none, by agent key.
+        words: what all agents were told, of which the store of some may not know yet; the oldest first.
+        told: keys of agents that the store does not have as words to all of them made them.
         changed: keys of agents that the store does not have as they are: not in a list, which would be copied for each.
         unsaved: what else the store does not have yet.
         has_roster: whether the master's list of agents was read since it took us in: before, nobody knows who is who.
@@ -162,6 +168,8 @@ class State:
     connectivity: Run | None = None
     deactivated: Map[str, Backoff] = field(default_factory=Map)
     revives: Map[str, Backoff] = field(default_factory=Map)
+    words: tuple[Word, ...] = ()
+    told: Map[str, None] = field(default_factory=Map)
     changed: Map[str, None] = field(default_factory=Map)
     unsaved: Batch = field(default_factory=Batch)
 
@@ -175,7 +183,12 @@ class State:
 
     def with_agents(self, agents: Iterable[Agent]) -> State:
         """The state with many agents added or replaced, at a cost in proportion to their number."""
-        fresh = {agent.key: agent for agent in agents if self.agents.get(agent.key) is not agent}
+        heard = self.words[-1].number if self.words else 0
+        fresh = {
+            agent.key: agent if agent.heard >= heard else replace(agent, heard=heard)
+            for agent in agents
+            if self.agents.get(agent.key) is not agent
+        }
         if not fresh:
             return self
         indexed = self
@@ -265,6 +278,23 @@ class State:
         unsaved = replace(self.unsaved, controls=controls)
         return replace(self, controls=controls, unsaved=unsaved, revision=self.revision + 1)
 
+    def with_word(self, word: Word, agents: Iterable[Agent]) -> State:
+        """The state in which all agents heard a word, which made some of them what they are given as."""
+        # Of two words of one kind, the newer one does all that the older one did.
+        words = (*(one for one in self.words if one.kind != word.kind), word)
+        told = replace(self, words=words, unsaved=replace(self.unsaved, words=words)).with_agents(agents)
+        # The store has the word: what it does to each agent is stored little by little.
+        fresh = dict.fromkeys(key for key in told.changed if key not in self.changed)
+        return replace(told, changed=self.changed, told=self.told.update(fresh))
+
+    def with_word_stored(self) -> State:
+        """The state in which a few more agents are to be stored as words to all of them made them."""
+        if not self.words:
+            return self
+        if not self.told and not self.changed:
+            return replace(self, words=(), unsaved=replace(self.unsaved, words=()))
+        return replace(self, changed=self.changed.update(dict.fromkeys(itertools.islice(self.told, TOLD_AT_ONCE))))
+
     def with_run(self, run: Run | None) -> State:
         """The state with the connectivity test as it is now, marked as unsaved."""
         if run is None or run == self.connectivity:
@@ -280,14 +310,19 @@ class State:
         return replace(self, audit=audit, audit_count=entry.number + 1, unsaved=unsaved, revision=self.revision + 1)
 
     def build_batch(self) -> Batch:
-        """Everything that the store does not have yet."""
-        return replace(self.unsaved, agents=tuple(self.agents[key] for key in sorted(self.changed)))
+        """Everything that the store does not have yet; what an agent gives back comes before another one takes it."""
+
+        def order(agent: Agent) -> tuple[bool, bool, str]:
+            return agent.slot_since is not None, agent.restart_since is not None, agent.key
+
+        return replace(self.unsaved, agents=tuple(sorted((self.agents[key] for key in self.changed), key=order)))
 
     def saved(self) -> State:
         """The state after everything unsaved was stored."""
         if self.unsaved.is_empty and not self.changed:
             return self
-        return replace(self, changed=Map(), unsaved=Batch())
+        told = functools.reduce(_discard, self.changed, self.told) if self.told else self.told
+        return replace(self, changed=Map(), told=told, unsaved=Batch())
 
     def get_agent_by_id(self, agent_id: str) -> Agent | None:
         """The agent that has this Mesos agent id now or had it before."""
@@ -358,7 +393,10 @@ def restore(policy: Policy, memory: Memory, now: float) -> State:
         audit=Map({entry.place: entry for entry in memory.audit}),
         audit_count=max((entry.number + 1 for entry in memory.audit), default=0),
     )
-    return state.with_agents(memory.agents).saved()
+    state = replace(state.with_agents(memory.agents), changed=Map())
+    for word in memory.words:
+        state = state.with_word(word, (hear(agent, word, policy, now) for agent in state.agents.values()))
+    return replace(state, unsaved=Batch())
 
 
 def _index_tasks(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from calico_dcos.core.actions import Call, Deactivate, Decline, Reactivate
@@ -77,9 +78,7 @@ class MesosDriver:
             timing=timing or Timing(),
             troubles=self._troubles,
         )
-        self._sender = Sender(
-            send=self._subscription.call, read_stream=lambda: self._subscription.stream_id, overflow=self._give_up
-        )
+        self._sender = Sender(read_stream=lambda: self._subscription.stream_id, overflow=self._give_up)
         self._cordons = Cordons(
             find_master=lambda: self._subscription.master,
             post=post,
@@ -97,10 +96,11 @@ class MesosDriver:
     def send(self, call: Call) -> None:
         """Have a call passed to the master; at once, and one that cannot be delivered is logged and forgotten."""
         if isinstance(call, Deactivate | Reactivate):
-            self._cordons.put(call)
+            # An agent that is deactivated takes no launch that was sent before.
+            self._sender.put(type(call).__name__, partial(self._cordons.put, call))
             return
-        version = self._subscription.version or ""
-        self._sender.put(build_call(call, template=self._template, master_version=version))
+        body = build_call(call, template=self._template, master_version=self._subscription.version or "")
+        self._sender.put(body["type"], partial(self._subscription.call, body))
 
     def stop(self) -> None:
         """Disconnect without a teardown, and wait for our thread to end."""

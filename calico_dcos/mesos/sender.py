@@ -1,4 +1,4 @@
-"""Sends calls to the master one after another in a thread of its own: one that hangs holds up those behind it alone."""
+"""Makes calls to the master one after another in a thread of its own: one that hangs holds up those behind it alone."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable
-from typing import Any
 
 from calico_dcos.outbound import JOIN_S
 
@@ -17,10 +16,9 @@ MAX_WAITING = 2000
 
 
 class Sender:
-    """A bounded queue of calls, and who sends them.
+    """A bounded queue of calls, and who makes them.
 
     Args:
-        send: sends one; may take as long as a call may take.
         read_stream: names the subscription of now, None without one: a call counts for the one it was made in.
         overflow: hears that more wait than may; all that waited was dropped.
     """
@@ -28,30 +26,33 @@ class Sender:
     def __init__(
         self,
         *,
-        send: Callable[[dict[str, Any]], object],
         read_stream: Callable[[], str | None],
         overflow: Callable[[], None],
     ) -> None:
-        self._send = send
         self._read_stream = read_stream
         self._overflow = overflow
-        self._waiting: deque[tuple[str, dict[str, Any]]] = deque()
+        self._waiting: deque[tuple[str, str, Callable[[], object]]] = deque()
         self._changed = threading.Condition()
         self._is_stopping = False
-        self._thread = threading.Thread(target=self._send_for_ever, name="calls", daemon=True)
+        self._thread = threading.Thread(target=self._make_for_ever, name="calls", daemon=True)
 
     def start(self) -> None:
-        """Send until stopped."""
+        """Make calls until stopped."""
         self._thread.start()
 
-    def put(self, body: dict[str, Any]) -> None:
-        """Have a call sent after those before it; at once."""
+    def put(self, kind: str, make: Callable[[], object]) -> None:
+        """Have a call made once those before it were; at once.
+
+        Args:
+            kind: what it is, for the log.
+            make: makes it; may take as long as a call may take.
+        """
         stream = self._read_stream()
         if stream is None:
-            log.info("Drops %s: not subscribed", body["type"])
+            log.info("Drops %s: not subscribed", kind)
             return
         with self._changed:
-            self._waiting.append((stream, body))
+            self._waiting.append((stream, kind, make))
             is_too_long = len(self._waiting) > MAX_WAITING
             if is_too_long:
                 self._waiting.clear()
@@ -60,21 +61,21 @@ class Sender:
             self._overflow()
 
     def stop(self) -> None:
-        """Send what waits, unless the master is slow, and end."""
+        """Make what waits, unless the master is slow, and end."""
         with self._changed:
             self._is_stopping = True
             self._changed.notify()
         if self._thread.is_alive():
             self._thread.join(JOIN_S)
 
-    def _send_for_ever(self) -> None:
+    def _make_for_ever(self) -> None:
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._waiting or self._is_stopping)
                 if not self._waiting:
                     return
-                stream, body = self._waiting.popleft()
+                stream, kind, make = self._waiting.popleft()
             if stream == self._read_stream():
-                self._send(body)
+                make()
             else:
-                log.info("Drops %s: it was made for a subscription that has ended", body["type"])
+                log.info("Drops %s: it was made for a subscription that has ended", kind)

@@ -4,8 +4,10 @@ A backend knows nothing of agents, the codec nothing of backends:
 
 - urls: what a store URL says, and opening the store that it names
 - records: records by key, from and to Memory and Batch; the one class that is a Store to the scheduler
-- staging: batches larger than what a backend writes at once
+- fitting: records cut down to what a backend takes
+- parts: batches larger than what a backend writes at once
 - codec: values from and to JSON, pure
+- upgrades: what the release before stored
 - sqlite, etcd, zookeeper: the backends, which keep the records and the lock
 - etcd_client, zookeeper_client: how their servers are spoken to
 - srv: how etcd is found by DNS

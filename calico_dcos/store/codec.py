@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from cattrs import ClassValidationError, Converter, transform_error
 
-from calico_dcos.core.command import AuditEntry, Controls
+from calico_dcos.core.command import AuditEntry, Controls, Word
 from calico_dcos.core.connectivity import Run
 from calico_dcos.core.model import Agent, Step, StepName
 
@@ -17,12 +18,29 @@ from .upgrades import upgrade_agent
 
 VERSION = 2
 """The version of the format: raised when an older release could not make sense of what this one writes."""
+MAX_FACTS_BYTES = 4 * 1024 * 1024
+"""More than any report that is taken has, however it is written."""
 
 _Value = TypeVar("_Value")
 
 
 class DecodeError(ValueError):
     """A record is not what this release can read; the text says in one line why."""
+
+    remedy = "run the release that wrote it, or remove this one record to have it found out anew"
+
+
+class NewerError(DecodeError):
+    """A newer release wrote the record."""
+
+    remedy = "run that release, which alone knows how the agents are"
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What all agents were told, the oldest first."""
+
+    words: tuple[Word, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +51,32 @@ class Pin:
     sha256: str
 
 
-def encode(value: Agent | Pin | Controls | AuditEntry | Run | str) -> bytes:
+def encode(value: Agent | Pin | Controls | AuditEntry | Run | Words | str) -> bytes:
     """Write a value as JSON; equal values give equal bytes."""
     document = {"version": VERSION, "value": _CONVERTER.unstructure(value)}
     return json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
+
+
+def encode_facts(facts: Mapping[str, Any]) -> bytes:
+    """Write a facts document, compressed: it is the largest thing by far that is known of a host."""
+    document = {"version": VERSION, "value": facts}
+    return zlib.compress(json.dumps(document, sort_keys=True, separators=(",", ":")).encode())
+
+
+def decode_facts(record: bytes) -> Mapping[str, Any]:
+    """Read a facts document back.
+
+    Raises:
+        DecodeError: it is none, of a newer version, or larger than any that was ever written.
+    """
+    reader = zlib.decompressobj()
+    try:
+        text = reader.decompress(record, MAX_FACTS_BYTES)
+    except zlib.error as error:
+        raise DecodeError(f"it is not compressed: {error}") from error
+    if not reader.eof:
+        raise DecodeError(f"it is cut off, or more than {MAX_FACTS_BYTES} bytes")
+    return decode(text, dict)
 
 
 def decode(record: bytes, expected: type[_Value]) -> _Value:
@@ -52,8 +92,7 @@ def decode(record: bytes, expected: type[_Value]) -> _Value:
     if not isinstance(document, dict) or not isinstance(document.get("version"), int) or "value" not in document:
         raise DecodeError("it is not a record of calico-dcos")
     if document["version"] > VERSION:
-        newer = f"a newer release wrote it, in format {document['version']}; this one reads up to {VERSION}"
-        raise DecodeError(f"{newer}: run that release, which alone knows how the agents are")
+        raise NewerError(f"a newer release wrote it, in format {document['version']}; this one reads up to {VERSION}")
     value = document["value"]
     try:
         if expected is Agent and document["version"] == 1:

@@ -18,7 +18,7 @@ from functools import partial
 from calico_dcos.scheduler import StoreError, StoreHeldError, StoreRefusedError
 
 from .etcd_client import CALL_TIMEOUT_S, EtcdAddress, EtcdClient, EtcdError, LockKey, TooLargeError
-from .staging import Limit
+from .parts import Limit
 
 log = logging.getLogger(__name__)
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from calico_dcos.core.connectivity import Run
 from calico_dcos.core.model import Agent, Note
 
-from .codec import encode
+from .codec import encode, encode_facts
 
 SHORT_HISTORY = 5
 SHORT_NOTE = 200
@@ -41,17 +42,21 @@ def fit_agent(agent: Agent, max_bytes: int) -> Fitted:
     return Fitted(content, f"it has {size} bytes, more than {max_bytes}: {_CUTS[-1][0]}")
 
 
+def fit_facts(facts: Mapping[str, Any], max_bytes: int) -> Fitted:
+    """Write the record of a host's facts, or a note in their place: they are for display alone."""
+    content = encode_facts(facts)
+    if len(content) <= max_bytes:
+        return Fitted(content)
+    cut = f"they have {len(content)} bytes, more than {max_bytes}: they are not stored"
+    return Fitted(encode_facts({"facts": cut}), cut)
+
+
 def fit_run(run: Run, max_bytes: int) -> Fitted:
     """Write the record of a connectivity test, or nothing: it is of use today alone."""
     content = encode(run)
     if len(content) <= max_bytes:
         return Fitted(content)
     return Fitted(None, f"it has {len(content)} bytes, more than {max_bytes}: it is not stored")
-
-
-def _drop_facts(agent: Agent) -> Agent:
-    found = agent.inspection
-    return agent if found is None else replace(agent, inspection=replace(found, facts={}, warnings={}))
 
 
 def _shorten_history(agent: Agent) -> Agent:
@@ -65,7 +70,6 @@ def _drop_inspection(agent: Agent) -> Agent:
 
 
 _CUTS: tuple[tuple[str, Callable[[Agent], Agent]], ...] = (
-    ("its facts are not stored", _drop_facts),
-    ("neither its facts nor most of its history are stored", _shorten_history),
-    ("what was seen on the host is not stored", _drop_inspection),
+    ("most of its history is not stored", _shorten_history),
+    ("neither most of its history nor what was seen on the host is stored", _drop_inspection),
 )

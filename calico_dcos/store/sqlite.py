@@ -17,7 +17,7 @@ from pathlib import Path
 
 from calico_dcos.scheduler import StoreError, StoreHeldError
 
-from .staging import Limit
+from .parts import Limit
 
 BUSY_TIMEOUT_S = 2.0
 POLL_S = 0.1

@@ -1,13 +1,19 @@
-"""What the release before this one stored, in the form of today: pure, record by record.
+"""What the release before this one stored, in the form of today: pure.
 
 Format 1 ordered what happened by time. Format 2 numbers it: the launches of each agent are numbered in the order of
 their times, and what answered which of them is read off the times once more, for the last time.
+
+Format 1 put a large batch beside the records, under staged/, before it moved it to its place; a record said that it was
+all there, and from then on it counted.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+
+STAGED = "staged/"
+COMMITTED = "staged-is-committed"
 
 
 def upgrade_agent(agent: Mapping[str, Any]) -> dict[str, Any]:
@@ -48,3 +54,15 @@ def upgrade_agent(agent: Mapping[str, Any]) -> dict[str, Any]:
 def _upgrade_step(step: Mapping[str, Any]) -> dict[str, Any]:
     names = {"tries": "attempts", "until": "retry_at", "reason": "reason"}
     return {**step, "backoff": {name: step[old] for name, old in names.items() if old in step}}
+
+
+def list_unstaged(found: Mapping[str, bytes]) -> dict[str, bytes | None]:
+    """The changes, in their order, that bring a batch which a killed scheduler left staged to where it belongs.
+
+    Args:
+        found: all records; of those under staged/, an empty one stands for a removal.
+    """
+    staged = {key.removeprefix(STAGED): value for key, value in found.items() if key.startswith(STAGED)}
+    moved = {key: value or None for key, value in staged.items()} if COMMITTED in found else {}
+    removed = dict.fromkeys((STAGED + key for key in staged), None)
+    return moved | removed | ({COMMITTED: None} if COMMITTED in found else {})

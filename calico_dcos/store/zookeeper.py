@@ -18,7 +18,7 @@ from urllib.parse import quote, unquote
 
 from calico_dcos.scheduler import StoreError, StoreHeldError, StoreRefusedError
 
-from .staging import Limit
+from .parts import Limit
 from .zookeeper_client import CALL_TIMEOUT_S, Outcome, Seal, ZooKeeperAddress, ZooKeeperClient, ZooKeeperError
 
 SESSION_S = 10.0

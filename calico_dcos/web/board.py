@@ -6,8 +6,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from calico_dcos.core.plan import PhaseView
-
+from .plan import PhaseView
 from .views import Json, build_row, build_summary
 from .walk import Snapshot, Walk
 

@@ -7,13 +7,13 @@ from http import HTTPStatus
 from typing import Any
 
 from calico_dcos.core.model import Status
-from calico_dcos.core.plan import Badge
 from calico_dcos.troubles import Source
 
 from .listing import KINDS, MAX_LIMIT, MAX_OFFSET, MAX_SEARCH_LENGTH, ORDERS, SORTS
 from .metrics import PROMETHEUS
 from .openapi_commands import SCHEMAS, describe_commands
 from .outlook import OUTLOOKS
+from .plan import Badge
 from .sdk_views import Health
 from .views import DEPLOY, GROUPS, Json
 

@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from calico_dcos.core.model import Agent, Change, Status
-from calico_dcos.core.plan import PhaseView
+
+from .plan import PhaseView
 
 Json = dict[str, Any]
 

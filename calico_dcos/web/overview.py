@@ -17,8 +17,9 @@ from immutables import Map
 from calico_dcos.core.decide import find_obstacle
 from calico_dcos.core.model import Agent
 from calico_dcos.core.phase import Ask, End, Move, Start, Wait
-from calico_dcos.core.plan import PhaseView, PlanView, describe_plan_hold, look_at, show_phase, sum_up_plan
 from calico_dcos.core.state import State
+
+from .plan import PhaseView, PlanView, describe_plan_hold, look_at, show_phase, sum_up_plan
 
 # How long a line that counts seconds is shown unchanged.
 TICK_S = 1.0

@@ -10,7 +10,6 @@ import io
 from http import HTTPStatus
 
 from calico_dcos.core.model import Agent
-from calico_dcos.core.plan import PhaseView
 
 from .board import Feed
 from .endpoint import Endpoint
@@ -24,6 +23,7 @@ from .outlook import (
     list_refusals,
     sum_up_outlooks,
 )
+from .plan import PhaseView
 from .views import Json
 from .walk import Snapshot
 

@@ -9,12 +9,12 @@ import traceback
 from http import HTTPStatus
 
 from calico_dcos.core.model import StepName
-from calico_dcos.core.plan import PhaseView, PlanView
 
 from .board import Feed
 from .endpoint import Endpoint
 from .feed_endpoint import FeedEndpoint
 from .offers import OfferBook
+from .plan import PhaseView, PlanView
 from .sdk_views import (
     Health,
     build_debug_plans,

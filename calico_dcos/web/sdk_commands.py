@@ -16,11 +16,11 @@ from typing import Any
 
 from calico_dcos.core.command import Command, CommandName, Outcome, Verdict
 from calico_dcos.core.model import Status, StepName
-from calico_dcos.core.plan import PhaseView, PlanView, StepView
 
 from .board import Feed
 from .commands import CODES, CommandEndpoint, UnansweredError
 from .operator import Hands
+from .plan import PhaseView, PlanView, StepView
 from .views import DEPLOY, build_id
 
 ALREADY_TEXT = "Command has already been reported or completed"

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from calico_dcos.core.model import Agent, Status, StepName, Task
-from calico_dcos.core.plan import PhaseView
 from calico_dcos.core.steps import SERVICES
 
+from .plan import PhaseView
 from .views import DEPLOY, Json, build_id
 from .walk import Snapshot
 

@@ -13,11 +13,11 @@ from functools import lru_cache
 from typing import Any
 
 from calico_dcos.core.model import Agent, Change, Mark, Status, Step, Task
-from calico_dcos.core.plan import Badge, PhaseView, PlanView, StepView
 from calico_dcos.troubles import Trouble
 
 from .forecast import estimate_left_s, measure_walk_s
 from .outlook import build_node, build_outlook, sum_up_outlooks
+from .plan import Badge, PhaseView, PlanView, StepView
 from .walk import Snapshot
 
 Json = dict[str, Any]

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 
 from calico_dcos.core.connectivity import Run
 from calico_dcos.core.model import Agent
-from calico_dcos.core.plan import PlanView
 from calico_dcos.core.state import State
 from calico_dcos.troubles import Trouble
 
 from .overview import Overview, refresh_overview
+from .plan import PlanView
 
 
 @dataclass(frozen=True, slots=True)

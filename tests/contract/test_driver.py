@@ -194,6 +194,7 @@ def test_events_are_read_while_a_call_waits_for_its_answer(master: ScriptedMaste
 def test_each_call_bears_the_stream_id_of_the_subscription_of_now(master: ScriptedMaster) -> None:
     with run_subscribed_driver(master.address) as harness:
         harness.driver.send(Revive("why not"))
+        master.wait_for_call("REVIVE")
         master.stream.end()
         harness.wait_for_event(Disconnected)
         harness.wait_for(lambda: isinstance(harness.events[-1], Subscribed))

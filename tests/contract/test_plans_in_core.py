@@ -13,7 +13,6 @@ from calico_dcos.core.fold import fold
 from calico_dcos.core.memory import Memory
 from calico_dcos.core.model import Agent, Finding, Status, Step, StepName, Task, TaskState
 from calico_dcos.core.phase import Rest, Start, Wait, choose_move
-from calico_dcos.core.plan import Badge
 from calico_dcos.core.state import State, restore
 from calico_dcos.core.steps import SERVICES
 from calico_dcos.installer.inspection import Inspection
@@ -21,6 +20,7 @@ from calico_dcos.installer.plans import plan_changes
 from calico_dcos.installer.plans.changes import Decision
 from calico_dcos.installer.report import build_inspection
 from calico_dcos.installer.wanted import parse_wanted
+from calico_dcos.web.plan import Badge
 from calico_dcos.web.reports import parse_report
 from tests.plans import build_phase, build_plan
 from tests.unit.installer.cases import run_cases

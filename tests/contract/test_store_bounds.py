@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import socket
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -24,7 +26,8 @@ from calico_dcos.troubles import Source, Troubles
 from tests.contract.real_etcd import RealEtcd, start_etcd
 from tests.contract.real_zookeeper import start_zookeeper
 
-LARGE = "x" * 1_200_000
+# Of a size that no compression makes fit.
+LARGE = hashlib.shake_256(b"facts").hexdigest(600_000)
 
 
 @pytest.fixture(scope="module")
@@ -60,19 +63,23 @@ def test_one_record_that_is_too_large_is_cut_down_and_told_and_the_others_are_st
 
         assert loaded["small"] == build_agent("small", "y")
         assert loaded["large"].steps == build_agent("large").steps
-        assert loaded["large"].inspection == replace(build_agent("x").inspection, facts={})  # type: ignore[type-var]
         (trouble,) = troubles.list_all()
+        inspection = loaded["large"].inspection
+        assert inspection is not None
+        assert inspection.refusals == {"cni": "no"}
+        assert f"record facts/large is cut down: {inspection.facts['facts']}" == trouble.words
+        assert "more than" in trouble.words
         assert (trouble.source, trouble.stops_all) == (Source.RECORDS, False)
-        assert "record agents/large is cut down: it has 1200" in trouble.words
 
         store.save(Batch(agents=(build_agent("large", "y"),)))
         assert troubles.list_all() == ()
 
 
-@pytest.mark.parametrize(("facts", "note"), [(LARGE, ""), ("", LARGE), (LARGE, LARGE)])
+@pytest.mark.parametrize(("refusal", "note"), [(LARGE, ""), ("", LARGE), (LARGE, LARGE)])
 @pytest.mark.parametrize("max_bytes", [500_000, 32_000])
-def test_what_decisions_follow_from_is_never_left_out(facts: str, note: str, max_bytes: int) -> None:
-    fitted = fit_agent(build_agent("a", facts, note), max_bytes)
+def test_what_decisions_follow_from_is_never_left_out(refusal: str, note: str, max_bytes: int) -> None:
+    seen = Inspection(at=1.0, settings="s", refusals={"cni": refusal})
+    fitted = fit_agent(replace(build_agent("a", note=note), inspection=seen), max_bytes)
     assert fitted.content is not None
     assert len(fitted.content) <= max_bytes
     assert b"cni-1" in fitted.content
@@ -94,8 +101,8 @@ def test_a_server_that_takes_less_than_is_usual_gets_less_at_a_time(tmp_path: Pa
     try:
         with closing(open_store(f"etcd://{small.endpoint}/small")) as store:
             store.acquire("the first", 5)
-            agents = tuple(build_agent(f"a{number}", "y" * 20_000) for number in range(30))
-            store.save(Batch(agents=(*agents, build_agent("large", "y" * 400_000))))
+            agents = tuple(build_agent(f"a{number}", LARGE[number : number + 20_000]) for number in range(30))
+            store.save(Batch(agents=(*agents, build_agent("large", LARGE[:400_000]))))
             loaded = store.load().agents
             assert [agent for agent in loaded if agent.key != "large"] == sorted(agents, key=lambda agent: agent.key)
             assert len(loaded) == 31
@@ -174,3 +181,38 @@ def pass_slowly(endpoint: str, bytes_per_s: float) -> Iterator[str]:
         threading.Thread(target=accept, args=(listener,), daemon=True).start()
         yield f"127.0.0.1:{listener.getsockname()[1]}"
         listener.shutdown(socket.SHUT_RDWR)
+
+
+def test_facts_are_written_only_when_they_changed_and_go_with_their_agent(tmp_path: Path) -> None:
+    with closing(open_store(f"sqlite://{tmp_path}/state.db")) as store:
+        store.acquire("the first", 5)
+        agent = build_agent("a", "y")
+        store.save(Batch(agents=(agent,)))
+
+        def count_facts() -> int:
+            with closing(sqlite3.connect(tmp_path / "state.db")) as connection, connection:
+                count = connection.execute("SELECT count(*) FROM records WHERE key LIKE 'facts/%'").fetchone()[0]
+                connection.execute("DELETE FROM records WHERE key LIKE 'facts/%'")
+            return int(count)
+
+        assert count_facts() == 1
+        store.save(Batch(agents=(replace(agent, ip="10.0.0.1"),)))
+        assert count_facts() == 0
+        store.save(Batch(agents=(build_agent("a", "z"),)))
+        assert store.load().agents == (build_agent("a", "z"),)
+        store.save(Batch(agents=(replace(build_agent("a", "z"), inspection=None),)))
+        assert count_facts() == 0
+        store.save(Batch(agents=(agent,)))
+        store.save(Batch(forgotten=("a",)))
+        assert count_facts() == 0
+
+
+def test_facts_that_cannot_be_read_cost_the_facts(tmp_path: Path) -> None:
+    with closing(open_store(f"sqlite://{tmp_path}/state.db")) as store:
+        store.acquire("the first", 5)
+        store.save(Batch(agents=(build_agent("a", "y"),)))
+        with closing(sqlite3.connect(tmp_path / "state.db")) as connection, connection:
+            connection.execute("UPDATE records SET value = x'00' WHERE key LIKE 'facts/%'")
+        inspection = build_agent("a").inspection
+        assert inspection is not None
+        assert store.load().agents == (replace(build_agent("a"), inspection=replace(inspection, facts={})),)

@@ -14,13 +14,13 @@ from immutables import Map
 
 from calico_dcos.core.events import Event
 from calico_dcos.core.model import Agent, Inspection, Note, Status, Step, StepName, Task, TaskState
-from calico_dcos.core.plan import PhaseView, PlanView, StepView
 from calico_dcos.mailbox import Mailbox
 from calico_dcos.troubles import Troubles
 from calico_dcos.web.application import build_application
 from calico_dcos.web.inbox import Inbox
 from calico_dcos.web.offers import OfferBook
 from calico_dcos.web.operator import Hands
+from calico_dcos.web.plan import PhaseView, PlanView, StepView
 from calico_dcos.web.server import WebServer
 from calico_dcos.web.walk import Snapshot, Walk
 

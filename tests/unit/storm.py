@@ -21,13 +21,15 @@ from calico_dcos.core.events import (
     Ticked,
 )
 from calico_dcos.core.fold import fold
-from calico_dcos.core.memory import Memory
+from calico_dcos.core.memory import Batch, Memory
 from calico_dcos.core.model import Agent, Status, StepName, TaskRef, TaskState
 from calico_dcos.core.resources import Offer, Resource, ResourceKind
 from calico_dcos.core.standing import is_proven, is_settled
 from calico_dcos.core.state import State, restore
 from calico_dcos.core.steps import SERVICES, Policy
+from calico_dcos.core.words import is_seen
 from tests.plans import build_phase, build_plan
+from tests.unit.kept import Kept
 from tests.unit.storm_hosts import HEALTHY, Host
 from tests.unit.walking import ONE_SHOTS
 
@@ -42,6 +44,7 @@ class Storm:
         inbox: what is on its way to the scheduler.
         ahead_s: how much the clock of the scheduler is ahead.
         effects_left: how many more writes and calls the scheduler makes before it is killed; None for no end.
+        saved_in_part: how many agents of the batch in whose course it is killed are written; None if nothing of it is.
         story: everything that happened, for people.
     """
 
@@ -56,13 +59,14 @@ class Storm:
         self._must_subscribe = False
         self._numbers = itertools.count(1)
         self._policy = policy
-        self._memory = Memory(framework_id="F1", secret="s")
-        self._stored: dict[str, Agent] = {}
+        self.saved_in_part: int | None = None
+        self._half_saved: set[str] = set()
+        self._kept = Kept(Memory(framework_id="F1", secret="s"))
         self._outstanding: dict[str, str] = {}
         self._answered: set[str] = set()
         self._forgotten_tasks: set[str] = set()
         self.hosts = [self._build_host(number, restarting) for number in range(hosts)]
-        self.state: State = restore(policy, self._memory, self.clock)
+        self.state: State = restore(policy, self._kept.load(), self.clock)
         self.tell(f"a cluster of {hosts} hosts; restarts are needed by {sorted(step.value for step in restarting)}")
         self.subscribe()
 
@@ -119,9 +123,22 @@ class Storm:
         self.tell("the scheduler is killed, and starts again")
         self.effects_left = None
         self.lost_calls = 0
-        self._memory = replace(self._memory, agents=tuple(self._stored.values()))
-        self.state = restore(self._policy, self._memory, self.clock)
+        before = self.state
+        self.state = restore(self._policy, self._kept.load(), self.clock)
+        if before.policy == self._policy:
+            self._check_memory(before)
         self.subscribe()
+
+    def _check_memory(self, before: State) -> None:
+        """What acts were based on is remembered, whatever of the batch was written in whose course it was killed."""
+        for key, agent in before.agents.items():
+            found = self.state.agents.get(key)
+            if key in self._half_saved or found is None:
+                self.check(key in self._half_saved, f"{key} is not remembered")
+                continue
+            is_same = describe_memory(agent) == describe_memory(found)
+            self.check(is_same, f"{key} is remembered as {describe_memory(found)}, not {describe_memory(agent)}")
+        self._half_saved = set()
 
     def change_options(self, *, services: bool, network: bool, proxy: bool) -> None:
         """Let an operator change what is wanted, which starts the scheduler anew.
@@ -150,7 +167,7 @@ class Storm:
             host.refused_until = 0.0
         self._must_subscribe = False
         self.feed(Disconnected())
-        self.feed(Subscribed(self._memory.framework_id or "", "master:5050"))
+        self.feed(Subscribed(self.state.framework_id or "", "master:5050"))
         self.read_roster()
 
     def fail_over(self) -> None:
@@ -226,6 +243,11 @@ class Storm:
             for host in there
         )
         self.inbox.append(RosterRead(agents))
+
+    def retry_all(self) -> None:
+        """Let an operator have everything tried again."""
+        self.tell("an operator retries the plan")
+        self.feed(Commanded(Command(CommandName.RETRY), "T"))
 
     def forget_the_dead(self) -> None:
         """Do what an operator does about machines that are no more, and hold a slot."""
@@ -331,9 +353,13 @@ class Storm:
         except Exception as error:
             error.add_note("\n".join(self.story))
             raise
+        batch = decision.state.build_batch()
+        if self.effects_left == 0 and self.saved_in_part is not None:
+            self._half_saved = {agent.key for agent in batch.agents} | {*batch.forgotten}
+            self._save(batch, self.saved_in_part)
         if self._is_killed():
             return
-        self._save(decision.state)
+        self._save(batch)
         self.state = decision.state.saved()
         self._check_decision(before, (*answers, *decision.actions))
         for action in (*answers, *decision.actions):
@@ -353,16 +379,12 @@ class Storm:
         self.crash()
         return True
 
-    def _save(self, state: State) -> None:
-        unsaved = state.build_batch()
-        self._stored |= {agent.key: agent for agent in unsaved.agents}
+    def _save(self, batch: Batch, agent_count: int | None = None) -> None:
+        self._kept.save(batch, agent_count)
         for host in self.hosts:
-            if host.name in unsaved.forgotten:
-                self._stored.pop(host.name, None)
+            if host.name in batch.forgotten:
                 self.tell(f"{host.name} is forgotten")
                 self._forgotten_tasks |= host.tasks.keys()
-        if unsaved.framework_id is not None:
-            self._memory = replace(self._memory, framework_id=unsaved.framework_id)
 
     def _check_decision(self, before: State, actions: tuple[Action, ...]) -> None:
         state, policy = self.state, self._policy
@@ -512,6 +534,16 @@ class Storm:
     def _build_offer(self, offer_id: str, host: Host) -> Offer:
         resources = tuple(Resource(name, ResourceKind.SCALAR, "*", amount=4096.0) for name in ("cpus", "mem"))
         return Offer(offer_id, host.agent_id, host.name, "10.0.0.1", 5051, is_public=False, resources=resources)
+
+
+def describe_memory(agent: Agent) -> str:
+    """Say what of an agent must never be lost: whatever follows from it may have been done."""
+    steps = [
+        (name.value, step.task and (step.task.id, step.task.state.value), step.backoff.tries)
+        for name in StepName
+        if (step := agent.get_step(name)).task is not None or step.backoff.tries
+    ]
+    return f"{agent.agent_id} {steps} settled as {agent.settled_as!r}, looked at {is_seen(agent)}"
 
 
 def describe(event: Event) -> str:

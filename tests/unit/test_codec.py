@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import zlib
+from collections.abc import Iterable
 from typing import Any, get_args, get_type_hints
 
 import pytest
@@ -10,9 +12,10 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from calico_dcos.core.model import Agent, Backoff, Step, StepName
-from calico_dcos.store.codec import VERSION, DecodeError, decode, encode
-from calico_dcos.store.staging import COMMITTED, STAGED, Limit, finish, overlay, split, write
-from tests.unit.typed_values import build_values
+from calico_dcos.store.codec import MAX_FACTS_BYTES, VERSION, DecodeError, decode, decode_facts, encode, encode_facts
+from calico_dcos.store.parts import Limit, split
+from calico_dcos.store.upgrades import COMMITTED, STAGED, list_unstaged
+from tests.unit.typed_values import JSON, TEXTS, build_values
 
 # Whatever the codec writes, as it says itself. What does not come back shows the field that is lost: making it smaller
 # takes minutes and tells no more.
@@ -99,7 +102,7 @@ def test_what_another_release_added_is_dropped() -> None:
         (b"[]", "not a record of calico-dcos"),
         (b"{}", "not a record of calico-dcos"),
         (b'{"version": "1", "value": {}}', "not a record of calico-dcos"),
-        (b'{"version": 3, "value": {}}', "a newer release wrote it, in format 3; this one reads up to 2: run that"),
+        (b'{"version": 3, "value": {}}', "a newer release wrote it, in format 3; this one reads up to 2"),
         (build_record(1, steps=[]), "no agent of format 1"),
         (build_record(1, steps={"cni": {"task": {}}}), "no agent of format 1: KeyError('launched_at')"),
         (build_record(key=...), "value.key"),
@@ -121,68 +124,54 @@ def test_a_record_that_cannot_be_read_says_why_in_one_line(record: bytes, said: 
     assert "\n" not in str(caught.value)
 
 
-class RecordsInMemory:
-    """Records that keep to a limit, and can fail at a write that is counted down to."""
+@given(st.dictionaries(TEXTS, JSON, max_size=4))
+def test_facts_come_back_as_they_were(facts: dict[str, Any]) -> None:
+    assert decode_facts(encode_facts(facts)) == facts
 
-    def __init__(self, limit: Limit, writes_left: int) -> None:
-        self.limit = limit
-        self.writes_left = writes_left
-        self.kept: dict[str, bytes] = {}
 
-    def acquire(self, holder: str, timeout_s: float) -> None:
-        """Take no lock."""
+@pytest.mark.parametrize(
+    ("record", "said"),
+    [
+        (b"{}", "not compressed"),
+        (encode_facts({"a": 1})[:-1], "cut off"),
+        (zlib.compress(b" " * (MAX_FACTS_BYTES + 1)), "more than"),
+        (zlib.compress(b"[]"), "not a record of calico-dcos"),
+        (zlib.compress(b'{"version": 3, "value": {}}'), "a newer release wrote it"),
+    ],
+)
+def test_facts_that_cannot_be_read_say_why_in_one_line(record: bytes, said: str) -> None:
+    with pytest.raises(DecodeError, match=said) as caught:
+        decode_facts(record)
 
-    def read(self) -> dict[str, bytes]:
-        return dict(self.kept)
-
-    def write(self, changes: Any) -> None:
-        if self.writes_left == 0:
-            raise ConnectionError
-        self.writes_left -= 1
-        assert len(changes) <= self.limit.records
-        for key, value in changes.items():
-            if value is None:
-                self.kept.pop(key, None)
-            else:
-                self.kept[key] = value
-
-    def close(self) -> None:
-        """Have nothing to close."""
+    assert "\n" not in str(caught.value)
 
 
 _keys = st.text("abcdef", min_size=1, max_size=3)
 _values = st.binary(min_size=1, max_size=9)
-_found = st.dictionaries(_keys, _values, min_size=1, max_size=30)
-_batches = st.dictionaries(_keys, st.none() | _values, min_size=1, max_size=30)
+_found = st.dictionaries(_keys, _values, max_size=30)
 
 
-@given(_found, _batches, st.integers(2, 6), st.integers(0, 40))
-def test_a_batch_of_any_size_is_written_whole_or_not_at_all_wherever_it_stops(
-    before: dict[str, bytes], batch: dict[str, bytes | None], limit: int, writes: int
+@given(
+    _found,
+    st.dictionaries(_keys, st.just(b"") | _values, max_size=30),
+    st.sampled_from([{}, {COMMITTED: b"1"}]),
+    st.integers(0, 70),
+)
+def test_a_batch_that_a_former_release_left_staged_counts_if_it_was_all_there_wherever_its_move_stops(
+    before: dict[str, bytes], staged: dict[str, bytes], committed: dict[str, bytes], stops_after: int
 ) -> None:
-    records = RecordsInMemory(Limit(records=limit), writes)
-    records.kept = dict(before)
-    try:
-        write(records, batch)
-        was_written = True
-    except ConnectionError:
-        was_written = False
+    records = before | {STAGED + key: value for key, value in staged.items()} | committed
+    meant = {key: value for key, value in (before | (staged if committed else {})).items() if value}
 
-    seen = overlay(records.read())
-    records.writes_left = -1
-    finish(records)
+    partly = apply(records, list(list_unstaged(records).items())[:stops_after])
+    wholly = apply(partly, list_unstaged(partly).items())
 
-    after = {key: value for key, value in (before | batch).items() if value is not None}
-    assert seen in (before, after)
-    assert seen == after or not was_written
-    assert records.kept == seen
+    assert wholly == meant
+    assert list_unstaged(wholly) == {}
 
 
-def test_what_is_staged_counts_only_when_it_is_committed() -> None:
-    found = {"a": b"1", STAGED + "a": b"2", STAGED + "b": b"3"}
-
-    assert overlay(found) == {"a": b"1"}
-    assert overlay({**found, COMMITTED: b"1"}) == {"a": b"2", "b": b"3"}
+def apply(records: dict[str, bytes], changes: Iterable[tuple[str, bytes | None]]) -> dict[str, bytes]:
+    return {key: value for key, value in {**records, **dict(changes)}.items() if value is not None}
 
 
 def test_a_batch_is_cut_by_number_and_by_size() -> None:

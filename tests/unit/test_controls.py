@@ -10,7 +10,6 @@ from calico_dcos.core.actions import Kill, Launch, Reply
 from calico_dcos.core.command import AUDIT_LENGTH, AuditEntry, Command, CommandName, Outcome, Verdict
 from calico_dcos.core.controls import judge
 from calico_dcos.core.events import Commanded
-from calico_dcos.core.memory import Memory
 from calico_dcos.core.model import Change, Status, StepName, TaskState
 from calico_dcos.core.state import restore
 from calico_dcos.web.commands import list_audit
@@ -29,16 +28,7 @@ def say(cluster: FakeCluster, name: CommandName, host: FakeHost | None = None, s
 
 def restart(cluster: FakeCluster) -> None:
     """Start again from what a store would have kept."""
-    state = cluster.state
-    memory = Memory(
-        state.framework_id,
-        state.secret,
-        tuple(state.agents.values()),
-        state.pins,
-        state.controls,
-        tuple(state.audit.values()),
-    )
-    cluster.state = restore(state.policy, memory, cluster.now)
+    cluster.state = restore(cluster.state.policy, cluster.kept.load(), cluster.now)
 
 
 def has_failed(cluster: FakeCluster) -> bool:
@@ -123,8 +113,7 @@ def test_pause_keeps_running_services_that_have_old_settings() -> None:
         replace(spec, settings="node-2") if spec.name is StepName.CALICO_NODE else spec for spec in policy.steps
     )
     say(cluster, CommandName.PAUSE)
-    memory = Memory("F1", "s", tuple(cluster.state.agents.values()), controls=cluster.state.controls)
-    other = FakeCluster([host], replace(policy, steps=newer), memory)
+    other = FakeCluster([host], replace(policy, steps=newer), cluster.kept.load())
     for _ in range(30):
         other.step()
     assert not any(isinstance(action, Kill | Launch) for action in other.actions)
@@ -223,8 +212,7 @@ def test_forced_step_counts_as_complete_until_its_settings_change() -> None:
 
     policy = cluster.state.policy
     newer = tuple(replace(spec, settings="cni-2") if spec.name is StepName.CNI else spec for spec in policy.steps)
-    memory = Memory("F1", "s", tuple(cluster.state.agents.values()))
-    other = FakeCluster(hosts, replace(policy, steps=newer), memory)
+    other = FakeCluster(hosts, replace(policy, steps=newer), cluster.kept.load())
     other.run_until(other.is_complete)
     assert StepName.CNI not in hosts[0].todo
 

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 from calico_dcos.core.actions import Action, Kill, Launch
 from calico_dcos.core.command import Command, CommandName
 from calico_dcos.core.events import Commanded
-from calico_dcos.core.memory import Memory
 from calico_dcos.core.model import StepName
 from calico_dcos.core.standing import is_repair
 from calico_dcos.core.state import State, restore
@@ -42,9 +41,7 @@ class Commandable(Watched):
     def crash(self) -> None:
         """Start again from all that is stored."""
         state = self.state
-        agents, audit = tuple(state.agents.values()), tuple(state.audit.values())
-        memory = Memory(state.framework_id, state.secret, agents, state.pins, state.controls, audit)
-        self.state: State = restore(state.policy, memory, self.now)
+        self.state: State = restore(state.policy, self.kept.load(), self.now)
         assert (self.state.controls, self.state.audit, self.state.audit_count) == (
             state.controls,
             state.audit,

@@ -8,7 +8,7 @@ from calico_dcos.core.command import Command, CommandName
 from calico_dcos.core.events import Commanded, Inspected, OffersReceived
 from calico_dcos.core.model import Change, Status, StepName
 from calico_dcos.core.phase import End, choose_move
-from calico_dcos.core.plan import Badge, PhaseView, StepView
+from calico_dcos.web.plan import Badge, PhaseView, StepView
 from tests.plans import build_plan
 from tests.unit.walking import FakeCluster, FakeHost, build_host, build_policy
 

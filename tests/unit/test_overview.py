@@ -19,7 +19,7 @@ OWN = """
     revision wall_ahead_s has_roster framework_id secret master subscribed_at reconciled_at revived_at has_free_slot
     agents keys_by_id tasks offers questions heard absent strangers connectivity repairs complete_nodes progress
     offered_at shortfalls pins audit audit_count wants_offers last_restart_at answer controls deactivated revives
-    queue line_since line_causes passed changed unsaved
+    queue line_since line_causes passed words told changed unsaved
 """
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from calico_dcos.core.model import Status, StepName
-from calico_dcos.core.plan import PhaseView, PlanView, StepView
+from calico_dcos.web.plan import PhaseView, PlanView, StepView
 from calico_dcos.web.sdk_commands import find_phase, find_step, is_done_already, parse_parameters
 from calico_dcos.web.views import build_id
 

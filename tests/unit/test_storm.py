@@ -79,8 +79,9 @@ class Weather(RuleBasedStateMachine):
     def an_event_is_lost(self, place: int) -> None:
         self.storm.drop(place)
 
-    @rule(effects=st.integers(0, 5))
-    def scheduler_is_killed_soon(self, effects: int) -> None:
+    @rule(effects=st.integers(0, 5), saved_in_part=st.none() | st.integers(0, 2))
+    def scheduler_is_killed_soon(self, effects: int, saved_in_part: int | None) -> None:
+        self.storm.saved_in_part = saved_in_part
         self.storm.effects_left = effects
 
     @rule(services=st.booleans(), network=st.booleans(), proxy=st.booleans())
@@ -145,6 +146,10 @@ class Weather(RuleBasedStateMachine):
     def agent_that_is_away_is_forgotten(self, number: int) -> None:
         self.storm.read_roster()
         self.storm.forget(self.get_host(number))
+
+    @rule()
+    def plan_is_retried(self) -> None:
+        self.storm.retry_all()
 
     @rule(number=NUMBERS)
     def agent_repeats_its_updates(self, number: int) -> None:

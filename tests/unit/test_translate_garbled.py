@@ -11,12 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from calico_dcos.core.events import Event, OffersReceived, RosterRead, TaskUpdated
-from calico_dcos.core.memory import Batch
 from calico_dcos.core.model import Agent, TaskState
 from calico_dcos.mesos.reading import MalformedError
 from calico_dcos.mesos.translate import parse_offer, parse_roster, parse_update
 from calico_dcos.store.codec import decode, encode
-from calico_dcos.store.records import build_records
+from calico_dcos.store.records import AGENTS, name_record
 from tests.unit.garbling import garble, read_recorded_events, read_recorded_slaves
 from tests.unit.walking import FakeCluster, build_host, build_policy
 
@@ -91,7 +90,7 @@ def test_what_was_read_of_garbled_documents_can_be_worked_with_and_stored(random
     cluster.step()
 
     agents = tuple(cluster.state.agents.values())
-    assert len(build_records(Batch(agents=agents))) == len(agents)
+    assert len({name_record(AGENTS, agent.key) for agent in agents}) == len(agents)
     for agent in agents:
         assert decode(encode(agent), Agent) == agent
 

@@ -9,10 +9,10 @@ import pytest
 from immutables import Map
 
 from calico_dcos.core.model import Agent, Status, Step, StepName, Task
-from calico_dcos.core.plan import PhaseView, PlanView, StepView
 from calico_dcos.web.board import Board, build_board, build_delta, build_listing, build_whole
 from calico_dcos.web.forecast import estimate_left_s, measure_walk_s
 from calico_dcos.web.listing import Query, QueryError, parse_query, select_view, split_name
+from calico_dcos.web.plan import PhaseView, PlanView, StepView
 from calico_dcos.web.walk import Snapshot
 
 STATUSES = {

@@ -11,7 +11,6 @@ from immutables import Map
 
 from calico_dcos.core.memory import Memory
 from calico_dcos.core.model import Agent, Backoff, Change, Inspection, Note, Status, Step, StepName, Task, TaskState
-from calico_dcos.core.plan import PhaseView, PlanView, StepView
 from calico_dcos.core.state import restore
 from calico_dcos.core.steps import Policy, StepSpec
 from calico_dcos.web.board import (
@@ -24,6 +23,7 @@ from calico_dcos.web.board import (
     format_messages,
     view_all,
 )
+from calico_dcos.web.plan import PhaseView, PlanView, StepView
 from calico_dcos.web.views import (
     build_detail,
     build_plan_document,

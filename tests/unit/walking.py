@@ -28,6 +28,7 @@ from calico_dcos.core.model import Change, Inspection, Node, StepName, TaskState
 from calico_dcos.core.resources import Maintenance, Offer, Resource, ResourceKind
 from calico_dcos.core.state import State, restore
 from calico_dcos.core.steps import SERVICES, Policy, StepSpec
+from tests.unit.kept import Kept
 
 HOST_IP = "10.0.0.1"
 STEPS = tuple(name for name in StepName if name is not StepName.INSPECT)
@@ -116,7 +117,8 @@ class FakeCluster:
         self.now = now
         self.wall_ahead_s = 0.0
         self.lists_agents = True
-        self.state: State = restore(policy, memory or Memory(framework_id="F1", secret="s"), self.now)
+        self.kept = Kept(memory or Memory(framework_id="F1", secret="s"))
+        self.state: State = restore(policy, self.kept.load(), self.now)
         self.actions: list[Action] = []
         self.answered: list[str] = []
         self.offered: list[str] = []
@@ -135,6 +137,7 @@ class FakeCluster:
             if isinstance(event, Subscribed) and self.lists_agents:
                 state, _ = fold(state, self.build_roster(state), self.now)
         decision = decide(state, self.now, self._new_task_id)
+        self.kept.save(decision.state.build_batch())
         self.state = decision.state.saved()
         actions.extend(decision.actions)
         self.actions.extend(actions)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from .controls import describe_mark, describe_waiver
-from .decide import find_obstacle
-from .gates import PREFLIGHT, find_canary_gate, is_canary_complete
-from .model import NAMED, Agent, Finding, Mark, Status, Step, StepName, TaskState
-from .phase import Ask, End, Move, Start, Wait, choose_move
-from .sightings import list_ties
-from .standing import (
+from calico_dcos.core.controls import describe_mark, describe_waiver
+from calico_dcos.core.decide import find_obstacle
+from calico_dcos.core.gates import PREFLIGHT, find_canary_gate, is_canary_complete
+from calico_dcos.core.model import NAMED, Agent, Finding, Mark, Status, Step, StepName, TaskState
+from calico_dcos.core.phase import Ask, End, Move, Start, Wait, choose_move
+from calico_dcos.core.sightings import list_ties
+from calico_dcos.core.standing import (
     Doubt,
     Failure,
     compute_stable_at,
@@ -20,8 +20,8 @@ from .standing import (
     is_settled,
     is_step_done,
 )
-from .state import State
-from .twins import find_twins
+from calico_dcos.core.state import State
+from calico_dcos.core.twins import find_twins
 
 
 class Badge(Enum):
