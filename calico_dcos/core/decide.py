@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from itertools import islice
+from math import inf
 
 from immutables import Map
 
@@ -18,7 +19,7 @@ from .gates import PREFLIGHT, can_drain, find_canary_gate, find_maintenance, fin
 from .model import UNTRIED, Agent, Node, StepName, Task, TaskRef, TaskState, name_some
 from .phase import Ask, End, Move, Rest, Start, Wait, advance, choose_move
 from .resources import Offer, Shortfall, take
-from .state import HeldOffer, State
+from .state import HeldOffer, Question, State
 from .turns import describe_stop, find_turn, with_line
 from .twins import find_twins
 
@@ -262,26 +263,27 @@ def _end_unwanted(draft: _Draft, agent: Agent) -> None:
 
 def _ask(draft: _Draft) -> None:
     state, policy, now = draft.state, draft.state.policy, draft.now
-    questions = state.questions
     refs: list[TaskRef] = []
-    for task_id, question in sorted(questions.items()):
-        ref = state.find_ref(task_id)
-        if ref is None:
-            questions = questions.delete(task_id)
-        elif question.backoff.until <= now:
-            backoff = question.backoff.grow(now, policy.answer_timeout_s, policy.max_answer_timeout_s)
-            questions = questions.set(task_id, replace(question, backoff=backoff))
-            refs.append(ref)
-    draft.state = state = replace(state, questions=questions)
+    if state.ask_at <= now:
+        questions: dict[str, Question] = {}
+        for task_id, question in sorted(state.questions.items()):
+            if (ref := state.find_ref(task_id)) is None:
+                continue
+            questions[task_id] = question
+            if question.backoff.until <= now:
+                backoff = question.backoff.grow(now, policy.answer_timeout_s, policy.max_answer_timeout_s)
+                questions[task_id] = replace(question, backoff=backoff)
+                refs.append(ref)
+        ask_at = min((question.backoff.until for question in questions.values()), default=inf)
+        draft.state = state = replace(state, questions=Map(questions), ask_at=ask_at)
     if refs:
         return draft.then(state, Reconcile(tuple(refs), "the master has not said yet what became of them"))
-    is_first = state.reconciled_at is None and not questions
+    is_first = state.reconciled_at is None and not state.questions
     is_due = state.reconciled_at is not None and now - state.reconciled_at >= policy.reconcile_s
     if is_due:
         state = _ask_after_the_silent(state, now)
     if is_first or is_due:
-        told = "finds tasks that nobody remembers"
-        draft.then(replace(state, reconciled_at=now, heard=Map()), Reconcile((), told))
+        draft.then(replace(state, reconciled_at=now, heard=Map()), Reconcile((), "finds tasks that nobody remembers"))
     return None
 
 

@@ -87,6 +87,7 @@ class State:
         inspecting: the task by which an agent is being inspected, by agent key.
         repairs: keys of agents of which a service that was complete is lost.
         questions: open questions to the master, by task id.
+        ask_at: before that moment, none of them is due.
         heard: ids of the tasks of which Mesos said anything since all of them were last asked for.
         strangers: Mesos agent id by task id, of running tasks of this framework that nobody remembers.
         has_free_slot: whether a slot was given back since offers were last revived.
@@ -149,6 +150,7 @@ class State:
     inspecting: Map[str, str] = field(default_factory=Map)
     repairs: Map[str, bool] = field(default_factory=Map)
     questions: Map[str, Question] = field(default_factory=Map)
+    ask_at: float = 0.0
     heard: Map[str, None] = field(default_factory=Map)
     strangers: Map[str, str] = field(default_factory=Map)
     progress: Map[str, Progressed] = field(default_factory=Map)
@@ -362,8 +364,8 @@ class State:
 
     def with_questions(self, task_ids: Iterable[str], ask_at: float, *, is_after_offer: bool = False) -> State:
         """The state in which the master is to be asked after tasks, from a moment on."""
-        question = Question(Backoff(until=ask_at), is_after_offer)
-        return replace(self, questions=self.questions.update(dict.fromkeys(task_ids, question)))
+        asked = dict.fromkeys(task_ids, Question(Backoff(until=ask_at), is_after_offer))
+        return replace(self, questions=self.questions.update(asked), ask_at=min(self.ask_at, ask_at))
 
     def without_question(self, task_id: str) -> State:
         """The state with this question answered."""
@@ -400,9 +402,7 @@ def restore(policy: Policy, memory: Memory, now: float) -> State:
 
 
 def _index_tasks(
-    tasks: Map[str, tuple[str, StepName]],
-    known: Agent | None,
-    agent: Agent,
+    tasks: Map[str, tuple[str, StepName]], known: Agent | None, agent: Agent
 ) -> Map[str, tuple[str, StepName]]:
     for name in StepName:
         old = None if known is None else known.get_step(name).task

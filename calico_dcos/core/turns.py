@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
+from functools import lru_cache
 from heapq import nsmallest
 
 from immutables import Map
@@ -58,7 +58,7 @@ def find_turn(state: State, agent: Agent) -> str | None:
     """Why an agent may not take a slot although one is free; None if it is its turn."""
     free = state.policy.max_concurrent_agents - len(state.slots)
     if free <= 0:
-        return f"waits for a slot: held by {name_some(state.slots)}{_tell_gone(state, state.slots)}"
+        return f"waits for a slot: held by {_name(state.slots, state.absent)}"
     if not state.line or agent.key in state.line[:free] or agent.key not in state.queue:
         return None
     return f"waits for its turn: next {'is' if state.line[1:] == () else 'are'} {', '.join(state.line[:NAMED])}"
@@ -66,10 +66,11 @@ def find_turn(state: State, agent: Agent) -> str | None:
 
 def describe_stop(state: State) -> str:
     """Say who stops the walk, and what lets it go on past those that will not come back."""
-    return f"the walk is stopped: {name_some(state.halting)} failed{_tell_gone(state, state.halting)}"
+    return f"the walk is stopped: {_name(state.halting, state.absent, ' failed')}"
 
 
-def _tell_gone(state: State, keys: Iterable[str]) -> str:
-    gone = [key for key in keys if key in state.absent]
+@lru_cache(maxsize=8)  # Everybody who waits for them asks.
+def _name(keys: Map[str, object], absent: Map[str, float], told: str = "") -> str:
+    gone = [key for key in keys if key in absent]
     left = "left the cluster: bring it back, or let the walk go on by release-slot or forget"
-    return f"; {name_some(gone)} {left}" if gone else ""
+    return f"{name_some(keys)}{told}" + (f"; {name_some(gone)} {left}" if gone else "")

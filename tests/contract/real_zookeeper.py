@@ -30,10 +30,15 @@ admin.enableServer=false
 
 
 class RealZooKeeper:
-    """One ZooKeeper server, that can be suspended, killed and started again on the same data."""
+    """One ZooKeeper server, that can be suspended, killed and started again on the same data.
 
-    def __init__(self, *, program: str, directory: Path) -> None:
+    Args:
+        heap: how much memory Java gives it, in Java's words.
+    """
+
+    def __init__(self, *, program: str, directory: Path, heap: str) -> None:
         self._program = program
+        self._heap = heap
         self._directory = directory
         self.port = find_free_port()
         self._process: subprocess.Popen[bytes] | None = None
@@ -61,7 +66,8 @@ class RealZooKeeper:
         with (self._directory / "zookeeper.log").open("ab") as log:
             self._process = subprocess.Popen(
                 [
-                    *(self._program, "-Xmx128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", str(JARS)),
+                    *(self._program, f"-Xmx{self._heap}", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"),
+                    *("-cp", str(JARS)),
                     *("org.apache.zookeeper.server.quorum.QuorumPeerMain", str(config)),
                 ],
                 stdout=log,
@@ -100,7 +106,7 @@ class RealZooKeeper:
         self._process.send_signal(number)
 
 
-def start_zookeeper(directory: Path) -> RealZooKeeper:
+def start_zookeeper(directory: Path, heap: str = "128m") -> RealZooKeeper:
     """Start a ZooKeeper; skip the test if there is none, fail it in CI."""
     program = shutil.which("java")
     if program is None or not JARS.exists():
@@ -108,7 +114,7 @@ def start_zookeeper(directory: Path) -> RealZooKeeper:
         if os.environ.get("CI") == "true":
             pytest.fail(message)
         pytest.skip(message)
-    server = RealZooKeeper(program=program, directory=directory)
+    server = RealZooKeeper(program=program, directory=directory, heap=heap)
     try:
         server.start()
     except BaseException:

@@ -17,9 +17,9 @@ from tests.unit.walking import FakeCluster, build_host, build_policy
 # What changes a phase through its own agent alone, or not at all.
 OWN = """
     revision wall_ahead_s has_roster framework_id secret master subscribed_at reconciled_at revived_at has_free_slot
-    agents keys_by_id tasks offers questions heard absent strangers connectivity repairs complete_nodes progress
-    offered_at shortfalls pins audit audit_count wants_offers last_restart_at answer controls deactivated revives
-    queue line_since line_causes passed words told changed unsaved
+    agents keys_by_id tasks offers questions ask_at heard absent strangers connectivity repairs complete_nodes
+    progress offered_at shortfalls pins audit audit_count wants_offers last_restart_at answer controls deactivated
+    revives queue line_since line_causes passed words told changed unsaved
 """
 
 
