@@ -9,9 +9,10 @@ import re
 import tokenize
 import zipfile
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from calico_dcos.installer.bootstrap import CODES, SEPARATOR, TEXT_NAME
 
@@ -21,6 +22,8 @@ ARCHIVE_PACKAGE = "installer"
 _BOOTSTRAP = "bootstrap.py"
 # A NamedTuple without the types of its fields.
 _NAMEDTUPLE = "namedtuple"
+# A file that hosts fetch, as it stands in what is wanted of them.
+Download = Mapping[str, Any]
 _WORD = re.compile(r"\w{3,}")
 # The oldest time that a zip file can hold: archives of equal sources are equal to the byte.
 _EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -175,3 +178,24 @@ def publish(path: Path) -> Artifact:
 def map_artifacts(artifacts: Iterable[Artifact]) -> dict[str, Path]:
     """Say what may be fetched: "<sha256>/<name>" and the file behind it, and nothing else."""
     return {f"{artifact.sha256}/{artifact.name}": artifact.path for artifact in artifacts}
+
+
+def map_downloads(wanted: Any, change: Callable[[Download], Download]) -> Any:
+    """Change each download in what is wanted, wherever it stands there: it is an object with "url" and "sha256"."""
+    if isinstance(wanted, Mapping):
+        if wanted.keys() >= {"url", "sha256"}:
+            return change(wanted)
+        return {name: map_downloads(part, change) for name, part in wanted.items()}
+    return [map_downloads(part, change) for part in wanted] if isinstance(wanted, list) else wanted
+
+
+def list_downloads(wanted: Any) -> list[Download]:
+    """List the downloads in what is wanted, wherever they stand there."""
+    found: list[Download] = []
+
+    def note(download: Download) -> Download:
+        found.append(download)
+        return download
+
+    map_downloads(wanted, note)
+    return found

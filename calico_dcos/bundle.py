@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import requests
 
-from .artifacts import Artifact, publish
+from .artifacts import Artifact, Download, map_downloads, publish
 
 MANIFEST = "manifest.json"
 TIMEOUT_S = 300
@@ -81,15 +81,11 @@ def replace_downloads(wanted: Mapping[str, Any], bundle: Sequence[Carried], base
     """
     by_url = {entry.url: entry.artifact for entry in bundle}
 
-    def replace(download: Mapping[str, Any]) -> dict[str, Any]:
+    def replace(download: Download) -> Download:
         artifact = by_url.get(download["url"])
         if artifact is None or (download["sha256"] or artifact.sha256) != artifact.sha256:
-            return dict(download)
+            return download
         return {**download, "url": f"{base_url}/{artifact.url_path}", "sha256": artifact.sha256}
 
-    proxy, cni = wanted["etcd_proxy"], wanted["cni"]
-    return {
-        **wanted,
-        "etcd_proxy": {**proxy, "archive": replace(proxy["archive"])},
-        "cni": {**cni, "plugins": [replace(plugin) for plugin in cni["plugins"]]},
-    }
+    replaced: dict[str, Any] = map_downloads(wanted, replace)
+    return replaced

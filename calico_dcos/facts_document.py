@@ -14,8 +14,8 @@ from typing import Any, TextIO, Union, get_args, get_origin, get_type_hints
 
 from calico_dcos.facts_meanings import MEANINGS
 from calico_dcos.installer.facts import Facts
-from calico_dcos.installer.plans.changes import STEPS
 from calico_dcos.installer.unknown import Unknown
+from calico_dcos.installer.wanted import STEPS
 
 _SCALARS: dict[Any, dict[str, Any]] = {
     str: {"type": "string"},

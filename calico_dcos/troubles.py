@@ -28,6 +28,7 @@ class Source(Enum):
     BLOCKER = "blocker"
     WEBHOOK = "webhook"
     CONNECTIONS = "connections"
+    BUS = "bus"
     REPORTS = "reports"
 
 

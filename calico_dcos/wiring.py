@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from .artifacts import map_artifacts, publish_installer
 from .blockers import Asker, Objectors
 from .bundle import BundleError, load_bundle, replace_downloads
+from .buses import BusWatch
 from .config import Config, build_policy, build_wanted, list_shown_settings, pin_downloads
 from .logs import set_up_logs
 from .mailbox import Mailbox
@@ -76,7 +77,7 @@ def _run(config: Config, stack: ExitStack) -> str:
     wanted = build_wanted(config)
     policy = build_policy(config, wanted)
     offers, meter = OfferBook(), Meter()
-    observers = [offers.observe, meter.observe]
+    observers = [offers.observe, meter.observe, BusWatch(troubles).observe]
     if config.webhook_url:
         notifier = Notifier(url=config.webhook_url, service=config.framework_name, troubles=troubles)
         notifier.start()

@@ -14,6 +14,8 @@ from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.text import Text
 
+from calico_dcos.core.model import StepName
+
 from .client import Client, ClientError, Json
 from .tables import draw_agents, draw_preflight, draw_status
 from .words import (
@@ -29,7 +31,7 @@ from .words import (
 )
 
 WATCH_S = 1.0
-STEPS = ("etcd-proxy", "docker-cluster-store", "cni", "agent-restart", "calico-node")
+STEPS = tuple(name.value for name in StepName if name is not StepName.INSPECT)
 
 Function = Callable[..., Any]
 

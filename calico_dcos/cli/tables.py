@@ -101,7 +101,7 @@ def draw_preflight(document: Json) -> RenderableType:
 
 
 def draw_steps(row: Json) -> Text:
-    """Draw the six steps as a row of marks."""
+    """Draw the steps as a row of marks."""
     return Text.assemble(
         *(
             BADGES.get(step["badge"], (MARKS.get(step["status"], "·"), STYLES.get(step["status"], "dim")))

@@ -8,12 +8,13 @@ documentation follow from it (`make docs` writes them anew).
 from .reading import ConfigError, read_config
 from .shown import list_shown_settings
 from .table import SETTINGS, Config
-from .wanted import build_policy, build_wanted, pin_downloads
+from .wanted import build_parts, build_policy, build_wanted, pin_downloads
 
 __all__ = [
     "SETTINGS",
     "Config",
     "ConfigError",
+    "build_parts",
     "build_policy",
     "build_wanted",
     "list_shown_settings",

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from calico_dcos.core.model import StepName
 
 from .kinds import CIDRS, AbsolutePath, Choice, Flag, Number, Sha256, Text, Url, Whole
 from .packaged import derive_packaged, derive_sum
+from .parts import Part, build_download
+from .release import RELEASES
 from .settings import setting
+
+if TYPE_CHECKING:
+    from .table import Config
 
 SECTION = "Install CNI"
 DESCRIPTION = "Calico's CNI plugins and network, which the unified containerizer needs."
+# The highest cniVersion whose results Mesos can read.
+CNI_VERSION = "0.1.0"
 
 
 @dataclass(frozen=True)
@@ -93,3 +103,52 @@ class CniSettings:
     cni_mem_mb: float = setting(
         Number(32, 65_536), 64.0, f"{SECTION}.mem-limit", "Memory in MB of each task that installs CNI."
     )
+
+
+def _build_cni(config: Config) -> Part:
+    return Part(
+        wanted={
+            "enable": config.cni_enable,
+            "plugins": [
+                {"name": "calico", **build_download(config.cni_calico_url, config.cni_calico_sha256)},
+                {"name": "calico-ipam", **build_download(config.cni_calico_ipam_url, config.cni_calico_ipam_sha256)},
+            ],
+            "plugins_dir": config.cni_plugins_dir,
+            "config_dir": config.cni_config_dir,
+            "config": {
+                "name": "calico",
+                "cniVersion": CNI_VERSION,
+                "type": "calico",
+                "ipam": {"type": "calico-ipam", **_build_ipam_options(config)},
+                "etcd_endpoints": config.etcd_endpoints,
+                **_build_network_options(config),
+            },
+            "name_keys": list(RELEASES[config.calico_release].name_keys),
+        },
+        words=f"plugins into {config.cni_plugins_dir}, network into {config.cni_config_dir}",
+        cpus=config.cni_cpus,
+        mem_mb=config.cni_mem_mb,
+    )
+
+
+def _build_network_options(config: Config) -> dict[str, Any]:
+    """The plugin's options; one that is not set is not written, so that the network of an earlier release stays."""
+    given = {"mtu": config.cni_mtu, "log_level": config.cni_log_level}
+    return {name: value for name, value in given.items() if value}
+
+
+def _build_ipam_options(config: Config) -> dict[str, Any]:
+    pools = [pool for pool in config.cni_ipv4_pools.split(",") if pool]
+    return {"ipv4_pools": pools} if pools else {}
+
+
+def _build_agent_restart(config: Config) -> Part:
+    return Part(
+        wanted={"enable": config.cni_enable, "timeout_s": config.agent_timeout_s},
+        words="only where the Mesos agent has to read the network anew",
+        cpus=config.cni_cpus,
+        mem_mb=config.cni_mem_mb,
+    )
+
+
+PARTS = {StepName.CNI: _build_cni, StepName.AGENT_RESTART: _build_agent_restart}

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from calico_dcos.core.model import StepName
+
 from .kinds import CLUSTER_STORE, Flag, Number, Text
+from .parts import Part
 from .settings import Derived, Known, setting
+
+if TYPE_CHECKING:
+    from .table import Config
 
 SECTION = "Configure Docker Cluster-Store"
 DESCRIPTION = "Docker's cluster store, which Calico networks of the Docker containerizer need."
@@ -59,3 +66,20 @@ class DockerSettings:
     docker_mem_mb: float = setting(
         Number(32, 65_536), 64.0, f"{SECTION}.mem-limit", "Memory in MB of the task that configures Docker."
     )
+
+
+def _build_cluster_store(config: Config) -> Part:
+    return Part(
+        wanted={
+            "enable": config.docker_enable,
+            "cluster_store": config.docker_cluster_store,
+            "timeout_s": config.docker_timeout_s,
+            "replace_existing": config.docker_replace_existing,
+        },
+        words=f"sets Docker's cluster-store to {config.docker_cluster_store}",
+        cpus=config.docker_cpus,
+        mem_mb=config.docker_mem_mb,
+    )
+
+
+PARTS = {StepName.DOCKER_CLUSTER_STORE: _build_cluster_store}

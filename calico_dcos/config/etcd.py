@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from calico_dcos.core.model import StepName
 
 from .kinds import DNS_NAME, HOST_AND_PORT, Flag, Number, Sha256, Text, Url, Urls
+from .parts import Part, build_download
 from .release import ETCD_ARCHIVE
 from .settings import Derived, Known, setting
+
+if TYPE_CHECKING:
+    from .table import Config
 
 SECTION = "Etcd Settings"
 DESCRIPTION = (
@@ -69,3 +76,22 @@ class EtcdSettings:
     etcd_mem_mb: float = setting(
         Number(32, 65_536), 128.0, f"{SECTION}.mem-limit", "Memory in MB of the proxy on each agent."
     )
+
+
+def _build_proxy(config: Config) -> Part:
+    return Part(
+        wanted={
+            "enable": config.etcd_run_proxy,
+            "discovery_srv": config.etcd_discovery_srv,
+            "listen": config.etcd_listen,
+            "archive": build_download(config.etcd_archive_url, config.etcd_archive_sha256),
+            "refresh_s": 60,
+        },
+        words=f"forwards {config.etcd_listen} to the members behind {config.etcd_discovery_srv}",
+        cpus=config.etcd_cpus,
+        mem_mb=config.etcd_mem_mb,
+        ports=(int(config.etcd_listen.rpartition(":")[2]),),
+    )
+
+
+PARTS = {StepName.ETCD_PROXY: _build_proxy}

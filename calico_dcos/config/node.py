@@ -4,15 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from calico_dcos.core.model import StepName
 
 from .kinds import CIDR, WORD, Choice, Flag, Number, Text, Texts
 from .node_kinds import AddressMethod
 from .packaged import derive_packaged
-from .release import DEFAULT, RELEASES
+from .parts import Part
+from .release import DEFAULT, RELEASES, Release
 from .settings import setting
+
+if TYPE_CHECKING:
+    from .table import Config
 
 SECTION = "Run Calico-Node"
 DESCRIPTION = "The container calico-node on each agent, which both kinds of containers need."
+# The pool of every release where no option gives another one.
+DEFAULT_POOL = "192.168.0.0/16"
+POOL_SETTINGS = ("node_ip_pool", "node_ipip", "node_nat_outgoing")
+# How Felix is made to tell that it lives. The report's interval is that of etcd's key, which lapses after 90 s.
+# By the reports, others know a node that is dead: they are wanted beside an endpoint, too.
+_REPORT = {"FELIX_REPORTINGINTERVALSECS": "5"}
+HEALTH_VARIABLES = {"report": _REPORT, "endpoint": {**_REPORT, "FELIX_HEALTHENABLED": "true"}}
 
 
 @dataclass(frozen=True)
@@ -103,3 +117,54 @@ class NodeSettings:
     node_mem_mb: float = setting(
         Number(32, 65_536), 64.0, f"{SECTION}.mem-limit", "Memory in MB of the task that watches the container."
     )
+
+
+def _build_node(config: Config) -> Part:
+    release = RELEASES[config.calico_release]
+    pool = _build_pool(config, release)
+    return Part(
+        wanted={
+            "enable": config.node_enable,
+            "image": config.node_image,
+            "environment": _build_node_environment(config, release, pool),
+            "mounts": list(release.mounts),
+            "poll_s": config.node_poll_s,
+            "address_method": config.node_ip_autodetection,
+            "felix_health": release.felix_health,
+            "pool": pool,
+            "adopt_existing": config.node_adopt_existing,
+        },
+        words=f"runs {config.node_image}",
+        cpus=config.node_cpus,
+        mem_mb=config.node_mem_mb,
+    )
+
+
+def _build_pool(config: Config, release: Release) -> dict[str, Any]:
+    """The pool of addresses; one that the image cannot be told to make is written by the installer, with all it has."""
+    given = {name: getattr(config, name) for name in POOL_SETTINGS}
+    is_written = any(text for name, text in given.items() if name not in release.pool_variables)
+    defaults = (DEFAULT_POOL, "off", "true" if release.has_nat else "false") if is_written else ("", "", "")
+    cidr, ipip, nat = (text or default for text, default in zip(given.values(), defaults, strict=True))
+    return {"cidr": cidr, "ipip": ipip, "nat_outgoing": nat, "is_written_by_us": is_written}
+
+
+def _build_node_environment(config: Config, release: Release, pool: Mapping[str, Any]) -> dict[str, str]:
+    """The variables that are the same on every agent: the installer adds the node's name and address."""
+    given = {variable: getattr(config, name) for name, variable in release.pool_variables.items()}
+    if pool["is_written_by_us"]:
+        # Felix has to be told of IP-in-IP by itself: calicoctl does so in etcd when it makes such a pool.
+        given = {"NO_DEFAULT_POOLS": "true", "FELIX_IPINIPENABLED": "" if pool["ipip"] == "off" else "true"}
+    # DC/OS sets rp_filter to loose on every interface at each start of its agent, and Felix refuses to run so.
+    given["FELIX_IGNORELOOSERPF"] = "true" if config.node_ignore_loose_rpf else ""
+    return {
+        "ETCD_ENDPOINTS": config.etcd_endpoints,
+        "CALICO_NETWORKING_BACKEND": "bird",
+        "CALICO_LIBNETWORK_ENABLED": "true",
+        **HEALTH_VARIABLES[release.felix_health],
+        **{name: value for name, value in given.items() if value},
+        **config.node_environment,
+    }
+
+
+PARTS = {StepName.CALICO_NODE: _build_node}

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
+
+from calico_dcos.core.model import StepName
 
 from . import cni, docker, etcd, framework, node, pace, rollout, security
 from .cni import CniSettings
@@ -11,6 +14,7 @@ from .etcd import EtcdSettings
 from .framework import FrameworkSettings
 from .node import NodeSettings
 from .pace import PaceSettings
+from .parts import Part
 from .rollout import RolloutSettings
 from .security import SecuritySettings
 from .settings import Setting, build_setting
@@ -39,3 +43,6 @@ SETTINGS: tuple[Setting, ...] = tuple(
 SECTIONS: dict[str, str] = {
     module.SECTION: module.DESCRIPTION for module in (framework, security, rollout, pace, etcd, docker, cni, node)
 }
+
+# What builds the part of each step but for inspect.
+PARTS: dict[StepName, Callable[[Config], Part]] = {**etcd.PARTS, **docker.PARTS, **cni.PARTS, **node.PARTS}

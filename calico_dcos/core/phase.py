@@ -99,8 +99,8 @@ def _complete_steps(agent: Agent, policy: Policy) -> Agent:
 def _is_restart_over(agent: Agent, policy: Policy) -> bool:
     return all(
         is_step_done(agent, name, policy)
-        for name in (StepName.DOCKER_CLUSTER_STORE, StepName.AGENT_RESTART)
-        if (task := agent.get_step(name).task) is not None and task.may_restart
+        for name, step in agent.steps.items()
+        if step.task is not None and step.task.may_restart
     )
 
 

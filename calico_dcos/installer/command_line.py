@@ -5,15 +5,13 @@ import os
 from typing import TYPE_CHECKING, Dict, List, Optional, TextIO
 
 from .host import Host
-from .wanted import Wanted, WantedError, parse_wanted
+from .wanted import SERVICES, STEPS, Wanted, WantedError, parse_wanted
 
 if TYPE_CHECKING:
     from .report import Reporter
 
-STEPS = ("docker-cluster-store", "cni", "agent-restart")
 ALL = "all"
 PARTS = ("workload", "container", "probe")
-SERVICES = ("etcd-proxy", "calico-node")
 EXIT_USAGE = 2
 
 
@@ -26,7 +24,7 @@ def build_parser() -> argparse.ArgumentParser:
     commands.required = True
     inspect = commands.add_parser("inspect", help="report facts and what is still to do; changes nothing")
     apply_ = commands.add_parser("apply", help="do what is still to do for one step, and verify it")
-    apply_.add_argument("step", choices=(*STEPS, *SERVICES, ALL), help="services and all: with --dry-run only")
+    apply_.add_argument("step", choices=(*STEPS, ALL), help="services and all: with --dry-run only")
     apply_.add_argument("--dry-run", action="store_true", help="tell the changes, their reason and impact; do nothing")
     apply_.add_argument("--json", action="store_true", help="with --dry-run: tell them as JSON")
     supervise = commands.add_parser("supervise", help="run a service and watch over it")
@@ -47,7 +45,7 @@ def parse_arguments(arguments: List[str]) -> argparse.Namespace:
     """Parse the arguments, and what of them argparse cannot check: a service is supervised, not applied."""
     parser = build_parser()
     options = parser.parse_args(arguments)
-    if options.command == "apply" and not options.dry_run and options.step not in STEPS:
+    if options.command == "apply" and not options.dry_run and options.step in (*SERVICES, ALL):
         parser.error("{} is applied with --dry-run only".format(options.step))
     if options.command == "apply" and options.json and not options.dry_run:
         parser.error("--json goes with --dry-run")

@@ -4,9 +4,9 @@ import json
 from typing import Any, Dict, List, TextIO
 
 from .inspection import Inspection
-from .plans.changes import STEPS, Change, Decision
+from .plans.changes import Change, Decision
 from .redaction import hide_all
-from .wanted import Wanted, is_enabled
+from .wanted import STEPS, Wanted, is_enabled
 
 EXIT_POSSIBLE, EXIT_REFUSED = 0, 3
 ALL = "all"

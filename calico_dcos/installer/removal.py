@@ -29,12 +29,11 @@ from .report import Reporter
 from .services.container import remove_container
 from .steps import EXIT_DONE, EXIT_FAILED, EXIT_REFUSED
 from .undo import Deed, find_backups, plan_undo_all, remove_made_directories
+from .wanted import SERVICES, STEPS
 
 # A service's lock is held as long as it is supervised; a supervisor that was told to end takes a moment for it.
-SERVICES = ("calico-node", "etcd-proxy")
 SERVICE_TIMEOUT_S = 10
 LOCK_TIMEOUT_S = 30
-STEPS_IN_REVERSE = ("cni", "docker-cluster-store")
 # At the top of an ext4 file system.
 FILE_SYSTEMS_OWN = "lost+found"
 
@@ -91,7 +90,7 @@ def plan_removal(host: Host) -> Removal:
         stages += _plan_container(host)
     except DockerAwayError as error:
         faults.append("whether a container {} of ours is there is not known: {}".format(NAME, error))
-    for change in [change for step in STEPS_IN_REVERSE for change in find_backups(host, step)]:
+    for change in [change for step in reversed(STEPS) for change in find_backups(host, step)]:
         try:
             stages.append(Stage(change, plan_undo_all(host, change)))
         except FileError as error:  # noqa: PERF203  (what can be undone is)
@@ -104,7 +103,7 @@ def plan_removal(host: Host) -> Removal:
 
 
 def _hold_services(host: Host, locks: ExitStack) -> None:
-    for service in SERVICES:
+    for service in reversed(SERVICES):
         if os.path.exists(os.path.join(host.path(LOCK_DIR), service)):
             locks.enter_context(hold_lock(host, service, SERVICE_TIMEOUT_S))
 

@@ -12,9 +12,9 @@ from .facts.bird import ESTABLISHED, Bird
 from .facts.calico_etcd import CalicoEtcd, EtcdNode
 from .facts.node import Node
 from .inspection import Inspection
-from .plans.changes import STEPS
 from .redaction import hide_all
 from .unknown import Unknown, to_json
+from .wanted import STEPS
 from .web import UnreachableError, call, open_connection
 
 TIMEOUT_S = 5

@@ -50,10 +50,9 @@ Past = NamedTuple("Past", [("origin", Entry), ("theirs", Optional[Content]), ("w
 
 
 def find_backups(host: Host, step: str) -> List[str]:
-    """Find the backups of a step, in the order in which they are undone: the network before its plugins."""
-    prefixes = {"docker-cluster-store": (STORE_BACKUP,), "cni": (NETWORK_BACKUP, PLUGIN_BACKUP)}.get(step, ())
-    names = list_backups(host)
-    return [name for prefix in prefixes for name in names if name.startswith(prefix)]
+    """Find the backups of a step in the order of their names, in which they are undone: the network, then plugins."""
+    # By its name, a backup is a step's: the step's own name, or that with a dash and more behind it.
+    return [name for name in list_backups(host) if (name + "-").startswith(step + "-")]
 
 
 def has_unfinished(host: Host, step: str) -> bool:

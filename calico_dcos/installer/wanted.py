@@ -6,6 +6,9 @@ import json
 import re
 from typing import Any, Callable, Dict, List, NamedTuple, Optional
 
+# In the order in which they are done; a service is supervised, any other step applied.
+STEPS = ("etcd-proxy", "docker-cluster-store", "cni", "agent-restart", "calico-node")
+SERVICES = ("etcd-proxy", "calico-node")
 # exceptions: names that need no proxy, with what lies below them, separated by commas.
 Proxy = NamedTuple("Proxy", [("url", str), ("exceptions", str)])
 NO_PROXY = Proxy("", "")

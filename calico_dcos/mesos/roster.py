@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import random
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from http import HTTPStatus
 
 from calico_dcos.core.events import Event, RosterRead
-from calico_dcos.outbound import Caller, CallError, Poller
+from calico_dcos.core.model import UNTRIED
+from calico_dcos.outbound import URGENT_S, Caller, CallError, Poller
 from calico_dcos.troubles import Source, Troubles
 
 from .master import Login, MasterError, advise, ask_master, find_master
@@ -20,6 +22,8 @@ from .translate import parse_roster
 DEADLINE_S = 60.0
 MAX_BYTES = 256 * 1024 * 1024
 ZOOKEEPER_S = 10.0
+# After this at the latest it is tried again to read it.
+MAX_RETRY_S = 30.0
 REFUSALS = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 
 
@@ -88,6 +92,7 @@ class RosterPoller:
         troubles: where it is told that it cannot be read.
         timeout_s: for each request.
         login: for a Mesos that authenticates.
+        jitter: gives a number between 0 and 1; a pause after a failure is shortened by up to half.
     """
 
     def __init__(  # noqa: PLR0913 - what is at its edges has many parts
@@ -100,6 +105,7 @@ class RosterPoller:
         troubles: Troubles | None = None,
         timeout_s: float = DEADLINE_S,
         login: Login | None = None,
+        jitter: Callable[[], float] = random.random,
     ) -> None:
         self._master = master
         self._interval_s = interval_s
@@ -107,21 +113,36 @@ class RosterPoller:
         self._troubles = troubles or Troubles()
         self._timeout_s = timeout_s
         self._login = login
+        self._jitter = jitter
+        self._is_wanted = is_urgent
+        self._backoff = UNTRIED
         self._caller = Caller()
-        poller = Poller(name="roster", poll=self._poll, caller=self._caller, is_urgent=is_urgent)
+        poller = Poller(name="roster", poll=self.poll, caller=self._caller, is_urgent=self.is_urgent)
         self.start, self.stop = poller.start, poller.stop
 
-    def _poll(self) -> float:
+    def is_urgent(self) -> bool:
+        """Whether to read before the time: not what could not be read, which has a time of its own."""
+        return self._backoff == UNTRIED and self._is_wanted()
+
+    def poll(self) -> float:
+        """Read the roster, and post or tell what comes of it; gives the seconds until the next reading."""
         began_at = time.monotonic()
         try:
             roster = read_roster(self._master, timeout_s=self._timeout_s, login=self._login, caller=self._caller)
         except RosterError as error:
             is_refused = error.status in REFUSALS
             self._troubles.tell(Source.ROSTER, str(error), advise(error.status), stops_all=is_refused)
-        else:
-            self._tell_unread(roster.unread)
-            self._post(roster)
+            return self._back_off(time.monotonic() - began_at, str(error))
+        self._backoff = UNTRIED
+        self._tell_unread(roster.unread)
+        self._post(roster)
         return compute_pause_s(self._interval_s, time.monotonic() - began_at)
+
+    def _back_off(self, took_s: float, reason: str) -> float:
+        """Let the master be for a while: decisions may wait for it, and asking every second helps none of them."""
+        self._backoff = self._backoff.grow(0.0, URGENT_S, min(self._interval_s, MAX_RETRY_S), reason)
+        # A master that takes long to answer is not asked again at once.
+        return max(took_s, self._backoff.until * (1.0 - self._jitter() / 2))
 
     def _tell_unread(self, count: int) -> None:
         if count:

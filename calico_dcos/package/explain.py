@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from calico_dcos.config import Config, build_wanted
+from calico_dcos.config import Config, build_parts, build_wanted
 from calico_dcos.config.release import RELEASES
+from calico_dcos.core.model import StepName
 from calico_dcos.redaction import hide_secrets
 
 
@@ -55,22 +56,11 @@ def _explain_hands(config: Config) -> str:
 
 
 def _explain_steps(config: Config) -> Iterator[str]:
-    off = "off: inspected only; the status page says whether the agent has it"
-    steps = (
-        ("inspect", True, "reads the facts of each agent, changes nothing"),
-        (
-            "etcd-proxy",
-            config.etcd_run_proxy,
-            f"forwards {config.etcd_listen} to the members behind {config.etcd_discovery_srv}",
-        ),
-        ("docker-cluster-store", config.docker_enable, f"sets Docker's cluster-store to {config.docker_cluster_store}"),
-        ("cni", config.cni_enable, f"plugins into {config.cni_plugins_dir}, network into {config.cni_config_dir}"),
-        ("agent-restart", config.cni_enable, "only where the Mesos agent has to read the network anew"),
-        ("calico-node", config.node_enable, f"runs {config.node_image}"),
-    )
+    off = "inspected only; the status page says whether the agent has it"
     yield "Steps on each agent:"
-    for name, is_enabled, text in steps:
-        yield f"  {name:<21} {'on ' if is_enabled else 'off'}  {text if is_enabled else off.removeprefix('off: ')}"
+    yield f"  {StepName.INSPECT.value:<21} on   reads the facts of each agent, changes nothing"
+    for name, part in build_parts(config).items():
+        yield f"  {name.value:<21} {'on ' if part.is_enabled else 'off'}  {part.words if part.is_enabled else off}"
 
 
 def _explain_restarts(config: Config) -> Iterator[str]:

@@ -34,7 +34,8 @@ _PLAN_STATUS = {"ERROR": -1, "COMPLETE": 0, "WAITING": 1, "PENDING": 1, "DELAYED
 _RUNNING = 2
 # Of the SDK's counters, those that are there from the start.
 _SDK_COUNTERS = ("offers.received", "offers.processed", "declines.short", "declines.long", "revives", "suppresses")
-RESTARTS = ("docker", "mesos-agent")
+# What a step may restart.
+RESTARTS = {StepName.DOCKER_CLUSTER_STORE: "docker", StepName.AGENT_RESTART: "mesos-agent"}
 
 
 class Meter:
@@ -105,7 +106,7 @@ class Meter:
 
     def _count_restarts(self, agent: Agent) -> None:
         """Count what an agent whose phase is complete was spared, and what it was not."""
-        for service, name in zip(RESTARTS, (StepName.DOCKER_CLUSTER_STORE, StepName.AGENT_RESTART), strict=True):
+        for name, service in RESTARTS.items():
             task = agent.get_step(name).task
             self._restarts[service, "done" if task is not None and task.may_restart else "avoided"] += 1
 
@@ -124,7 +125,7 @@ class Meter:
                 "Restarts of services on agents whose phase is complete, done and avoided",
                 labels=["service", "outcome"],
             )
-            for service in RESTARTS:
+            for service in RESTARTS.values():
                 for outcome in ("done", "avoided"):
                     restarts.add_metric([service, outcome], self._restarts[service, outcome])
             yield restarts

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from calico_dcos.core.model import Agent, Status, StepName, Task
+from calico_dcos.core.steps import SERVICES
 
 from .plan import PhaseView
 from .views import DEPLOY, Json, build_id
 from .walk import Snapshot
-
-SERVICES = (StepName.ETCD_PROXY, StepName.CALICO_NODE)
 
 
 class Health(IntEnum):
@@ -103,7 +102,7 @@ def build_task_name(agent: Agent, step: StepName) -> str:
 
 def list_services(agent: Agent) -> list[tuple[StepName, Task]]:
     """List the newest tasks of an agent's services."""
-    found = ((name, agent.get_step(name).task) for name in SERVICES)
+    found = ((name, agent.get_step(name).task) for name in StepName if name in SERVICES)
     return [(name, task) for name, task in found if task is not None]
 
 

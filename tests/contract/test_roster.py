@@ -13,7 +13,7 @@ import pytest
 
 from calico_dcos.core.events import Event, RosterAgent, RosterRead
 from calico_dcos.mesos.master import Login, MasterError, advise, check_master, find_master, parse_master
-from calico_dcos.mesos.roster import RosterError, RosterPoller, compute_pause_s, read_roster
+from calico_dcos.mesos.roster import MAX_RETRY_S, RosterError, RosterPoller, compute_pause_s, read_roster
 from calico_dcos.outbound import is_due
 from calico_dcos.troubles import Source, Troubles
 from tests.contract.driver_harness import wait_until
@@ -143,6 +143,35 @@ def test_the_roster_is_read_again_and_again_even_if_the_master_is_away_meanwhile
     poller.stop()
 
     assert [len(roster.agents) for roster in rosters if isinstance(roster, RosterRead)] == [1, 2]
+
+
+@pytest.mark.parametrize("answer", [Answer(401), Answer(403), Answer(400), Answer(503), Answer(200, "no json")])
+def test_a_roster_that_cannot_be_read_is_asked_for_ever_more_seldom_although_decisions_wait_for_it(
+    master: ScriptedMaster, answer: Answer
+) -> None:
+    master.version_answers = [*[answer] * 8, list_agents("h1"), answer]
+    posted: queue.SimpleQueue[Event] = queue.SimpleQueue()
+    poller = RosterPoller(
+        master=master.address, interval_s=60.0, post=posted.put, is_urgent=lambda: True, jitter=lambda: 0.0
+    )
+
+    pauses = []
+    for _ in range(8):
+        pauses.append(poller.poll())
+        assert not poller.is_urgent()
+
+    assert [pauses[1] / pauses[0], pauses[2] / pauses[0], pauses[-1]] == [2.0, 4.0, MAX_RETRY_S]
+    poller.poll()
+    assert isinstance(posted.get_nowait(), RosterRead)
+    assert poller.is_urgent()
+    assert poller.poll() == pauses[0]
+
+
+def test_pauses_of_several_schedulers_do_not_stay_in_step(master: ScriptedMaster) -> None:
+    master.version_answers = [Answer(503)] * 2
+    first = RosterPoller(master=master.address, interval_s=60.0, post=print, jitter=lambda: 0.0)
+    second = RosterPoller(master=master.address, interval_s=60.0, post=print, jitter=lambda: 1.0)
+    assert second.poll() == first.poll() / 2
 
 
 @pytest.mark.parametrize(

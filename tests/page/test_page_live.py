@@ -6,7 +6,7 @@ from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
-from calico_dcos.core.model import Status
+from calico_dcos.core.model import Status, StepName
 from calico_dcos.troubles import Source, Troubles
 from tests.page.browser import Page
 from tests.page.living import Living, build_living_walk, serve
@@ -45,6 +45,17 @@ def test_a_walk_of_20_agents_is_followed_live_to_its_end(driver: Chrome) -> None
         page.wait(lambda: page.text("#left") == "Everything is done.")
         page.wait(lambda: page.count('tr.agent .state[data-status="COMPLETE"]') == 20)
         assert driver.execute_script("return window.isSamePage")
+        assert page.list_complaints() == []
+
+
+def test_the_legend_names_the_steps_from_left_to_right(driver: Chrome) -> None:
+    living = build_living_walk(2)
+    living.step(2)
+    with serve(living) as url:
+        page = Page(driver, url)
+        page.open()
+        names = ", ".join(name.value for name in StepName)
+        page.wait(lambda: page.text("#legend") == f"Steps, from left to right: {names}.")
         assert page.list_complaints() == []
 
 

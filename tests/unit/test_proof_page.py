@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from calico_dcos.installer.plans.changes import STEPS
+from calico_dcos.installer.wanted import STEPS
 
 ROOT = Path(__file__).parent.parent.parent
 NAMED = re.compile(r"`(tests/[\w/]+\.py)::(test_\w+)`")

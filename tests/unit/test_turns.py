@@ -9,7 +9,7 @@ import pytest
 
 from calico_dcos.core.command import Command, CommandName, Outcome
 from calico_dcos.core.events import Commanded, OffersReceived, RosterAgent, RosterRead, TaskUpdated
-from calico_dcos.core.model import StepName, TaskState
+from calico_dcos.core.model import Agent, StepName, TaskState
 from calico_dcos.core.pace import Pace
 from calico_dcos.core.resources import Maintenance
 from calico_dcos.core.steps import Policy
@@ -215,3 +215,14 @@ def test_retry_of_the_whole_plan_keeps_what_is_skipped_and_says_so() -> None:
 
     cluster.feed(Commanded(Command(CommandName.RETRY, "a2"), "T"))
     cluster.run_until(lambda: DOCKER in hosts[2].launched)
+
+
+def test_a_slot_is_stored_as_given_back_before_it_is_stored_as_taken() -> None:
+    state = FakeCluster([build_host(number) for number in range(3)], build_policy()).state
+    given = Agent("z", "S9", "z")
+    taken = Agent("a", "S8", "a", slot_since=1.0)
+    restarting = Agent("b", "S7", "b", slot_since=1.0, restart_since=1.0)
+
+    batch = state.with_agents([restarting, taken, given]).build_batch()
+
+    assert [agent.key for agent in batch.agents] == ["z", "a", "b"]

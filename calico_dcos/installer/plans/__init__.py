@@ -10,9 +10,9 @@ from ..facts.node_look import NodeLook, find_address
 from ..host import STATE_DIR
 from ..rollbacks import DOCKER, MESOS_AGENT
 from ..unknown import Unknown
-from ..wanted import Wanted
+from ..wanted import STEPS, Wanted
 from .calico_node import plan_calico_node, refuse_bgp_port, refuse_names, refuse_users, warn_of_node
-from .changes import STEPS, Action, Decision, could_not_look, refuse, warn
+from .changes import Action, Decision, could_not_look, refuse, warn
 from .checks import settle
 from .cni import plan_cni
 from .conditions import guard, refuse_architecture, refuse_disk, refuse_noexec, refuse_rolled_back, refuse_without_v2

@@ -3,8 +3,6 @@
 from enum import Enum
 from typing import List, NamedTuple, Optional
 
-STEPS = ("etcd-proxy", "docker-cluster-store", "cni", "agent-restart", "calico-node")
-
 
 class Action(Enum):
     """What is to be done; the step that does it knows how."""

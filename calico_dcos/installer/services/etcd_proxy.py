@@ -16,7 +16,7 @@ from ..plans.services import plan_etcd_proxy
 from ..report import Reporter
 from ..steps.work import StepError
 from ..unknown import Unknown
-from ..wanted import EtcdProxy, Proxy
+from ..wanted import EtcdProxy, Wanted
 from .child import Child
 from .etcd_binary import PROXY_DATA, Binary, build_proxy_command, install_etcd
 from .proven import forget_proven, note_proven
@@ -61,12 +61,10 @@ def judge(look: ProxyLook, wanted: EtcdProxy) -> Decision:
 class ProxySupervisor:
     """One proxy: at most one child of ours, and none while somebody else's etcd answers where it would listen."""
 
-    def __init__(
-        self, host: Host, wanted: EtcdProxy, proxy: Proxy, reporter: Reporter, tell_healthy: Callable[[], None]
-    ) -> None:
+    def __init__(self, host: Host, wanted: Wanted, reporter: Reporter, tell_healthy: Callable[[], None]) -> None:
         self._host = host
-        self._proxy = proxy
-        self._wanted = wanted
+        self._proxy = wanted.proxy
+        self._wanted = wanted.etcd_proxy
         self._reporter = reporter
         self._tell_healthy = tell_healthy
         self._binary = None  # type: Optional[Binary]

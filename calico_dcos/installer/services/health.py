@@ -37,8 +37,14 @@ def find_fault(service: str, host: Host, wanted: Wanted) -> Optional[str]:
     """Find what keeps a service from being healthy."""
     if not was_proven(host, service):
         return "its supervisor has not seen it work yet"
-    if service == etcd_proxy.SERVICE:
-        return find_lack(etcd_proxy.judge(etcd_proxy.read_look(host, wanted.etcd_proxy), wanted.etcd_proxy))
+    return FINDERS[service](host, wanted)
+
+
+def _find_proxy_fault(host: Host, wanted: Wanted) -> Optional[str]:
+    return find_lack(etcd_proxy.judge(etcd_proxy.read_look(host, wanted.etcd_proxy), wanted.etcd_proxy))
+
+
+def _find_node_fault(host: Host, wanted: Wanted) -> Optional[str]:
     # Which node it is to be, its supervisor sees to: finding that out may take name servers.
     own = complete_as_it_is(wanted.calico_node, read_identity(host))
     container = read_calico_node(host, own)
@@ -48,6 +54,9 @@ def find_fault(service: str, host: Host, wanted: Wanted) -> Optional[str]:
     if fault is not None or container is None:
         return fault
     return find_lack(calico_node.look(host, wanted._replace(calico_node=own), container, is_whole=False))
+
+
+FINDERS = {"etcd-proxy": _find_proxy_fault, "calico-node": _find_node_fault}
 
 
 def find_lack(decision: Decision) -> Optional[str]:

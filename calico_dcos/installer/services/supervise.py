@@ -1,7 +1,7 @@
 """Runs one service until it is asked to end, or cannot go on; never two supervisors of one on a host."""
 
 from contextlib import ExitStack, contextmanager
-from typing import Callable, Iterator
+from typing import Callable, Dict, Iterator, Union  # noqa: F401  (Dict and Union: in a type comment)
 
 from ..files import FileError
 from ..host import Host
@@ -19,6 +19,10 @@ from .stop import StopSignal
 
 # How often the turn is asked for.
 RETRY_S = 0.5
+SUPERVISORS = {
+    "etcd-proxy": ProxySupervisor,
+    "calico-node": NodeSupervisor,
+}  # type: Dict[str, Callable[..., Union[ProxySupervisor, NodeSupervisor]]]
 
 
 def admit(service: str, host: Host, wanted: Wanted, reporter: Reporter) -> int:
@@ -100,7 +104,4 @@ def _run(service: str, host: Host, wanted: Wanted, reporter: Reporter, stop: Sto
     def tell_healthy() -> None:
         report_host(host, wanted, reporter, place)
 
-    if service == "etcd-proxy":
-        ProxySupervisor(host, wanted.etcd_proxy, wanted.proxy, reporter, tell_healthy).run(stop)
-    else:
-        NodeSupervisor(host, wanted, reporter, tell_healthy).run(stop)
+    SUPERVISORS[service](host, wanted, reporter, tell_healthy).run(stop)

@@ -1,10 +1,14 @@
-// Six steps as a row of states.
+// The steps of an agent as a row of states.
 
 import { build } from "./dom.js";
 import { BADGES, MARKS, describeStatus, describeStep } from "./format.js";
 
 export function buildSteps(steps) {
   return build("ol", steps.map(buildPip), { class: "steps", role: "list" });
+}
+
+export function nameSteps(steps) {
+  return `Steps, from left to right: ${steps.map((step) => step.name).join(", ")}.`;
 }
 
 function buildPip(step) {

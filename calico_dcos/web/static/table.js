@@ -4,7 +4,7 @@ import { Detail } from "./detail.js";
 import { build, buildAge, byId, setText, show } from "./dom.js";
 import { describeCount, describeReason } from "./format.js";
 import { buildOutlook } from "./outlook.js";
-import { buildState, buildSteps } from "./steps.js";
+import { buildState, buildSteps, nameSteps } from "./steps.js";
 
 const COLUMNS = 7;
 const PROGRAMS = [
@@ -35,6 +35,7 @@ export class Table {
     const gone = isWhole ? [...this.agents.keys()].filter((key) => !told.has(key)) : listing.gone;
     gone.forEach((key) => this.drop(key));
     told.forEach((agent) => this.put(agent));
+    listing.agents.slice(0, 1).forEach((agent) => setText("legend", nameSteps(agent.steps)));
     if (listing.order) {
       this.arrange(listing.order);
     }

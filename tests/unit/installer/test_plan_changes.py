@@ -10,9 +10,10 @@ from calico_dcos.installer.facts.etcd import Listener
 from calico_dcos.installer.facts.system import Dcos
 from calico_dcos.installer.inspection import Inspection
 from calico_dcos.installer.plans import plan_changes
-from calico_dcos.installer.plans.changes import STEPS, describe_unproven
+from calico_dcos.installer.plans.changes import describe_unproven
 from calico_dcos.installer.report import build_inspection
 from calico_dcos.installer.unknown import Unknown
+from calico_dcos.installer.wanted import STEPS
 from tests.unit.installer.examples import (
     build_agent,
     build_cni,

@@ -12,9 +12,9 @@ from calico_dcos.installer.facts.docker import Engine
 from calico_dcos.installer.facts.dockerd_flags import find_cluster_flags
 from calico_dcos.installer.facts.mesos_agent import AgentState
 from calico_dcos.installer.plans import find_native_calico, plan_changes
-from calico_dcos.installer.plans.changes import STEPS, Action
+from calico_dcos.installer.plans.changes import Action
 from calico_dcos.installer.versions import parse_version
-from calico_dcos.installer.wanted import parse_wanted
+from calico_dcos.installer.wanted import STEPS, parse_wanted
 from tests.unit.installer.cases import run_cases
 
 CASES = [case for case in run_cases.load_cases() if "outputs" not in case]

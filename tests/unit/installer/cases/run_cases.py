@@ -34,11 +34,11 @@ from calico_dcos.installer.facts.node import Node  # noqa: E402
 from calico_dcos.installer.facts.system import parse_cgroups  # noqa: E402
 from calico_dcos.installer.facts.theirs import parse_theirs  # noqa: E402
 from calico_dcos.installer.plans import plan_changes  # noqa: E402
-from calico_dcos.installer.plans.changes import STEPS, Decision  # noqa: E402
+from calico_dcos.installer.plans.changes import Decision  # noqa: E402
 from calico_dcos.installer.systemd import parse_show  # noqa: E402
 from calico_dcos.installer.unit_words import expand_words, parse_environment_file  # noqa: E402
 from calico_dcos.installer.unknown import Unknown, to_json  # noqa: E402
-from calico_dcos.installer.wanted import parse_wanted  # noqa: E402
+from calico_dcos.installer.wanted import STEPS, Wanted, parse_wanted  # noqa: E402
 
 
 def load_cases() -> List[Dict[str, Any]]:
@@ -49,12 +49,16 @@ def load_cases() -> List[Dict[str, Any]]:
 
 def find_faults(case: Dict[str, Any]) -> List[str]:
     """Plan a case, and find what comes out otherwise than it says."""
-    wanted_document = _set_all(_load("wanted.json"), case.get("wanted", {}))
-    wanted = parse_wanted(json.dumps(wanted_document))
+    wanted = build_wanted(case)
     facts = build_facts(case, wanted)
     plan = plan_changes(facts, wanted)
     expected = case["plan"]
     return ["{}: {}".format(step, fault) for step in STEPS for fault in _compare(plan[step], expected.get(step, {}))]
+
+
+def build_wanted(case: Dict[str, Any]) -> Wanted:
+    """Build what is wanted in a case."""
+    return parse_wanted(json.dumps(_set_all(_load("wanted.json"), case.get("wanted", {}))))
 
 
 def build_facts(case: Dict[str, Any], wanted: Any) -> Facts:
