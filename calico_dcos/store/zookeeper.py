@@ -38,7 +38,8 @@ class ZooKeeperRecords:
         call_timeout_s: how long ZooKeeper may take to answer.
     """
 
-    limit = Limit(records=500, bytes=700_000)
+    # ZooKeeper keeps its last 500 writes in memory, whatever their size: with 700 kB each, one of 512 MB died.
+    limit = Limit(records=500, bytes=200_000)
 
     def __init__(
         self,
