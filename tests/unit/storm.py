@@ -355,7 +355,9 @@ class Storm:
             raise
         batch = decision.state.build_batch()
         if self.effects_left == 0 and self.saved_in_part is not None:
-            self._half_saved = {agent.key for agent in batch.agents} | {*batch.forgotten}
+            # A word to the whole plan is about agents that are not in the batch.
+            told = decision.state.told if batch.words else ()
+            self._half_saved = {agent.key for agent in batch.agents} | {*batch.forgotten, *told}
             self._save(batch, self.saved_in_part)
         if self._is_killed():
             return
