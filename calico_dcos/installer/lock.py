@@ -36,8 +36,9 @@ def hold_lock(host: Host, name: str, timeout_s: float, tell: Optional[Callable[[
         try:
             os.makedirs(os.path.dirname(path), exist_ok=True)
             opened = open(path, "ab")  # noqa: SIM115
-        except FileNotFoundError:  # a removal took the directory away in this very moment
-            if time.monotonic() >= deadline:
+        except (FileNotFoundError, FileExistsError):
+            # A removal took the directory away in this very moment, after it was seen or before.
+            if time.monotonic() >= deadline or os.path.isfile(os.path.dirname(path)):
                 raise
             continue
         with opened as file:

@@ -307,8 +307,9 @@ def test_mode_and_owner_of_what_was_there_come_back(host: FakeHost) -> None:
     assert after.st_mtime_ns == before.st_mtime_ns
 
 
+@pytest.mark.parametrize("error", [None, FileNotFoundError, FileExistsError])
 def test_a_lock_whose_directory_is_taken_away_while_it_is_made_is_made_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type[OSError] | None
 ) -> None:
     make = os.makedirs
     asked: list[str] = []
@@ -317,10 +318,20 @@ def test_a_lock_whose_directory_is_taken_away_while_it_is_made_is_made_again(
         asked.append(name)
         if asked != [name]:
             make(name, exist_ok=exist_ok)
+        elif error is not None:
+            raise error(name)
 
     monkeypatch.setattr(os, "makedirs", make_too_late)
     with hold_lock(Host(str(tmp_path), None, {}), CHANGES, 60):
         assert asked[0] == asked[1], "asked for again"
+
+
+def test_a_file_where_the_locks_belong_is_told_at_once(tmp_path: Path) -> None:
+    (tmp_path / "var/lib/calico-dcos").mkdir(parents=True)
+    (tmp_path / "var/lib/calico-dcos/lock").touch()
+
+    with pytest.raises(OSError, match="lock"), hold_lock(Host(str(tmp_path), None, {}), CHANGES, 60):
+        pass
 
 
 def test_who_waits_for_a_lock_that_is_removed_meanwhile_takes_the_new_one(tmp_path: Path) -> None:
