@@ -71,6 +71,6 @@ def make_files(root: Path, container_id: str) -> None:
 
 
 def remove_files(root: Path, container_id: str) -> None:
-    """Remove both."""
-    for path in (find_log(root, container_id), find_processes(root, container_id)):
+    """Remove both, and what it was killed while it wrote."""
+    for path in find_log(root, container_id).parent.glob(f"{container_id}.*"):
         path.unlink(missing_ok=True)
