@@ -36,7 +36,8 @@ from .core.fold import fold
 from .core.memory import Batch, Memory
 from .core.model import Agent, StepName
 from .core.resources import Offer
-from .core.state import State, restore
+from .core.restoring import restore
+from .core.state import State
 from .core.steps import Policy
 from .mailbox import Mailbox
 from .troubles import Source, Troubles

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from .command import AuditEntry, Controls, Word
 from .connectivity import Run
-from .model import Agent, Backoff, Step
-from .steps import Policy
+from .model import Agent
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,36 +61,3 @@ class Batch:
     def is_empty(self) -> bool:
         """Whether there is nothing to store."""
         return self == Batch()
-
-
-def clamp(memory: Memory, policy: Policy, now: float) -> Memory:
-    """Take no time for later than now, and no wait for longer than waits are: the clock that wrote them may differ.
-
-    Times that are only shown are left as they are.
-    """
-
-    def past(at: float | None) -> float | None:
-        return None if at is None else min(at, now)
-
-    def clamp_backoff(backoff: Backoff) -> Backoff:
-        return replace(backoff, until=min(backoff.until, now + policy.max_backoff_s))
-
-    def clamp_step(step: Step) -> Step:
-        task = step.task
-        if task is not None:
-            task = replace(task, since=min(task.since, now), healthy_since=past(task.healthy_since))
-        return replace(step, task=task, backoff=clamp_backoff(step.backoff))
-
-    def clamp_agent(agent: Agent) -> Agent:
-        look = agent.inspection
-        return replace(
-            agent,
-            steps={name: clamp_step(step) for name, step in agent.steps.items()},
-            inspection=None if look is None else replace(look, at=min(look.at, now)),
-            restarted_at=min(agent.restarted_at, now),
-            absent_since=past(agent.absent_since),
-            looks=clamp_backoff(agent.looks),
-        )
-
-    controls = replace(memory.controls, canary_since=past(memory.controls.canary_since))
-    return replace(memory, agents=tuple(map(clamp_agent, memory.agents)), controls=controls)

@@ -17,13 +17,12 @@ from immutables import Map
 from .command import AuditEntry, Controls, Word
 from .connectivity import Run
 from .events import Progressed
-from .memory import Batch, Memory, clamp
+from .memory import Batch
 from .model import UNTRIED, Agent, Backoff, Mark, Node, StepName, Task, TaskRef, TaskState
 from .phase import advance
 from .resources import Maintenance, Offer
 from .standing import find_failure, find_next_step, is_repair, is_settled
 from .steps import Policy, Rank
-from .words import hear
 
 Value = TypeVar("Value")
 # What a store takes in one turn without anybody noticing.
@@ -380,25 +379,6 @@ class State:
     def is_stopped(self) -> bool:
         """Whether so many agents failed after a change that no further agent may take a slot."""
         return len(self.halting) > self.policy.max_failed_agents
-
-
-def restore(policy: Policy, memory: Memory, now: float) -> State:
-    """Build the state that a scheduler starts with from what its store remembers."""
-    memory = clamp(memory, policy, now)
-    state = State(
-        policy=policy,
-        framework_id=memory.framework_id,
-        secret=memory.secret,
-        pins=Map(memory.pins),
-        controls=memory.controls,
-        connectivity=memory.connectivity,
-        audit=Map({entry.place: entry for entry in memory.audit}),
-        audit_count=max((entry.number + 1 for entry in memory.audit), default=0),
-    )
-    state = replace(state.with_agents(memory.agents), changed=Map())
-    for word in memory.words:
-        state = state.with_word(word, (hear(agent, word, policy, now) for agent in state.agents.values()))
-    return replace(state, unsaved=Batch())
 
 
 def _index_tasks(

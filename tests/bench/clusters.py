@@ -12,7 +12,8 @@ from calico_dcos.core.events import Inspected
 from calico_dcos.core.memory import Memory
 from calico_dcos.core.model import Agent, Backoff, Inspection, Note, Step, StepName, Task, TaskState
 from calico_dcos.core.resources import Offer, Resource, ResourceKind
-from calico_dcos.core.state import State, restore
+from calico_dcos.core.restoring import restore
+from calico_dcos.core.state import State
 from calico_dcos.installer.inspection import Inspection as Look
 from calico_dcos.installer.plans import plan_changes
 from calico_dcos.installer.report import build_inspection

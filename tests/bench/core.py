@@ -10,7 +10,8 @@ from calico_dcos.core.events import OffersReceived, Subscribed, TaskUpdated
 from calico_dcos.core.fold import fold
 from calico_dcos.core.memory import Memory
 from calico_dcos.core.model import StepName, TaskState
-from calico_dcos.core.state import State, restore
+from calico_dcos.core.restoring import restore
+from calico_dcos.core.state import State
 from tests.bench.clusters import (
     NOW,
     POLICY,

@@ -13,7 +13,8 @@ import pytest
 
 from calico_dcos.core.memory import Memory
 from calico_dcos.core.model import Agent
-from calico_dcos.core.state import State, restore
+from calico_dcos.core.restoring import restore
+from calico_dcos.core.state import State
 from calico_dcos.scheduler import MAX_EVENTS, Store
 from calico_dcos.store.urls import open_store
 from tests.bench.clusters import NOW, POLICY, SIZES, build_agents, build_complete

@@ -13,7 +13,8 @@ from calico_dcos.core.fold import fold
 from calico_dcos.core.memory import Memory
 from calico_dcos.core.model import Agent, Finding, Status, Step, StepName, Task, TaskState
 from calico_dcos.core.phase import Rest, Start, Wait, choose_move
-from calico_dcos.core.state import State, restore
+from calico_dcos.core.restoring import restore
+from calico_dcos.core.state import State
 from calico_dcos.core.steps import SERVICES
 from calico_dcos.installer.inspection import Inspection
 from calico_dcos.installer.plans import plan_changes

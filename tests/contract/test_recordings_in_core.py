@@ -26,7 +26,8 @@ from calico_dcos.core.events import (
 from calico_dcos.core.fold import fold
 from calico_dcos.core.memory import Memory
 from calico_dcos.core.model import Agent, Inspection, Step, StepName, Task, TaskState, build_agent_key
-from calico_dcos.core.state import State, restore
+from calico_dcos.core.restoring import restore
+from calico_dcos.core.state import State
 from calico_dcos.mesos.translate import parse_offer, parse_update
 from tests.unit.walking import STEPS, build_policy
 

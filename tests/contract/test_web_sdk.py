@@ -13,7 +13,7 @@ from calico_dcos.core.events import OffersReceived
 from calico_dcos.core.memory import Memory
 from calico_dcos.core.model import Status, StepName
 from calico_dcos.core.resources import Offer, Resource, ResourceKind
-from calico_dcos.core.state import restore
+from calico_dcos.core.restoring import restore
 from calico_dcos.scheduler import Turn
 from tests.contract.web_scene import TIMEOUT_S, Scene, Site, build_server
 from tests.unit.walking import build_policy

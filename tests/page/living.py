@@ -16,7 +16,8 @@ from calico_dcos.core.events import AnyCommand, Commanded
 from calico_dcos.core.fold import fold
 from calico_dcos.core.memory import Memory
 from calico_dcos.core.model import Agent, Change, Inspection, Note, Step, StepName, Task, TaskState
-from calico_dcos.core.state import State, restore
+from calico_dcos.core.restoring import restore
+from calico_dcos.core.state import State
 from calico_dcos.core.steps import Policy
 from calico_dcos.mailbox import Mailbox
 from calico_dcos.troubles import Trouble

@@ -24,8 +24,9 @@ from calico_dcos.core.fold import fold
 from calico_dcos.core.memory import Batch, Memory
 from calico_dcos.core.model import Agent, Status, StepName, TaskRef, TaskState
 from calico_dcos.core.resources import Offer, Resource, ResourceKind
+from calico_dcos.core.restoring import restore
 from calico_dcos.core.standing import is_proven, is_settled
-from calico_dcos.core.state import State, restore
+from calico_dcos.core.state import State
 from calico_dcos.core.steps import SERVICES, Policy
 from calico_dcos.core.words import is_seen
 from tests.plans import build_phase, build_plan

@@ -12,7 +12,7 @@ from calico_dcos.core.events import Commanded, Inspected, OffersReceived, Subscr
 from calico_dcos.core.memory import Memory
 from calico_dcos.core.model import StepName, TaskState
 from calico_dcos.core.pace import Pace, parse_windows
-from calico_dcos.core.state import restore
+from calico_dcos.core.restoring import restore
 from calico_dcos.core.steps import Policy
 from tests.plans import build_plan
 from tests.unit.walking import FakeCluster, FakeHost, build_host, build_policy

@@ -25,7 +25,7 @@ from calico_dcos.core.connectivity_run import find_bar, obey_run_command, spread
 from calico_dcos.core.events import Commanded, Disconnected, OffersReceived, Subscribed, TaskUpdated
 from calico_dcos.core.memory import Memory
 from calico_dcos.core.model import Mark, StepName, TaskState
-from calico_dcos.core.state import restore
+from calico_dcos.core.restoring import restore
 from calico_dcos.store.codec import decode, encode
 from tests.unit.walking import HOST_IP, FakeCluster, build_host, build_policy
 

@@ -11,7 +11,7 @@ from calico_dcos.core.command import AUDIT_LENGTH, AuditEntry, Command, CommandN
 from calico_dcos.core.controls import judge
 from calico_dcos.core.events import Commanded
 from calico_dcos.core.model import Change, Status, StepName, TaskState
-from calico_dcos.core.state import restore
+from calico_dcos.core.restoring import restore
 from calico_dcos.web.commands import list_audit
 from tests.plans import build_plan
 from tests.unit.walking import FakeCluster, FakeHost, build_host, build_policy

@@ -9,8 +9,9 @@ from calico_dcos.core.actions import Action, Kill, Launch
 from calico_dcos.core.command import Command, CommandName
 from calico_dcos.core.events import Commanded
 from calico_dcos.core.model import StepName
+from calico_dcos.core.restoring import restore
 from calico_dcos.core.standing import is_repair
-from calico_dcos.core.state import State, restore
+from calico_dcos.core.state import State
 from tests.unit.test_invariants import FAULTS, RESTARTING, Fault, Watched, make_it_happen
 from tests.unit.walking import build_host, build_policy
 

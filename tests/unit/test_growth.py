@@ -17,7 +17,8 @@ from calico_dcos.core.fold import fold
 from calico_dcos.core.memory import Memory
 from calico_dcos.core.model import Agent, Change, Inspection, Step, StepName, Task, TaskState
 from calico_dcos.core.resources import Offer, Resource, ResourceKind
-from calico_dcos.core.state import State, restore
+from calico_dcos.core.restoring import restore
+from calico_dcos.core.state import State
 from calico_dcos.core.steps import SERVICES
 from tests.unit.walking import build_policy
 

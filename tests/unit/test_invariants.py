@@ -11,8 +11,9 @@ from calico_dcos.core.actions import Action, Kill, Launch
 from calico_dcos.core.events import Disconnected, Subscribed
 from calico_dcos.core.memory import Memory
 from calico_dcos.core.model import StepName, TaskState
+from calico_dcos.core.restoring import restore
 from calico_dcos.core.standing import is_step_done
-from calico_dcos.core.state import State, restore
+from calico_dcos.core.state import State
 from tests.unit.walking import ONE_SHOTS, FakeCluster, FakeHost, build_host, build_policy
 
 RESTARTING = (StepName.DOCKER_CLUSTER_STORE, StepName.AGENT_RESTART)

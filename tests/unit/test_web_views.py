@@ -11,7 +11,7 @@ from immutables import Map
 
 from calico_dcos.core.memory import Memory
 from calico_dcos.core.model import Agent, Backoff, Change, Inspection, Note, Status, Step, StepName, Task, TaskState
-from calico_dcos.core.state import restore
+from calico_dcos.core.restoring import restore
 from calico_dcos.core.steps import Policy, StepSpec
 from calico_dcos.web.board import (
     MAX_AGE_S,

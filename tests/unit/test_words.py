@@ -9,8 +9,9 @@ from calico_dcos.core.events import Commanded, Ticked
 from calico_dcos.core.fold import fold
 from calico_dcos.core.memory import Memory
 from calico_dcos.core.model import UNTRIED, Agent, Backoff, Inspection, Step, StepName
+from calico_dcos.core.restoring import restore
 from calico_dcos.core.standing import is_step_done
-from calico_dcos.core.state import TOLD_AT_ONCE, State, restore
+from calico_dcos.core.state import TOLD_AT_ONCE, State
 from tests.unit.kept import Kept
 from tests.unit.walking import build_policy
 

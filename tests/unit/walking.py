@@ -26,7 +26,8 @@ from calico_dcos.core.fold import fold
 from calico_dcos.core.memory import Memory
 from calico_dcos.core.model import Change, Inspection, Node, StepName, TaskState
 from calico_dcos.core.resources import Maintenance, Offer, Resource, ResourceKind
-from calico_dcos.core.state import State, restore
+from calico_dcos.core.restoring import restore
+from calico_dcos.core.state import State
 from calico_dcos.core.steps import SERVICES, Policy, StepSpec
 from tests.unit.kept import Kept
 
