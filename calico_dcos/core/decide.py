@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import cache
 from itertools import islice
 from math import inf
 
@@ -265,14 +266,19 @@ def _ask(draft: _Draft) -> None:
     state, policy, now = draft.state, draft.state.policy, draft.now
     refs: list[TaskRef] = []
     if state.ask_at <= now:
+
+        @cache  # Most were asked together, and go on with one value.
+        def ask_again(question: Question) -> Question:
+            backoff = question.backoff.grow(now, policy.answer_timeout_s, policy.max_answer_timeout_s)
+            return replace(question, backoff=backoff)
+
         questions: dict[str, Question] = {}
-        for task_id, question in sorted(state.questions.items()):
+        for task_id, question in state.questions.items():
             if (ref := state.find_ref(task_id)) is None:
                 continue
             questions[task_id] = question
             if question.backoff.until <= now:
-                backoff = question.backoff.grow(now, policy.answer_timeout_s, policy.max_answer_timeout_s)
-                questions[task_id] = replace(question, backoff=backoff)
+                questions[task_id] = ask_again(question)
                 refs.append(ref)
         ask_at = min((question.backoff.until for question in questions.values()), default=inf)
         draft.state = state = replace(state, questions=Map(questions), ask_at=ask_at)

@@ -106,14 +106,14 @@ def build_task_id(name: StepName, number: int) -> str:
 
 
 @functools.cache
-def build_agents(size: int, build: Build) -> tuple[Agent, ...]:
-    return tuple(map(build, range(size)))
+def build_agents(size: int, build: Build, first: int = 0) -> tuple[Agent, ...]:
+    return tuple(map(build, range(first, first + size)))
 
 
 @functools.cache
-def build_state(size: int, build: Build) -> State:
+def build_state(size: int, build: Build, first: int = 0) -> State:
     """The state of a scheduler that the master has taken in, and that knows of all tasks how they are."""
-    state = restore(POLICY, Memory(framework_id="F1", agents=build_agents(size, build)), NOW)
+    state = restore(POLICY, Memory(framework_id="F1", agents=build_agents(size, build, first)), NOW)
     return replace(state, is_subscribed=True, master="10.0.0.2:5050", reconciled_at=NOW, revived_at=NOW)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from immutables import Map
+
 from calico_dcos.core.decide import decide
 from calico_dcos.core.events import OffersReceived, Subscribed, TaskUpdated
 from calico_dcos.core.fold import fold
@@ -27,7 +29,7 @@ from tests.bench.clusters import (
     build_task_id,
     make_task_id,
 )
-from tests.bench.figures import Work, build_heading, measure_each, measure_events
+from tests.bench.figures import Prepare, Work, build_heading, measure_each, measure_events
 
 UPDATES = 100
 
@@ -36,15 +38,15 @@ def build_offers(state: State) -> OffersReceived:
     return OffersReceived(tuple(map(build_offer, state.agents.values())))
 
 
-def with_offers(size: int, build: Build) -> State:
+def with_offers(size: int, build: Build, first: int) -> State:
     """A cluster each of whose agents is offered."""
-    state = build_state(size, build)
+    state = build_state(size, build, first)
     return fold(state, build_offers(state), NOW)[0].saved()
 
 
-def with_questions(size: int) -> State:
+def with_questions(size: int, first: int = 0) -> State:
     """A complete cluster that has just subscribed: the master is to be asked after every task."""
-    state = build_state(size, build_complete)
+    state = build_state(size, build_complete, first)
     state, _ = fold(state, Subscribed("F1", "10.0.0.2:5050"), NOW)
     return replace(state, has_roster=True, revived_at=NOW)
 
@@ -74,37 +76,43 @@ def update(state: State, size: int) -> None:
         state = state.saved()
 
 
-def fold_updates(state: State, size: int) -> None:
-    for number in range(size):
+def fold_updates(state: State, numbers: range) -> None:
+    for number in numbers:
         state, _ = fold(state, build_update(number), NOW + 1)
 
 
-def prepare_decide(build: Build) -> Callable[[int], Work]:
-    def prepare(size: int) -> Work:
-        state = with_offers(size, build)
+def prepare_decide(build: Build) -> Prepare:
+    def prepare(size: int, first: int) -> Work:
+        state = with_offers(size, build, first)
         return lambda: decide(state, NOW, make_task_id)
 
     return prepare
 
 
-def prepare_questions(size: int) -> Work:
-    state = with_questions(size)
+def prepare_questions(size: int, first: int) -> Work:
+    state = with_questions(size, first)
     return lambda: decide(state, NOW, make_task_id)
 
 
-def prepare_fold_offers(size: int) -> Work:
-    state = build_state(size, build_open)
+def prepare_finding(size: int, first: int) -> Work:
+    """What no answer to the same questions can do without: each one's task looked up, and a map made of them."""
+    state = with_questions(size, first)
+    return lambda: Map({task_id: state.find_ref(task_id) for task_id in state.questions})
+
+
+def prepare_fold_offers(size: int, first: int) -> Work:
+    state = build_state(size, build_open, first)
     event = build_offers(state)
     return lambda: fold(state, event, NOW)
 
 
-def prepare_fold_updates(size: int) -> Work:
-    state = build_state(size, build_complete)
-    return lambda: fold_updates(state, size)
+def prepare_fold_updates(size: int, first: int) -> Work:
+    state = build_state(size, build_complete, first)
+    return lambda: fold_updates(state, range(first, first + size))
 
 
-def prepare_restore(size: int) -> Work:
-    memory = Memory(framework_id="F1", agents=build_agents(size, build_complete))
+def prepare_restore(size: int, first: int) -> Work:
+    memory = Memory(framework_id="F1", agents=build_agents(size, build_complete, first))
     return lambda: restore(POLICY, memory, NOW)
 
 
@@ -116,7 +124,7 @@ def prepare_updates(build_state_of: Callable[[int], State]) -> Callable[[int], W
     return prepare
 
 
-EACH: tuple[tuple[str, Callable[[int], Work]], ...] = (
+EACH: tuple[tuple[str, Prepare], ...] = (
     ("decide, an offer of each", prepare_decide(build_open)),
     ("decide, half of them refused", prepare_decide(build_refused)),
     ("decide, half of them failed half-way", prepare_decide(build_failed)),
@@ -141,9 +149,10 @@ def print_core_figures() -> None:
     """Measure and print."""
     print(build_heading("us for each agent in a cluster of"))
     for name, prepare in EACH:
-        works = {size: prepare(size) for size in SIZES}
-        print(measure_each(name, works).describe(), flush=True)
+        print(measure_each(name, prepare).describe(), flush=True)
+        if prepare is prepare_questions:
+            print(measure_each("  of which finding their tasks", prepare_finding, None).describe(), flush=True)
     print(build_heading("us for each event in a cluster of"))
-    for name, prepare in UPDATE:
-        works = {size: prepare(size) for size in SIZES}
+    for name, prepare_events in UPDATE:
+        works = {size: prepare_events(size) for size in SIZES}
         print(measure_events(name, works, UPDATES).describe(), flush=True)

@@ -16,6 +16,7 @@ MAX_GROWTH = 1.3
 BYTES_PER_MB = 1024 * 1024
 
 Work = Callable[[], object]
+Prepare = Callable[[int, int], Work]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,37 +49,45 @@ def build_heading(unit: str) -> str:
     return f"{unit:<58}{''.join(f'{size:>11,}' for size in SIZES)}{'growth':>9}"
 
 
-def measure_each(name: str, works: dict[int, Work]) -> Row:
-    """Measure work on a whole cluster, for each of its agents: as many agents at each size in a round."""
-    return _measure(name, works, {size: LARGE // size for size in works}, LARGE, ROUNDS)
+def measure_each(name: str, prepare: Prepare, bound: float | None = MAX_GROWTH) -> Row:
+    """Measure work on a whole cluster, for each of its agents: in a round, on as many agents at each size.
+
+    None of them is met twice in a round: a hundred agents that are stay in the processor's cache, and ten thousand do
+    not, so that all work, even if it only looks at each, would seem to grow.
+
+    Args:
+        name: of the work.
+        prepare: gives the work on a cluster of a size, whose agents begin with a number.
+        bound: of its growth.
+    """
+    works = {size: [prepare(size, first) for first in range(0, LARGE, size)] for size in SIZES}
+    return Row(name, _measure(works, LARGE, ROUNDS), bound)
 
 
 def measure_events(name: str, works: dict[int, Work], events: int) -> Row:
     """Measure work on some events, as many at each size."""
-    return _measure(name, works, dict.fromkeys(works, 1), events, EVENT_ROUNDS)
+    return Row(name, _measure({size: [work] for size, work in works.items()}, events, EVENT_ROUNDS))
 
 
-def _measure(name: str, works: dict[int, Work], repeats: dict[int, int], share: int, rounds: int) -> Row:
+def _measure(works: dict[int, list[Work]], share: int, rounds: int) -> dict[int, float]:
     """Measure pure work at each size in turns, so that whatever else the machine does meets all of them.
 
     Args:
-        name: of the work.
-        works: what to do, by size.
-        repeats: how often it is done in a round, by size.
+        works: what to do in a round, by size.
         share: among how many agents or events a round is shared.
         rounds: of which the cheapest counts.
     """
     # Collections that the work causes count, but without clusters of other rows, which a scheduler does not have.
     gc.collect()
     gc.freeze()
-    costs = [{size: _time(work, repeats[size]) / share for size, work in works.items()} for _ in range(rounds)]
-    return Row(name, {size: min(cost[size] for cost in costs) for size in works})
+    costs = [{size: _time(some) / share for size, some in works.items()} for _ in range(rounds)]
+    return {size: min(cost[size] for cost in costs) for size in works}
 
 
-def _time(work: Work, repeats: int) -> float:
+def _time(works: list[Work]) -> float:
     """Seconds of this process for doing it; what others do to the machine does not count."""
     started_at = time.process_time()
-    for _ in range(repeats):
+    for work in works:
         work()
     return time.process_time() - started_at
 
