@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.bench.core import EACH, UPDATE
-from tests.bench.figures import MAX_GROWTH, Work
+from tests.bench.figures import MAX_GROWTH, Prepare, Work
 
 SMALL, LARGE = 20, 1200
 
@@ -31,10 +31,8 @@ def count_calls(work: Work) -> int:
 
 
 @pytest.mark.parametrize(("name", "prepare"), EACH, ids=[name for name, _ in EACH])
-def test_what_is_done_for_each_agent_costs_no_more_in_a_larger_cluster(
-    name: str, prepare: Callable[[int], Work]
-) -> None:
-    small, large = (count_calls(prepare(size)) / size for size in (SMALL, LARGE))
+def test_what_is_done_for_each_agent_costs_no_more_in_a_larger_cluster(name: str, prepare: Prepare) -> None:
+    small, large = (count_calls(prepare(size, 0)) / size for size in (SMALL, LARGE))
     assert large <= small * MAX_GROWTH, name
 
 
